@@ -85,9 +85,9 @@ async def prepare(path: Path, count: int) -> None:
             chunk.append(OutgoingItem(order.reference, payload_hash(payload), payload))
             if len(chunk) == 1000 or len(chunk) == count:
                 await journal_run.mark_sent(chunk)
-                for sending in chunk:
+                for outgoing in chunk:
                     journal_run.record_outcome(
-                        sending.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{sending.key[6:]:>12}"
+                        outgoing.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{outgoing.key[6:]:>12}"
                     )
                 chunk.clear()
         await journal_run.flush()

@@ -103,7 +103,7 @@ class CreateOrders(Job[OrderT]):
             return items, []
         self._verification = self._verification or self._verify()
         if self.stop_requested:
-            self._verification.hurry()
+            self._verification.request_stop()
         if (found := await self._verification.findings(self.keys(items))) is None:
             return [], [not_looked_up(item.reference) for item in items]
         absent: list[OrderT] = []
@@ -121,7 +121,7 @@ class CreateOrders(Job[OrderT]):
     def request_stop(self) -> None:
         super().request_stop()
         if self._verification is not None:
-            self._verification.hurry()
+            self._verification.request_stop()
 
     async def close(self) -> None:
         if self._verification is not None:

@@ -56,13 +56,15 @@ class CreateProducts(Job[FulfillmentProduct]):
         self._scope.check_extra("product", item)
 
     async def handle(self, items: Sequence[FulfillmentProduct], deliver: Deliver) -> None:
-        ends = asyncio.get_running_loop().time() + (self._scope.options.deadline or self._scope.session.config.deadline)
+        ends_at = asyncio.get_running_loop().time() + (
+            self._scope.options.deadline or self._scope.session.config.deadline
+        )
         over_quota: dict[str, Refused] = {}
         groups = [list(items)]
         while groups:
             group = groups.pop()
             try:
-                results = await self._within(ends if over_quota else None).send(group)
+                results = await self._within(ends_at if over_quota else None).send(group)
             except RUN_ENDING:
                 raise
             except CallError as error:
@@ -76,7 +78,7 @@ class CreateProducts(Job[FulfillmentProduct]):
             else:
                 refused = await self._tell(group, results, deliver)
                 over_quota |= {outcome.key: outcome for outcome in refused}
-                if self.stop_requested or asyncio.get_running_loop().time() >= ends:
+                if self.stop_requested or asyncio.get_running_loop().time() >= ends_at:
                     for outcome in refused:
                         await deliver(outcome)
                 elif refused:
@@ -105,11 +107,11 @@ class CreateProducts(Job[FulfillmentProduct]):
             await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
         return again
 
-    def _within(self, ends: float | None) -> Products:
+    def _within(self, ends_at: float | None) -> Products:
         """Return products whose calls end by then, if it is given."""
-        if ends is None:
+        if ends_at is None:
             return self._products
-        left = max(1e-3, ends - asyncio.get_running_loop().time())
+        left = max(1e-3, ends_at - asyncio.get_running_loop().time())
         return Products(
             SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
         )

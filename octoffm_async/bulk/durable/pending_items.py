@@ -21,7 +21,7 @@ from ..creations import exists_already
 from ..outcomes import Created, Refused, Skipped, Unknown
 from ..reconciliation.reconcile import ONE_FIRST, braked, controls_of, left_ago, one_first_of, reconcile, utc_now
 from ..reconciliation.taken_reference import weigh, with_refusal
-from .settings import conflict_of, known_outcome, outcome_of_match, refused_conflict, sending_of, settle
+from .settings import conflict_of, known_outcome, outcome_of_match, outgoing_of, refused_conflict, settle
 from .taking_back import WHY
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ class PendingItems(Generic[T]):
         self._sent_again: set[str] = set()
         self._followed: dict[str, str | None] = {}
         self._followed_since = utc_now()
-        self._hurry = asyncio.Event()
+        self._stop_requested = asyncio.Event()
 
-    def hurry(self) -> None:
+    def request_stop(self) -> None:
         """End all waiting."""
-        self._hurry.set()
+        self._stop_requested.set()
 
     def wait_for(self, item: T, key: str, reason: str, error: Exception | None = None) -> None:
         """Add an item of the input that is undecided."""
@@ -195,7 +195,7 @@ class PendingItems(Generic[T]):
 
     async def follow(self, deliver: Deliver) -> None:
         """Scan until all created items have reached their status, or were refused."""
-        if self._follower is None or not self._followed or self._hurry.is_set():
+        if self._follower is None or not self._followed or self._stop_requested.is_set():
             return
         arrivals = self._follower.follow(self._followed, since=self._followed_since, rest=self._rest)
         async for key, match, status, reason in arrivals:
@@ -336,11 +336,11 @@ class PendingItems(Generic[T]):
                 if entry is None or entry.state in UNDECIDED:
                     continue
                 item = self._waiting.pop(entry.key).item
-                sending = sending_of(entry.key, item)
-                if (verdict := decide_known_key(entry, sending.payload_hash)) is Verdict.SEND:
+                outgoing = outgoing_of(entry.key, item)
+                if (verdict := decide_known_key(entry, outgoing.payload_hash)) is Verdict.SEND:
                     self.to_resend[entry.key] = item
                 elif verdict is Verdict.CHANGED:
-                    await deliver(refused_conflict(await conflict_of(self._journal_run, entry, item, sending)))
+                    await deliver(refused_conflict(await conflict_of(self._journal_run, entry, item, outgoing)))
                 else:
                     await deliver(known_outcome(entry, verdict))
 
@@ -412,7 +412,7 @@ class PendingItems(Generic[T]):
         """Wait, unless the run is to end; return True to continue."""
         try:
             async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+                await self._stop_requested.wait()
         except TimeoutError:
             return True
         return False

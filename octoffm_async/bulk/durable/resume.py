@@ -22,7 +22,7 @@ from ..creations import job_of
 from ..job import Job
 from ..outcomes import Created, Failed, Refused, Unknown
 from .job import LOOK_AHEAD, JournaledJob
-from .settings import JournalOptions, sending_of
+from .settings import JournalOptions, outgoing_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
@@ -251,7 +251,7 @@ class ResumeJob(Job[StoredItem]):
             request: Any = msgspec.json.decode(payload, type=self._request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return kept._replace(problem=f"it cannot be decoded: {error}")
-        if sending_of(entry.key, request).payload != payload:
+        if outgoing_of(entry.key, request).payload != payload:
             return kept._replace(problem="this version would send it differently")
         return kept._replace(request=request)
 

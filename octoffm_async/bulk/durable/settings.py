@@ -74,11 +74,11 @@ async def api_clock_before(session: Session) -> datetime | None:
     return None if shown is None else shown - OTHER_SERVER
 
 
-def sending_of(key: str, item: object) -> OutgoingItem:
-    return sendings_of([key], [item])[0]
+def outgoing_of(key: str, item: object) -> OutgoingItem:
+    return outgoing_items_of([key], [item])[0]
 
 
-def sendings_of(
+def outgoing_items_of(
     keys: Iterable[str], items: Sequence[object], prints: Sequence[bytes] | None = None
 ) -> list[OutgoingItem]:
     """Return the journal's form of items; ``prints`` are their fingerprints, if they exist already."""
@@ -92,7 +92,7 @@ def encodable(
 ) -> tuple[list[T], list[OutgoingItem]]:
     """Return the items that can be encoded, and their journal form; add the outcomes of the others."""
     try:
-        return items, sendings_of(job.keys(items), items, prints)
+        return items, outgoing_items_of(job.keys(items), items, prints)
     except UNENCODABLE as error:
         if len(items) > 1:
             parts = [encodable(job, [item], [one], outcomes) for item, one in zip(items, prints, strict=True)]
@@ -124,7 +124,7 @@ def settle(journal_run: JournalRun, outcome: Outcome) -> None:
 
 
 async def conflict_of(
-    journal_run: JournalRun, entry: Entry, item: object, sending: OutgoingItem
+    journal_run: JournalRun, entry: Entry, item: object, outgoing: OutgoingItem
 ) -> PayloadConflictError:
     """Return the error for an item whose reference was used for another one, with the names of the differing fields.
 
@@ -136,8 +136,8 @@ async def conflict_of(
             fields = differing_paths(msgspec.json.decode(kept, type=type(item)), item)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
-    fields = fields or differing_fields(item, entry.field_hashes, sending.payload_hash[HASH_SIZE:])
-    given = sending.payload_hash[:HASH_SIZE]
+    fields = fields or differing_fields(item, entry.field_hashes, outgoing.payload_hash[HASH_SIZE:])
+    given = outgoing.payload_hash[:HASH_SIZE]
     message = (
         f"{entry.key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
         f"and is {entry.state}{_differ(fields)}: sending it again does not change what exists under a reference; "

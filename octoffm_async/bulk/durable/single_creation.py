@@ -36,7 +36,7 @@ from ..reconciliation.reconcile import braked, controls_of, left_ago, one_first_
 from ..reconciliation.remote_lookup import OrderLookup
 from ..reconciliation.taken_reference import says_taken, to_look_for, weigh, with_refusal
 from .job import NOTHING_LEFT
-from .settings import api_clock_before, conflict_of, outcome_of_match, sending_of, settle
+from .settings import api_clock_before, conflict_of, outcome_of_match, outgoing_of, settle
 from .taking_back import CreationRevoker
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _journal_runs: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asy
 )
 _FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
 """Seconds between checks of an order that another process is working on."""
-_turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
+_call_locks: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
 
 
 class ProtectedCreation:
@@ -78,7 +78,7 @@ class ProtectedCreation:
         self._session = scope.session
         self._environment = environment_of(scope.session.config)
         self._deadline = scope.options.deadline or scope.session.config.deadline
-        self._sending = sending_of(key, request)
+        self._outgoing = outgoing_of(key, request)
         self._request = request
         self._send = send
         self._believing = IdVerifier(scope, operation)
@@ -108,10 +108,10 @@ class ProtectedCreation:
         Any error that is raised while the order may exist says so, and asks to make the same call again with the same
         journal.
         """
-        key = self._sending.key
+        key = self._outgoing.key
         claims = key_claims_of(self._journal, *self._names)
-        turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
-        async with turn:  # two concurrent calls for the same order send it once
+        call_lock = _call_locks.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
+        async with call_lock:  # two concurrent calls for the same order send it once
             try:
                 async with asyncio.timeout(self._deadline):  # a run of this process may be working on the same key
                     await claims.wait_for(key, self)
@@ -129,20 +129,20 @@ class ProtectedCreation:
                 claims.release([key], self)
 
     async def _created(self, key: str) -> str:
-        ends = asyncio.get_running_loop().time() + self._deadline
+        ends_at = asyncio.get_running_loop().time() + self._deadline
         pause = 0.0
         while True:
             journal_run, entry = await self._looked_up(key)
-            verdict = decide_known_key(entry, self._sending.payload_hash)
+            verdict = decide_known_key(entry, self._outgoing.payload_hash)
             self._may_exist = verdict is Verdict.UNDECIDED
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
-                    await self._decide(journal_run, entry, pause=pause, ends=ends)
+                    await self._decide(journal_run, entry, pause=pause, ends_at=ends_at)
                     self._trusts = True
                 elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
                     doubted = await self._doubt(journal_run, key)
                     self._may_exist = True
-                    await self._decide(journal_run, doubted, pause=pause, ends=ends, is_sent=False)
+                    await self._decide(journal_run, doubted, pause=pause, ends_at=ends_at, is_sent=False)
                     self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
                     if (order_id := await self._sent(journal_run, key)) is not None:
@@ -184,13 +184,13 @@ class ProtectedCreation:
 
     async def _doubt(self, journal_run: JournalRun, key: str) -> Entry:
         """Write the order as one that may have been sent before: it is looked up first, whatever happens."""
-        await journal_run.mark_sent([self._sending], first_at=self._first_at)
+        await journal_run.mark_sent([self._outgoing], first_at=self._first_at)
         journal_run.record_outcome(key, State.UNKNOWN, message="it is to be looked up before it is sent")
         return cast("Entry", (await journal_run.look_up([key]))[0])
 
     async def _sent(self, journal_run: JournalRun, key: str) -> str | None:
         """Send the order and return its id; ``None`` if it must be looked up, because its reference is used."""
-        await journal_run.mark_sent([self._sending], api_at=await api_clock_before(self._session))
+        await journal_run.mark_sent([self._outgoing], api_at=await api_clock_before(self._session))
         self._may_exist = True
         try:
             order_id = await self._believing.verified_id(key, await self._send(self._request))
@@ -218,7 +218,7 @@ class ProtectedCreation:
         return order_id
 
     async def _decide(
-        self, journal_run: JournalRun, entry: Entry, *, pause: float, ends: float, is_sent: bool = True
+        self, journal_run: JournalRun, entry: Entry, *, pause: float, ends_at: float, is_sent: bool = True
     ) -> None:
         """Find the outcome of a request, or wait a little if another process is doing that.
 
@@ -230,7 +230,7 @@ class ProtectedCreation:
             UnusableAnswerError: the order was not found, and its absence is not proven.
         """
         try:
-            async with asyncio.timeout_at(ends):
+            async with asyncio.timeout_at(ends_at):
                 if ours := await journal_run.undecided([entry.key]):
                     await self._reconcile(journal_run, ours[0], is_sent=is_sent)
                 else:
@@ -306,7 +306,7 @@ class ProtectedCreation:
 
     async def _known(self, journal_run: JournalRun, entry: Entry, verdict: Verdict) -> str:
         if verdict is Verdict.CHANGED:
-            raise self._named(await conflict_of(journal_run, entry, self._request, self._sending))
+            raise self._named(await conflict_of(journal_run, entry, self._request, self._outgoing))
         if verdict is Verdict.ALREADY_REFUSED:
             if self._refusal is not None:
                 raise self._refusal

@@ -106,7 +106,7 @@ class StatusTracker:
         between two scans, returns False.
         """
         clock = asyncio.get_running_loop().time
-        ends = clock() + self._seconds
+        ends_at = clock() + self._seconds
         feed = ChangeFeed(self._scope, await by_their_clock(self._scope, self._kind, since), kinds=[self._kind])
         pause = FIRST_PAUSE
         references = {key: reference for reference, key in awaited.items()}  # a list may not show the reference
@@ -118,11 +118,11 @@ class StatusTracker:
                 if (arrival := self._arrival(reference, change.item, clock())) is not None:
                     del awaited[reference]
                     yield arrival
-            for arrival in self._given_up(awaited, clock(), ends):
+            for arrival in self._given_up(awaited, clock(), ends_at):
                 del awaited[arrival.reference]
                 yield arrival
             if awaited:
-                next_end = min([ends, *(unclear.since + UNCLEAR_FOR for unclear in self._unclear.values())])
+                next_end = min([ends_at, *(unclear.since + UNCLEAR_FOR for unclear in self._unclear.values())])
                 if not await rest(min(pause, max(next_end - clock(), 0.0))):
                     return
                 pause = min(LONGEST_PAUSE, pause * 1.5)
@@ -159,12 +159,12 @@ class StatusTracker:
             _span(min(UNCLEAR_FOR, self._seconds)),
         )
 
-    def _given_up(self, awaited: dict[str, str | None], now: float, ends: float) -> list[TrackingResult]:
+    def _given_up(self, awaited: dict[str, str | None], now: float, ends_at: float) -> list[TrackingResult]:
         """Return the awaited orders for which the time is over."""
         over: list[TrackingResult] = []
         for reference, key in awaited.items():
             unclear = self._unclear.get(reference)
-            if now < ends and (unclear is None or now < unclear.since + UNCLEAR_FOR):
+            if now < ends_at and (unclear is None or now < unclear.since + UNCLEAR_FOR):
                 continue
             reason = f"it is not known to be {self.goal} after {_span(self._seconds)}"
             if unclear is not None:

@@ -143,13 +143,13 @@ class Verification:
         self._api_at = scope.session.api_clock
         self._begun = asyncio.get_running_loop().time() - passed
         self._lock = asyncio.Lock()
-        self._hurry = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._shown: ListedReferences | None = None
         self._doubt = ""
 
-    def hurry(self) -> None:
+    def request_stop(self) -> None:
         """End all waiting."""
-        self._hurry.set()
+        self._stop_requested.set()
 
     async def findings(self, keys: Sequence[str]) -> LookupFindings | None:
         """Return the orders under these references, and doubts about the others; ``None`` if the run is to end."""
@@ -174,8 +174,8 @@ class Verification:
         left = max(before.ripe_in, self._begun + seconds - asyncio.get_running_loop().time())
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left)):
-                await self._hurry.wait()
-        if self._hurry.is_set():
+                await self._stop_requested.wait()
+        if self._stop_requested.is_set():
             return False
         known = await self._known_created()
         controls = before.controls if known.ripe_in else known.controls

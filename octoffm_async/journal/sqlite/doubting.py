@@ -46,4 +46,4 @@ def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, li
 def doubt(store: Store, scope: int, told: Mapping[str, str], message: str) -> list[str]:
     """Reset to unknown each key that is created with exactly the id in ``told``; return the keys that were reset."""
     store.rows.load(scope, list(told))
-    return [key for key, remote_id in told.items() if store.sheet.doubt(scope, key, remote_id, message)]
+    return [key for key, remote_id in told.items() if store.transaction.doubt(scope, key, remote_id, message)]

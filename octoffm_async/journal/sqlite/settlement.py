@@ -79,8 +79,8 @@ class SQLiteManualSettlement:
         def work(store: Store) -> list[str]:
             for known in items:
                 key = known.entry.key
-                step = (_scope_of(store, known), 0, key, word.state, word.created, BY_HAND, word.message)
-                store.sheet.settle(step)
+                command = (_scope_of(store, known), 0, key, word.state, word.created, BY_HAND, word.message)
+                store.transaction.settle(command)
             return []
 
         return await self._writer.call(work, writes=True)

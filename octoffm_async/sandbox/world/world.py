@@ -163,9 +163,9 @@ class World:
         keys = (
             key
             for account in self.accounts.values()
-            for ledger in account.tables().values()
-            if ledger is not account.references  # its keys are the seller's references
-            for key in ledger.keys()  # noqa: SIM118  (no dictionary)
+            for table in account.tables().values()
+            if table is not account.references  # its keys are the seller's references
+            for key in table.keys()  # noqa: SIM118  (no dictionary)
         )
         return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
 

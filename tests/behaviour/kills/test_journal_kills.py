@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import Created, Skipped
-from octoffm_async.bulk.durable.settings import sendings_of
+from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.journal import State
 from octoffm_async.journal.postgres.journal import PostgresJournal
 from octoffm_async.sandbox import SandboxProcess
@@ -193,9 +193,9 @@ async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str
         assert await run(order("O-0")) == ([Created(key="O-0", id=next(iter(api.ids)))], None)
         async with PostgresJournal(postgres) as gone:
             journal_run = await gone.begin_run(seller="12345", operation="outbound.create")
-            await journal_run.mark_sent(sendings_of(["O-1"], [ours]))
+            await journal_run.mark_sent(outgoing_items_of(["O-1"], [ours]))
         journal_run = await another.begin_run(seller="12345", operation="outbound.create")
-        await journal_run.mark_sent(sendings_of(["O-2"], [theirs]))
+        await journal_run.mark_sent(outgoing_items_of(["O-2"], [theirs]))
         running = asyncio.create_task(run(ours, theirs))
         async with asyncio.timeout(10):
             await sent_again.wait()

@@ -31,7 +31,7 @@ SLACK = timedelta(seconds=0.03)
 API = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -44,18 +44,18 @@ async def entry(journal_run: JournalRun, key: str) -> Entry:
 async def test_the_apis_clock_stands_beside_ours_for_each_batch(kind: Kind) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending("a"), sending("b")], api_at=API)
-        await journal_run.mark_sent([sending("c")])
+        await journal_run.mark_sent([outgoing("a"), outgoing("b")], api_at=API)
+        await journal_run.mark_sent([outgoing("c")])
         journal_run.record_outcome("b", State.UNKNOWN, message="lost")
         await journal_run.flush()
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         kept = {one.key: one.api_at for one in await journal_run.undecided()}
         assert kept == {"a": API, "b": API, "c": None}
-        await journal_run.mark_sent([sending("b")], api_at=API + timedelta(hours=1))
+        await journal_run.mark_sent([outgoing("b")], api_at=API + timedelta(hours=1))
         assert (await entry(journal_run, "b")).api_at == API  # the first of two sendings
         journal_run.record_outcome("a", State.PENDING)
-        await journal_run.mark_sent([sending("a")], api_at=API + timedelta(hours=1))
+        await journal_run.mark_sent([outgoing("a")], api_at=API + timedelta(hours=1))
         assert (await entry(journal_run, "a")).api_at == API + timedelta(hours=1)
 
 
@@ -64,9 +64,9 @@ async def test_what_was_sent_at_another_time_is_no_part_of_what_is_sent_now(kind
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         await asyncio.gather(  # in one transaction
-            journal_run.mark_sent([sending("now")], api_at=API),
-            journal_run.mark_sent([sending("then")], api_at=API + hour, first_at=LONG_AGO),
-            journal_run.mark_sent([sending("too")], api_at=API - hour),
+            journal_run.mark_sent([outgoing("now")], api_at=API),
+            journal_run.mark_sent([outgoing("then")], api_at=API + hour, first_at=LONG_AGO),
+            journal_run.mark_sent([outgoing("too")], api_at=API - hour),
         )
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
@@ -83,7 +83,7 @@ async def test_absences_are_counted_over_runs_until_the_order_is_another_one(kin
     for lost, code in ((False, ABSENT), (True, ABSENT), (False, ""), (True, ABSENT)):
         async with kind.open() as journal:
             journal_run = await journal.begin_run(seller="S", operation="o")
-            await journal_run.mark_sent([sending("a")])
+            await journal_run.mark_sent([outgoing("a")])
             if lost:
                 journal_run.record_outcome("a", State.UNKNOWN, message="lost")
             journal_run.record_outcome("a", State.PENDING, code=code)
@@ -92,14 +92,14 @@ async def test_absences_are_counted_over_runs_until_the_order_is_another_one(kin
     assert counts == [1, 3, 3, 5]
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         journal_run.record_outcome("a", State.REFUSED, code="no")
-        await journal_run.mark_sent([sending("a", b"other")])
+        await journal_run.mark_sent([outgoing("a", b"other")])
         assert (await entry(journal_run, "a")).absences == 0
 
 
 async def test_another_reason_changes_nothing_of_the_times(journal_run: JournalRun, kind: Kind) -> None:
-    await journal_run.mark_sent([sending("a")])
+    await journal_run.mark_sent([outgoing("a")])
     journal_run.record_outcome("a", State.UNKNOWN, message="one")
     first = await entry(journal_run, "a")
     await kind.later()
@@ -114,7 +114,7 @@ async def test_created_items_next_to_a_time_are_found(journal_run: JournalRun, k
     assert await journal_run.created_near(kind.now(), kind.now(), ripe=kind.now()) == []
     times: dict[str, datetime] = {}
     for key in "abcde":
-        await journal_run.mark_sent([sending(key)])
+        await journal_run.mark_sent([outgoing(key)])
         journal_run.record_outcome(
             key, State.FAILED if key == "c" else State.CREATED, message="x" if key == "c" else ""
         )
@@ -140,7 +140,7 @@ async def test_created_items_with_an_id_are_counted_from_a_time_on(journal_run: 
     sent: list[datetime] = []
     changed: list[datetime] = []
     for key in "abcd":
-        await journal_run.mark_sent([sending(key)])
+        await journal_run.mark_sent([outgoing(key)])
         await kind.later()
         if key == "b":
             journal_run.record_outcome(key, State.FAILED, message="x")
@@ -160,7 +160,7 @@ async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None
     path = tmp_path / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending("a"), sending("b")])
+        await journal_run.mark_sent([outgoing("a"), outgoing("b")])
         journal_run.record_outcome("a", State.UNKNOWN)
         await journal_run.flush()
     with closing(sqlite3.connect(path)) as connection:
@@ -172,7 +172,7 @@ async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None
         journal_run = await journal.begin_run(seller="S", operation="o")
         kept = {one.key: (one.api_at, one.absences) for one in await journal_run.undecided()}
         assert kept == {"a": (None, 0), "b": (None, 0)}
-        await journal_run.mark_sent([sending("c")], api_at=API)
+        await journal_run.mark_sent([outgoing("c")], api_at=API)
         assert (await entry(journal_run, "c")).api_at == API
         assert journal.gap is None
 
@@ -180,7 +180,7 @@ async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None
 async def test_a_file_that_does_not_know_when_it_was_changed_is_none_that_was_put_back(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
-        await (await journal.begin_run(seller="S", operation="o")).mark_sent([sending("a")])
+        await (await journal.begin_run(seller="S", operation="o")).mark_sent([outgoing("a")])
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE known")
     async with SQLiteJournal(path, read_only=True) as journal:
@@ -212,7 +212,7 @@ async def test_older_tables_in_postgresql_are_brought_up_to_date(
 ) -> None:
     async with Journal.open(postgres) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
     async with Database(postgres) as database, database.connection() as connection:
         for statement in without:
             await connection.execute(statement)
@@ -221,8 +221,8 @@ async def test_older_tables_in_postgresql_are_brought_up_to_date(
         journal_run = await journal.begin_run(seller="S", operation="o")
         (kept,) = await journal_run.undecided()
         assert (kept.api_at, kept.absences) == (None, 0)
-        await journal_run.mark_sent([sending("b")], api_at=API)
-        await journal_run.mark_sent([sending("c")], api_at=API, first_at=LONG_AGO)
+        await journal_run.mark_sent([outgoing("b")], api_at=API)
+        await journal_run.mark_sent([outgoing("c")], api_at=API, first_at=LONG_AGO)
         assert (await entry(journal_run, "b")).api_at == API
         long_ago = await entry(journal_run, "c")
         assert (long_ago.api_at, abs(long_ago.sent_at - LONG_AGO) < SLACK) == (API, True)
@@ -236,14 +236,14 @@ async def test_older_tables_in_postgresql_are_brought_up_to_date(
 async def test_who_has_an_id_and_what_is_undecided_is_told_of_all_runs(kind: Kind) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending(key) for key in ("a", "b", "\ud800", "refused", "lost", "sent")])
+        await journal_run.mark_sent([outgoing(key) for key in ("a", "b", "\ud800", "refused", "lost", "sent")])
         for key, remote_id in (("a", "1"), ("b", "1"), ("\ud800", "\u00e9")):
             journal_run.record_created(key, remote_id)
         journal_run.record_outcome("refused", State.REFUSED, remote_id="1", code="no")
         journal_run.record_outcome("lost", State.UNKNOWN, message="lost")
         await journal_run.flush()
         other = await journal.begin_run(seller="T", operation="o")
-        await other.mark_sent([sending("a")])
+        await other.mark_sent([outgoing("a")])
         other.record_created("a", "2")
         journal_run = await journal.begin_run(seller="S", operation="o")
         assert await journal_run.keys_of_ids(["1", "\u00e9", "2", "3"]) == {"1": ["a", "b"], "\u00e9": ["\ud800"]}

@@ -24,7 +24,7 @@ from .conftest import Kind
 ODD_KEYS = ["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "half \ud800", "half \udcff", "1", "1.0", "x" * 2000]
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -40,7 +40,7 @@ def near(moment: datetime, low: datetime, high: datetime) -> bool:
 
 async def test_an_item_from_its_sending_to_its_shipping(journal_run: JournalRun, kind: Kind) -> None:
     before = kind.now()
-    await journal_run.mark_sent([sending("K")])
+    await journal_run.mark_sent([outgoing("K")])
     between = kind.now()
     await kind.later()
     journal_run.record_outcome("K", State.CREATED, remote_id="id-1")
@@ -68,7 +68,7 @@ async def test_an_item_from_its_sending_to_its_shipping(journal_run: JournalRun,
 async def test_any_text_is_a_key_and_comes_back_as_it_was(kind: Kind) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S\udcff", operation="o", source="\ud800")
-        await journal_run.mark_sent([sending(key, key.encode("utf-8", "surrogatepass")) for key in ODD_KEYS])
+        await journal_run.mark_sent([outgoing(key, key.encode("utf-8", "surrogatepass")) for key in ODD_KEYS])
         for key in ODD_KEYS[::2]:
             journal_run.record_outcome(key, State.FAILED, message=key)
     async with kind.open() as journal:
@@ -87,7 +87,7 @@ async def test_any_text_is_a_key_and_comes_back_as_it_was(kind: Kind) -> None:
 async def test_any_id_of_any_key_is_kept_of_what_was_created(kind: Kind) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending(key, repr(key).encode()) for key in ODD_KEYS])
+        await journal_run.mark_sent([outgoing(key, repr(key).encode()) for key in ODD_KEYS])
         for key in ODD_KEYS:
             journal_run.record_created(key, None if key == "1" else key)
     async with kind.open() as journal:
@@ -106,7 +106,7 @@ async def test_any_id_of_any_key_is_kept_of_what_was_created(kind: Kind) -> None
 async def test_creations_of_two_sellers_are_kept_apart(journal: Journal) -> None:
     journal_runs = [await journal.begin_run(seller=seller, operation="o") for seller in ("S", "T")]
     for journal_run in journal_runs:
-        await journal_run.mark_sent([sending(key, f"{journal_run.seller} {key}".encode()) for key in "ab"])
+        await journal_run.mark_sent([outgoing(key, f"{journal_run.seller} {key}".encode()) for key in "ab"])
     for key in "ab":
         for journal_run in journal_runs:
             journal_run.record_created(key, f"{journal_run.seller}-{key}")
@@ -120,7 +120,7 @@ async def test_creations_of_two_sellers_are_kept_apart(journal: Journal) -> None
 
 
 async def test_creations_stay_in_their_order_with_what_else_becomes_of_an_item(journal_run: JournalRun) -> None:
-    await journal_run.mark_sent([sending(key) for key in "abc"])
+    await journal_run.mark_sent([outgoing(key) for key in "abc"])
     journal_run.record_created("a", "1")
     journal_run.record_outcome("a", State.REFUSED, code="late")
     journal_run.record_outcome("b", State.UNKNOWN)
@@ -137,7 +137,7 @@ async def test_creations_stay_in_their_order_with_what_else_becomes_of_an_item(j
 
 
 async def test_a_creation_that_cannot_be_is_told_and_the_others_are_kept(journal_run: JournalRun) -> None:
-    await journal_run.mark_sent([sending(key) for key in "ab"])
+    await journal_run.mark_sent([outgoing(key) for key in "ab"])
     journal_run.record_created("a", "1")
     journal_run.record_created("nobody", "2")
     journal_run.record_created("a", "3")
@@ -151,7 +151,7 @@ async def test_a_creation_that_cannot_be_is_told_and_the_others_are_kept(journal
 
 async def test_a_payload_is_kept_until_its_item_is_created_or_refused(journal_run: JournalRun) -> None:
     ends = [State.PENDING, State.FAILED, State.UNKNOWN, State.CREATED, State.REFUSED]
-    await journal_run.mark_sent([sending(end, end.encode()) for end in ["left", *ends]])
+    await journal_run.mark_sent([outgoing(end, end.encode()) for end in ["left", *ends]])
     for end in ends:
         journal_run.record_outcome(end, end)
     assert await journal_run.payloads(["left", *ends, "nobody"]) == {
@@ -163,10 +163,10 @@ async def test_a_payload_is_kept_until_its_item_is_created_or_refused(journal_ru
 async def test_keys_belong_to_a_seller_and_an_operation(journal: Journal, journal_run: JournalRun) -> None:
     other_seller = await journal.begin_run(seller="S2", operation="outbound.create")
     other_operation = await journal.begin_run(seller="S1", operation="inbound.create")
-    await journal_run.mark_sent([sending("K")])
+    await journal_run.mark_sent([outgoing("K")])
     assert await states(other_seller, "K") == await states(other_operation, "K") == [None]
     assert await other_seller.undecided() == []
-    await asyncio.gather(*(one.mark_sent([sending("K")]) for one in (other_seller, other_operation)))
+    await asyncio.gather(*(one.mark_sent([outgoing("K")]) for one in (other_seller, other_operation)))
     other_seller.record_outcome("K", State.CREATED)
     assert await states(journal_run, "K") == await states(other_operation, "K") == [State.SENT]
     assert await states(other_seller, "K") == [State.CREATED]
@@ -174,7 +174,7 @@ async def test_keys_belong_to_a_seller_and_an_operation(journal: Journal, journa
 
 async def test_a_second_run_sees_what_the_first_left_and_takes_over_what_it_sends(journal: Journal) -> None:
     first = await journal.begin_run(seller="S", operation="o")
-    await first.mark_sent([sending(key) for key in "abc"])
+    await first.mark_sent([outgoing(key) for key in "abc"])
     first.record_outcome("a", State.FAILED)
     first.record_outcome("b", State.UNKNOWN, message="no answer")
     second = await journal.begin_run(seller="S", operation="o")
@@ -182,7 +182,7 @@ async def test_a_second_run_sees_what_the_first_left_and_takes_over_what_it_send
         ("b", first.run, "no answer"),
         ("c", first.run, ""),
     ]
-    await second.mark_sent([sending("a")])
+    await second.mark_sent([outgoing("a")])
     second.record_outcome("a", State.CREATED)
     second.record_outcome("c", State.CREATED)
     await second.flush()
@@ -194,14 +194,14 @@ async def test_a_second_run_sees_what_the_first_left_and_takes_over_what_it_send
 
 
 async def test_the_time_of_the_first_undecided_sending_is_kept(journal_run: JournalRun, kind: Kind) -> None:
-    await journal_run.mark_sent([sending("unknown"), sending("failed")])
+    await journal_run.mark_sent([outgoing("unknown"), outgoing("failed")])
     journal_run.record_outcome("unknown", State.UNKNOWN)
     journal_run.record_outcome("failed", State.FAILED)
     await journal_run.flush()
     (first,) = await journal_run.look_up(["unknown"])
     assert first is not None
     await kind.later()
-    await journal_run.mark_sent([sending("unknown"), sending("failed")])
+    await journal_run.mark_sent([outgoing("unknown"), outgoing("failed")])
     unknown, failed = await journal_run.look_up(["unknown", "failed"])
     assert unknown is not None
     assert failed is not None
@@ -215,14 +215,14 @@ async def test_the_time_of_the_first_undecided_sending_is_kept(journal_run: Jour
 async def test_an_illegal_sending_writes_none_of_its_items(kind: Kind, forgotten: bool) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending("done"), sending("refused")])
+        await journal_run.mark_sent([outgoing("done"), outgoing("refused")])
         journal_run.record_outcome("done", State.CREATED)
         journal_run.record_outcome("refused", State.REFUSED)
         await journal_run.flush()
         for wrong in (["done"], ["refused"], ["twice", "twice"]):
             with pytest.raises(IllegalTransitionError, match=wrong[0]):
-                await journal_run.mark_sent([sending("new"), *map(sending, wrong)])
-        await journal_run.mark_sent([sending("refused", b"corrected")])
+                await journal_run.mark_sent([outgoing("new"), *map(outgoing, wrong)])
+        await journal_run.mark_sent([outgoing("refused", b"corrected")])
         assert await states(journal_run, "done", "refused", "new", "twice") == [State.CREATED, State.SENT, None, None]
 
 
@@ -230,7 +230,7 @@ async def test_an_illegal_settling_is_told_once_by_its_own_flush_and_hinders_not
     journal: Journal, journal_run: JournalRun
 ) -> None:
     other = await journal.begin_run(seller="S2", operation="o")
-    await journal_run.mark_sent([sending("K"), sending("L")])
+    await journal_run.mark_sent([outgoing("K"), outgoing("L")])
     journal_run.record_outcome("K", State.CREATED)
     journal_run.record_outcome("K", State.FAILED)
     journal_run.record_outcome("nobody", State.CREATED)
@@ -252,7 +252,7 @@ async def test_a_mistake_that_no_flush_told_is_told_at_the_end(kind: Kind) -> No
 async def test_leaving_writes_what_is_queued(kind: Kind) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending(str(number)) for number in range(500)])
+        await journal_run.mark_sent([outgoing(str(number)) for number in range(500)])
         for number in range(500):
             journal_run.record_outcome(str(number), State.CREATED)
     async with kind.open(read_only=True) as journal:
@@ -260,14 +260,14 @@ async def test_leaving_writes_what_is_queued(kind: Kind) -> None:
 
 
 async def test_what_may_have_been_sent_before_is_looked_for_from_then_on(journal_run: JournalRun) -> None:
-    await journal_run.mark_sent([sending("F"), sending("U")])
+    await journal_run.mark_sent([outgoing("F"), outgoing("U")])
     journal_run.record_outcome("F", State.FAILED)
     journal_run.record_outcome("U", State.UNKNOWN)
     await journal_run.flush()
     await asyncio.gather(
-        journal_run.mark_sent([sending("F"), sending("N")], first_at=LONG_AGO), journal_run.mark_sent([sending("M")])
+        journal_run.mark_sent([outgoing("F"), outgoing("N")], first_at=LONG_AGO), journal_run.mark_sent([outgoing("M")])
     )
-    await journal_run.mark_sent([sending("U")], first_at=LONG_AGO)
+    await journal_run.mark_sent([outgoing("U")], first_at=LONG_AGO)
     entries = {entry.key: entry for entry in await journal_run.undecided()}
     assert set(entries) == {"F", "M", "N", "U"}
     assert {key for key, entry in entries.items() if near(entry.sent_at, LONG_AGO, LONG_AGO)} == {"F", "N", "U"}
@@ -276,20 +276,20 @@ async def test_what_may_have_been_sent_before_is_looked_for_from_then_on(journal
     (unknown, pending) = await journal_run.look_up(["N", "F"])
     assert unknown is not None
     assert near(unknown.sent_at, LONG_AGO, LONG_AGO)
-    await journal_run.mark_sent([sending("F")])
+    await journal_run.mark_sent([outgoing("F")])
     (sent,) = await journal_run.look_up(["F"])
     assert pending is not None
     assert sent is not None
     assert sent.sent_at > LONG_AGO + timedelta(days=1)
     with pytest.raises(IllegalTransitionError):
-        await journal_run.mark_sent([sending("M"), sending("Z")], first_at=LONG_AGO)
+        await journal_run.mark_sent([outgoing("M"), outgoing("Z")], first_at=LONG_AGO)
     assert await states(journal_run, "Z") == [None]
 
 
 async def test_what_is_followed(journal: Journal, journal_run: JournalRun) -> None:
     keys = [f"{number:04}" for number in range(1203)]
     for start in range(0, len(keys), 1000):
-        await journal_run.mark_sent([sending(key) for key in keys[start : start + 1000]])
+        await journal_run.mark_sent([outgoing(key) for key in keys[start : start + 1000]])
     for key in keys[:-1]:
         journal_run.record_outcome(key, State.CREATED)
     for key in keys[::2]:
@@ -303,7 +303,7 @@ async def test_what_is_followed(journal: Journal, journal_run: JournalRun) -> No
 
 async def test_a_run_is_begun_finished_and_gone_on_with(journal: Journal, journal_run: JournalRun, kind: Kind) -> None:
     assert journal_run.run[:16] in {f"{kind.now() - timedelta(seconds=ago):%Y%m%d-%H%M%S}-" for ago in range(5)}
-    await journal_run.mark_sent([sending("K")])
+    await journal_run.mark_sent([outgoing("K")])
     journal_run.record_outcome("K", State.CREATED)
     await kind.later()
     await journal_run.finish()
@@ -331,9 +331,9 @@ async def test_a_run_is_begun_finished_and_gone_on_with(journal: Journal, journa
 
 async def test_a_run_is_forgotten_with_its_items_and_no_others(journal: Journal, journal_run: JournalRun) -> None:
     kept = await journal.begin_run(seller="S1", operation="outbound.create")
-    await kept.mark_sent([sending("kept")])
+    await kept.mark_sent([outgoing("kept")])
     for start in range(0, 4500, 900):
-        await journal_run.mark_sent([sending(str(number)) for number in range(start, start + 900)])
+        await journal_run.mark_sent([outgoing(str(number)) for number in range(start, start + 900)])
     for number in range(1, 4500):
         journal_run.record_outcome(str(number), State.CREATED)
     with pytest.raises(JournalError, match="under way in this process"):
@@ -355,7 +355,7 @@ async def test_a_run_is_forgotten_with_its_items_and_no_others(journal: Journal,
 async def test_readers_read_while_a_writer_writes_and_write_nothing(kind: Kind, journal_run: JournalRun) -> None:
     async with kind.open(read_only=True) as reader:
         for number in range(3):
-            await journal_run.mark_sent([sending(str(number))])
+            await journal_run.mark_sent([outgoing(str(number))])
             assert [entry.key async for entry in reader.entries(journal_run.run)] == [str(n) for n in range(number + 1)]
         with pytest.raises(JournalWriteError, match="reading only"):
             await reader.begin_run(seller="S", operation="o")
@@ -365,7 +365,7 @@ async def test_readers_read_while_a_writer_writes_and_write_nothing(kind: Kind, 
 
 async def test_a_cancelled_waiter_leaves_all_consistent(journal_run: JournalRun) -> None:
     tasks = [
-        asyncio.create_task(journal_run.mark_sent([sending(f"{number}-{part}") for part in "ab"]))
+        asyncio.create_task(journal_run.mark_sent([outgoing(f"{number}-{part}") for part in "ab"]))
         for number in range(40)
     ]
     await asyncio.sleep(0)
@@ -382,7 +382,7 @@ async def test_a_closing_that_is_cancelled_still_writes_all(kind: Kind) -> None:
     async def write() -> None:
         async with kind.open() as journal:
             journal_run = await journal.begin_run(seller="S", operation="o")
-            await journal_run.mark_sent([sending(str(number)) for number in range(900)])
+            await journal_run.mark_sent([outgoing(str(number)) for number in range(900)])
             for number in range(900):
                 journal_run.record_outcome(str(number), State.CREATED)
             asyncio.get_running_loop().call_soon(task.cancel)
@@ -409,6 +409,6 @@ async def test_a_journal_that_is_not_open_says_so(kind: Kind) -> None:
         with pytest.raises(ClosedError):
             call()
     with pytest.raises(ClosedError):
-        await journal_run.mark_sent([sending("K")])
+        await journal_run.mark_sent([outgoing("K")])
     async with journal:
         assert len(await journal.runs()) == 1

@@ -27,12 +27,12 @@ from .conftest import Kind, SQLiteKind
 GUID = "5eed1b2c-0000-4000-8000-00000000000{}"
 
 
-def sending(key: str) -> OutgoingItem:
+def outgoing(key: str) -> OutgoingItem:
     return OutgoingItem(key, payload_hash(b"payload"), b"payload")
 
 
 async def with_items(journal_run: JournalRun, **fates: State) -> None:
-    await journal_run.mark_sent([sending(key) for key in fates])
+    await journal_run.mark_sent([outgoing(key) for key in fates])
     for number, (key, state) in enumerate(fates.items()):
         if state is not State.SENT:
             remote_id = GUID.format(number) if state is State.CREATED else None
@@ -61,7 +61,7 @@ async def test_what_is_absent_may_be_sent(journal: Journal, journal_run: Journal
     )
     assert decide_known_key(entry, payload_hash(b"payload")) is Verdict.SEND
     assert await journal_run.payloads(["A"]) == {"A": b"payload"}
-    await journal_run.mark_sent([sending("A")])
+    await journal_run.mark_sent([outgoing("A")])
     (entry,) = await journal_run.look_up(["A"])
     assert entry is not None
     assert (entry.state, entry.code, entry.message) == (State.SENT, "", "")
@@ -237,17 +237,17 @@ async def test_what_was_absent_twice_is_sent_again_once_a_person_says_that_it_is
     journal: Journal, journal_run: JournalRun
 ) -> None:
     for _ in range(2):
-        await journal_run.mark_sent([sending("A")])
+        await journal_run.mark_sent([outgoing("A")])
         journal_run.record_outcome("A", State.UNKNOWN, message="lost")
         assert bool(braked(await known(journal_run, "A"))) == bool((await known(journal_run, "A")).absences)
         journal_run.record_outcome("A", State.PENDING, code=ABSENT)
-    await journal_run.mark_sent([sending("A")])
+    await journal_run.mark_sent([outgoing("A")])
     journal_run.record_outcome("A", State.UNKNOWN, message="not sent a third time by itself")
     await let_go(journal_run, "A")
     await journal.settle("A", absent=True)
     entry = await known(journal_run, "A")
     assert (entry.absences, braked(entry), decide_known_key(entry, payload_hash(b"payload"))) == (0, "", Verdict.SEND)
-    await journal_run.mark_sent([sending("A")])
+    await journal_run.mark_sent([outgoing("A")])
     assert (await known(journal_run, "A")).absences == 0
 
 
@@ -263,7 +263,7 @@ async def test_what_was_taken_back_is_settled_with_the_id_that_it_was_told_or_an
     entry = await known(journal_run, "A")
     if told is None:
         assert decide_known_key(entry, payload_hash(b"payload")) is Verdict.SEND
-        await journal_run.mark_sent([sending("A")])
+        await journal_run.mark_sent([outgoing("A")])
         assert (await known(journal_run, "A")).remote_id is None
         await journal.settle("B", created="1")  # an id that was told and is not believed is nobody's
         return

@@ -21,7 +21,7 @@ from octoffm_async import (
     Skipped,
     Unknown,
 )
-from octoffm_async.bulk.durable.settings import sendings_of
+from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.disk.seen_keys import SeenKeys
 from octoffm_async.journal import Journal, OutgoingItem, State
 from tests.support.fakes import Answer, Sent, answer
@@ -58,7 +58,7 @@ async def test_another_payload_under_a_used_key_is_refused_with_its_fields(path:
 async def test_what_is_undecided_is_compared_with_its_own_request(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        await journal_run.mark_sent(sendings_of(["O-1"], [order("O-1")]))
+        await journal_run.mark_sent(outgoing_items_of(["O-1"], [order("O-1")]))
         outcomes = await done(client.bulk.create_outbound([order("O-1", city="Lyon")], journal=journal, patience=0.0))
         refused = outcomes["O-1"]
         assert isinstance(refused, Refused)
@@ -70,7 +70,7 @@ async def test_what_is_undecided_is_compared_with_its_own_request(path: Path) ->
 @pytest.mark.parametrize("state", [State.CREATED, State.SENT])
 async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: Path, state: State) -> None:
     def as_before(count: int) -> list[OutgoingItem]:
-        both = sendings_of([f"O-{number}" for number in range(count)], orders(count))
+        both = outgoing_items_of([f"O-{number}" for number in range(count)], orders(count))
         return [OutgoingItem(one.key, one.payload_hash[:16], one.payload) for one in both]
 
     async with serving() as (sandbox, client):
@@ -104,7 +104,7 @@ async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: P
 async def test_items_of_both_kinds_of_hashes_are_settled_together(path: Path) -> None:
     async with serving() as (sandbox, _), Journal.open(path) as journal:
         journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        sent = sendings_of([f"O-{number}" for number in range(9)], orders(9))
+        sent = outgoing_items_of([f"O-{number}" for number in range(9)], orders(9))
         mixed = [
             OutgoingItem(one.key, one.payload_hash[: 16 if place % 2 else None], one.payload)
             for place, one in enumerate(sent)

@@ -12,7 +12,7 @@ import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.bulk.durable.job import JournaledJob
-from octoffm_async.bulk.durable.settings import sendings_of
+from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.errors import ClosedError, ConnectionLostError, JournalWriteError
 from octoffm_async.journal import Journal, State, payload_hash
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
@@ -107,7 +107,7 @@ async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
 async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
         journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        await journal_run.mark_sent(sendings_of([item.reference for item in orders(20)], orders(20)))
+        await journal_run.mark_sent(outgoing_items_of([item.reference for item in orders(20)], orders(20)))
         again = client.bulk.create_outbound(orders(20), journal=journal, patience=0.0)
         assert {type(outcome) for outcome in (await done(again)).values()} == {Created}
         stopped = client.bulk.create_outbound((order(f"N-{number}") for number in range(600)), journal=journal)

@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.sqlite"
 
 
-def sending(item: Any, key: str) -> OutgoingItem:
+def outgoing(item: Any, key: str) -> OutgoingItem:
     payload = msgspec.json.encode(item)
     return OutgoingItem(key, payload_hash(payload), payload)
 
@@ -47,7 +47,7 @@ async def crashed(
     async with Journal.open(path) as journal:
         journal_run = await journal.begin_run(seller=seller, operation=operation)
         for start in range(0, len(items), 500):
-            await journal_run.mark_sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
+            await journal_run.mark_sent([outgoing(item, key) for key, item in list(items.items())[start : start + 500]])
         if state is not State.SENT:
             for key in items:
                 journal_run.record_outcome(key, state, message="it was so")

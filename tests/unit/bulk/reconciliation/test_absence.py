@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import Created, FulfillmentClient, Unknown
-from octoffm_async.bulk.durable.settings import sending_of
+from octoffm_async.bulk.durable.settings import outgoing_of
 from octoffm_async.bulk.reconciliation import absence
 from octoffm_async.bulk.reconciliation.gathering import NO_ROWS, LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import OrderLookup, ProductLookup
@@ -297,7 +297,7 @@ def test_an_api_without_a_count_is_believed_once_it_shows_an_order_of_ours(provi
 def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
     async def write(client: FulfillmentClient, journal: Any) -> None:
         journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
-        await journal_run.mark_sent([sending_of("A", order("A"))])
+        await journal_run.mark_sent([outgoing_of("A", order("A"))])
 
     async def read(_: FulfillmentClient, journal: Any) -> list[tuple[str, str]]:
         runs = await journal.runs()

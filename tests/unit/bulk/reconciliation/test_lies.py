@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import Created, FulfillmentClient, Unknown
-from octoffm_async.bulk.durable.settings import sending_of
+from octoffm_async.bulk.durable.settings import outgoing_of
 from octoffm_async.bulk.reconciliation import absence
 from octoffm_async.journal import State
 from octoffm_async.transport.response import Response
@@ -72,7 +72,7 @@ class Lying:
         async def write(client: FulfillmentClient, journal: Any) -> None:
             journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
             api_at = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            await journal_run.mark_sent([sending_of(reference, order(reference))], api_at=api_at)
+            await journal_run.mark_sent([outgoing_of(reference, order(reference))], api_at=api_at)
 
         self.world.live(write)
 

@@ -36,7 +36,7 @@ class Clock:
         return self.now
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -74,7 +74,7 @@ async def counts(journal: PostgresJournal) -> dict[State, int]:
 
 async def test_what_a_live_writer_holds_is_its_own(postgres: str) -> None:
     async with writers(postgres, 2) as ((_, one), (_, other)):
-        await one.mark_sent([sending("a"), sending("b")])
+        await one.mark_sent([outgoing("a"), outgoing("b")])
         one.record_outcome("b", State.UNKNOWN)
         await one.flush()
         assert await taken(other) == []
@@ -82,13 +82,13 @@ async def test_what_a_live_writer_holds_is_its_own(postgres: str) -> None:
         assert await states(other, "a", "b") == [State.SENT, State.UNKNOWN]
         for key in "ab":
             with pytest.raises(IllegalTransitionError, match=f"'{key}' cannot go from"):
-                await other.mark_sent([sending("c"), sending(key)])
+                await other.mark_sent([outgoing("c"), outgoing(key)])
         assert await states(other, "c") == [None]
 
 
 async def test_what_is_let_go_of_may_be_taken_at_once(postgres: str) -> None:
     async with writers(postgres, 2) as ((_, one), (_, other)):
-        await one.mark_sent([sending("a"), sending("b"), sending("c")])
+        await one.mark_sent([outgoing("a"), outgoing("b"), outgoing("c")])
         one.record_outcome("c", State.CREATED)
         before = datetime.now(UTC)
         one.release(["a", "c", "nobody"])
@@ -100,14 +100,14 @@ async def test_what_is_let_go_of_may_be_taken_at_once(postgres: str) -> None:
         assert await taken(one) == ["b"]
         other.record_outcome("a", State.PENDING)
         await other.flush()
-        await one.mark_sent([sending("a")])
+        await one.mark_sent([outgoing("a")])
         assert await taken(one) == ["a", "b"]
 
 
 async def test_items_of_a_dead_writer_are_taken_by_exactly_one(postgres: str) -> None:
     keys = [f"{number:04}" for number in range(600)]
     async with writers(postgres, 7) as ((dead, journal_run), *others):
-        await journal_run.mark_sent([sending(key) for key in keys])
+        await journal_run.mark_sent([outgoing(key) for key in keys])
         journal_run.record_outcome(keys[-1], State.CREATED)
         journal_run.record_outcome(keys[-2], State.UNKNOWN)
         await journal_run.flush()
@@ -121,7 +121,7 @@ async def test_items_of_a_dead_writer_are_taken_by_exactly_one(postgres: str) ->
 
 async def test_some_keys_only_may_be_asked_for(postgres: str) -> None:
     async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
-        await journal_run.mark_sent([sending(key) for key in "abc"])
+        await journal_run.mark_sent([outgoing(key) for key in "abc"])
         expire(postgres, dead)
         assert [entry.key for entry in await other.undecided(["b", "x"])] == ["b"]
         assert await taken(other) == ["a", "b", "c"]
@@ -129,39 +129,39 @@ async def test_some_keys_only_may_be_asked_for(postgres: str) -> None:
 
 async def test_a_lease_that_just_ended_is_left_alone(postgres: str) -> None:
     async with writers(postgres, 2) as ((late, journal_run), (_, other)):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, late, ago=0.1)
         assert await taken(other) == []
         with pytest.raises(FencedError):
-            await journal_run.mark_sent([sending("b")])
+            await journal_run.mark_sent([outgoing("b")])
         assert await states(other, "b") == [None]
 
 
 async def test_a_late_renewal_counts_if_nobody_has_seen_the_end(postgres: str) -> None:
     async with writers(postgres, 2) as ((late, journal_run), (_, other)):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, late, ago=60)
         await late.fence._renew()
         late.fence.check()
         assert await taken(other) == []
-        await journal_run.mark_sent([sending("b")])
+        await journal_run.mark_sent([outgoing("b")])
 
 
 async def test_a_writer_that_was_found_dead_never_comes_back(postgres: str) -> None:
     async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, dead)
         assert await taken(other) == ["a"]
         await dead.fence._renew()
         with pytest.raises(FencedError, match="open the journal again"):
             dead.fence.check()
         with pytest.raises(FencedError):
-            await journal_run.mark_sent([sending("b")])
+            await journal_run.mark_sent([outgoing("b")])
         with pytest.raises(FencedError):
             await dead.begin_run(**NAMES)
         async with PostgresJournal(postgres) as anew:
             again = await anew.begin_run(**NAMES)
-            await again.mark_sent([sending("b")])
+            await again.mark_sent([outgoing("b")])
             anew.fence.check()
 
 
@@ -169,7 +169,7 @@ async def test_what_a_dead_writer_still_says_counts_only_if_it_was_created(postg
     keys = ["created", "pending", "failed", "refused", "unknown", "again", "nothing"]
     ends = [State.CREATED, State.PENDING, State.FAILED, State.REFUSED, State.UNKNOWN, State.CREATED]
     async with writers(postgres, 2) as ((dead, journal_run), (journal, other)):
-        await journal_run.mark_sent([sending(key) for key in keys])
+        await journal_run.mark_sent([outgoing(key) for key in keys])
         expire(postgres, dead)
         assert await taken(other) == sorted(keys)
         other.record_outcome("again", State.PENDING)
@@ -190,7 +190,7 @@ async def test_what_a_dead_writer_still_says_counts_only_if_it_was_created(postg
 
 async def test_a_second_order_under_a_reference_is_told(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
     async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, dead)
         assert await taken(other) == ["a"]
         other.record_outcome("a", State.CREATED, remote_id="one")
@@ -209,7 +209,7 @@ async def test_writers_that_send_the_same_at_once_are_one_too_many(postgres: str
             mine: list[str] = []
             for key in order:
                 try:
-                    await journal_run.mark_sent([sending(key)])
+                    await journal_run.mark_sent([outgoing(key)])
                 except IllegalTransitionError:
                     continue
                 mine.append(key)
@@ -232,7 +232,7 @@ async def test_overlapping_sendings_are_all_or_none_and_do_not_lock_each_other_o
                 some = [f"{(turn * 7 + step * (number + 1)) % 101:03}" for step in range(9)]
                 keys = list(dict.fromkeys(some))
                 try:
-                    await journal_run.mark_sent([sending(key) for key in keys])
+                    await journal_run.mark_sent([outgoing(key) for key in keys])
                     done.append(keys)
                 except IllegalTransitionError:
                     continue
@@ -260,10 +260,10 @@ async def test_the_fence_ends_before_the_lease_does_for_others(postgres: str) ->
         with pytest.raises(FencedError, match=r"ended 0\.1 s ago"):
             journal.fence.check()
         with pytest.raises(FencedError):
-            await journal_run.mark_sent([sending("a")])
+            await journal_run.mark_sent([outgoing("a")])
         await journal.fence._renew()
         journal.fence.check()
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
     with pytest.raises(FencedError, match="closed"):
         journal.fence.check()
 
@@ -277,7 +277,7 @@ async def test_a_lease_is_renewed_again_and_again(postgres: str) -> None:
 
 async def test_a_closed_journal_leaves_its_items_at_once(postgres: str) -> None:
     async with writers(postgres, 1) as ((_, journal_run),):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
     async with writers(postgres, 1) as ((_, other),):
         assert await taken(other) == ["a"]
 
@@ -301,11 +301,11 @@ async def test_a_change_whose_answer_was_lost_is_made_once(postgres: str, monkey
     for name in ("send", "settle", "follow"):
         losing(name)
     async with writers(postgres, 1) as ((journal, journal_run),):
-        await journal_run.mark_sent([sending("a"), sending("b")])
+        await journal_run.mark_sent([outgoing("a"), outgoing("b")])
         journal_run.record_outcome("a", State.CREATED, remote_id="id")
         journal_run.record_outcome("b", State.PENDING)
         await journal_run.flush()
-        await journal_run.mark_sent([sending("b")])
+        await journal_run.mark_sent([outgoing("b")])
         journal_run.record_status("a", "Shipped")
         await journal_run.flush()
         assert await states(journal_run, "a", "b") == [State.CREATED, State.SENT]
@@ -315,10 +315,10 @@ async def test_a_change_whose_answer_was_lost_is_made_once(postgres: str, monkey
 
 async def test_a_change_that_arrives_late_over_a_lost_connection_changes_nothing(postgres: str) -> None:
     async with writers(postgres, 1) as ((journal, journal_run),):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         journal_run.record_outcome("a", State.PENDING)
         await journal_run.flush()
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         late = (journal_run._scope, journal_run._run_id, "a", State.PENDING, None, "", "")
         async with journal.database.connection() as connection:
             assert await journal_changes.settle(connection, journal.writer_id, 2, [late]) == []
@@ -327,15 +327,15 @@ async def test_a_change_that_arrives_late_over_a_lost_connection_changes_nothing
 
 async def test_the_database_may_go_away_and_come_back(postgres_server: PostgresServer, postgres: str) -> None:
     async with writers(postgres, 2, lease=30.0) as ((journal, one), (_, other)):
-        await one.mark_sent([sending("a"), sending("b")])
+        await one.mark_sent([outgoing("a"), outgoing("b")])
         await asyncio.to_thread(postgres_server.stop)
         one.record_outcome("a", State.CREATED, remote_id="id")
         waiting = [
             asyncio.create_task(work)
             for work in (
                 one.flush(),
-                one.mark_sent([sending("c")]),
-                other.mark_sent([sending("d")]),
+                one.mark_sent([outgoing("c")]),
+                other.mark_sent([outgoing("d")]),
                 other.look_up(["a"]),
             )
         ]
@@ -353,20 +353,20 @@ async def test_a_database_that_stays_away_is_told_to_everybody(postgres_server: 
     journal = PostgresJournal(postgres, lease=30.0, clock=clock)
     async with journal:
         journal_run = await journal.begin_run(**NAMES)
-        await journal_run.mark_sent([sending("a"), sending("b")])
+        await journal_run.mark_sent([outgoing("a"), outgoing("b")])
         await asyncio.to_thread(postgres_server.stop)
         try:
             journal_run.record_outcome("a", State.CREATED)
             flushing = asyncio.create_task(journal_run.flush())
-            sending_on = asyncio.create_task(journal_run.mark_sent([sending("c")]))
+            sending_task = asyncio.create_task(journal_run.mark_sent([outgoing("c")]))
             reading = asyncio.create_task(journal_run.look_up(["a"]))
             await asyncio.sleep(0.1)
             clock.now += 60
-            for task in (flushing, sending_on, reading):
+            for task in (flushing, sending_task, reading):
                 with pytest.raises(JournalWriteError):
                     await task
             with pytest.raises(FencedError):
-                await journal_run.mark_sent([sending("d")])
+                await journal_run.mark_sent([outgoing("d")])
         finally:
             await asyncio.to_thread(postgres_server.start)
         await journal.fence._renew()
@@ -392,8 +392,8 @@ async def test_several_writers_go_on_with_one_run(postgres: str) -> None:
     async with writers(postgres, 2) as ((one, journal_run), (other, _)):
         same = await other.begin_run(**NAMES, run=journal_run.run)
         await asyncio.gather(
-            journal_run.mark_sent([sending(f"a{number}") for number in range(100)]),
-            same.mark_sent([sending(f"b{number}") for number in range(100)]),
+            journal_run.mark_sent([outgoing(f"a{number}") for number in range(100)]),
+            same.mark_sent([outgoing(f"b{number}") for number in range(100)]),
         )
         for number in range(100):
             journal_run.record_outcome(f"a{number}", State.CREATED)
@@ -407,7 +407,7 @@ async def test_several_writers_go_on_with_one_run(postgres: str) -> None:
 
 async def test_a_run_that_another_process_writes_is_not_forgotten(postgres: str) -> None:
     async with writers(postgres, 2) as ((_, journal_run), (other, _)):
-        await journal_run.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
         with pytest.raises(JournalError, match="1 undecided items"):
             await other.forget(journal_run.run)
         journal_run.record_outcome("a", State.CREATED)

@@ -33,11 +33,11 @@ T = TypeVar("T")
 SELLERS = ("S", "T")
 KEYS = ("", "a", "b", "c\udcff", "d", "e")
 PAYLOADS = (b"one", b"two")
-SENDINGS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)), min_size=1, max_size=6)
+OUTGOING_ITEMS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)), min_size=1, max_size=6)
 SETTLED = st.sampled_from([state for state in State if state is not State.SENT])
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -91,10 +91,10 @@ class Sharing(RuleBasedStateMachine):
                 return False
         return len({key for key, _ in items}) == len(items)
 
-    @rule(seller=st.sampled_from([0, 1]), items=SENDINGS)
+    @rule(seller=st.sampled_from([0, 1]), items=OUTGOING_ITEMS)
     def send(self, seller: int, items: list[tuple[str, bytes]]) -> None:
         journal_run = self.journal_runs[seller]
-        sent = journal_run.mark_sent([sending(key, payload) for key, payload in items])
+        sent = journal_run.mark_sent([outgoing(key, payload) for key, payload in items])
         if self.may_send(seller, items):
             self.do(sent)
             self.model |= {(seller, key): (State.SENT, payload, journal_run.run) for key, payload in items}
@@ -128,10 +128,10 @@ class Sharing(RuleBasedStateMachine):
         past = [record.id for record in self.do(self.journal.runs()) if record.id not in live]
         if past:
             run = past[number % len(past)]
-            gone = [spot for spot, (_, _, sender) in self.model.items() if sender == run]
+            gone = [item_key for item_key, (_, _, sender) in self.model.items() if sender == run]
             assert self.do(self.journal.forget(run, force=True)) == len(gone)
-            for spot in gone:
-                del self.model[spot]
+            for item_key in gone:
+                del self.model[item_key]
 
     @rule()
     def close_and_open(self) -> None:
@@ -194,8 +194,8 @@ def path(tmp_path: Path) -> Path:
 async def test_a_batch_goes_with_its_last_item_in_whatever_order_they_are_settled(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending(key) for key in "abcd"])
-        await journal_run.mark_sent([sending(key) for key in "efgh"])
+        await journal_run.mark_sent([outgoing(key) for key in "abcd"])
+        await journal_run.mark_sent([outgoing(key) for key in "efgh"])
         for key, batches, entries in (("h", 2, 1), ("b", 2, 2), ("e", 2, 3), ("f", 2, 4), ("g", 1, 5), ("d", 1, 6)):
             journal_run.record_outcome(key, State.CREATED, remote_id=key)
             await journal_run.flush()
@@ -209,7 +209,7 @@ async def test_a_batch_goes_with_its_last_item_in_whatever_order_they_are_settle
 async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payloads(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await asyncio.gather(*(journal_run.mark_sent([sending(key, key.encode())]) for key in "abcd"))
+        await asyncio.gather(*(journal_run.mark_sent([outgoing(key, key.encode())]) for key in "abcd"))
         assert await rows_of(journal, "batches") == 1
         journal_run.record_outcome("b", State.FAILED)
         journal_run.record_created("c", "1")
@@ -224,7 +224,7 @@ async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payload
 async def test_many_are_not_put_to_others_in_a_batch(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        chunks = [[sending(f"{part}-{number}") for number in range(200)] for part in "ab"]
+        chunks = [[outgoing(f"{part}-{number}") for number in range(200)] for part in "ab"]
         await asyncio.gather(*map(journal_run.mark_sent, chunks))
         assert await rows_of(journal, "batches") == 2
 
@@ -232,12 +232,12 @@ async def test_many_are_not_put_to_others_in_a_batch(path: Path) -> None:
 async def test_each_step_is_a_place_to_crash(path: Path) -> None:
     """After a crash behind each step the journal is as that step left it, and can be gone on with to the end."""
     steps: list[Callable[[SQLiteJournalRun], Coroutine[Any, Any, None]]] = [
-        lambda journal_run: journal_run.mark_sent([sending(key) for key in "abc"]),
+        lambda journal_run: journal_run.mark_sent([outgoing(key) for key in "abc"]),
         lambda journal_run: settled(journal_run, "b", State.CREATED),
         lambda journal_run: settled(journal_run, "a", State.REFUSED),
-        lambda journal_run: journal_run.mark_sent([sending("a", b"corrected"), sending("d")]),
+        lambda journal_run: journal_run.mark_sent([outgoing("a", b"corrected"), outgoing("d")]),
         lambda journal_run: settled(journal_run, "c", State.UNKNOWN),
-        lambda journal_run: journal_run.mark_sent([sending("c")]),
+        lambda journal_run: journal_run.mark_sent([outgoing("c")]),
         lambda journal_run: settled(journal_run, "d", State.FAILED),
         lambda journal_run: settled(journal_run, "a", State.CREATED),
         lambda journal_run: settled(journal_run, "c", State.PENDING),
@@ -269,7 +269,7 @@ async def go_on(path: Path, run: str) -> None:
         await journal_run.flush()
         open_ = [entry.key async for entry in journal.entries(run, [State.PENDING, State.FAILED])]
         payloads = await journal_run.payloads(open_)
-        await journal_run.mark_sent([sending(key, payloads[key]) for key in open_])
+        await journal_run.mark_sent([outgoing(key, payloads[key]) for key in open_])
         for key in open_:
             journal_run.record_outcome(key, State.CREATED)
         await journal_run.flush()
@@ -282,8 +282,8 @@ async def test_a_reader_sees_what_is_sent_and_settled_while_it_reads_on(path: Pa
     keys = [f"{number:04}" for number in range(1200)]
     async with SQLiteJournal(path) as journal, SQLiteJournal(path, read_only=True) as reader:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending(key) for key in keys[::2]])
-        await journal_run.mark_sent([sending(key) for key in keys[1::2]])
+        await journal_run.mark_sent([outgoing(key) for key in keys[::2]])
+        await journal_run.mark_sent([outgoing(key) for key in keys[1::2]])
         for key in keys[::3]:
             journal_run.record_outcome(key, State.CREATED)
         await journal_run.flush()
@@ -309,7 +309,7 @@ async def test_what_is_kept_in_memory_is_bounded_however_much_is_not_settled(pat
         journal_run = await journal.begin_run(seller="S", operation="o")
         keys = [f"{number:04}" for number in range(1000)]
         for start in range(0, 1000, 30):
-            await journal_run.mark_sent([sending(key) for key in keys[start : start + 30]])
+            await journal_run.mark_sent([outgoing(key) for key in keys[start : start + 30]])
             held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
             assert len(held) <= few
         assert [entry.key for entry in await journal_run.undecided()] == keys
@@ -327,7 +327,7 @@ async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         for number in range(30):
-            await journal_run.mark_sent([sending(f"{number:02} left"), sending(f"{number:02}")])
+            await journal_run.mark_sent([outgoing(f"{number:02} left"), outgoing(f"{number:02}")])
             journal_run.record_created(f"{number:02}", None)
             held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
             assert len(held.batches) <= 10
@@ -338,11 +338,11 @@ async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
 async def test_a_key_that_is_forgotten_with_its_batch_half_settled_may_be_sent_again(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending(key) for key in "abc"])
+        await journal_run.mark_sent([outgoing(key) for key in "abc"])
         journal_run.record_outcome("a", State.FAILED)
         await journal_run.finish()
         other = await journal.begin_run(seller="S", operation="o")
-        await other.mark_sent([sending("a")])
+        await other.mark_sent([outgoing("a")])
         await other.finish()
         assert await journal.forget(other.run, force=True) == 1
         assert [entry and entry.state for entry in await other.look_up(["a", "b"])] == [None, State.SENT]
@@ -351,5 +351,5 @@ async def test_a_key_that_is_forgotten_with_its_batch_half_settled_may_be_sent_a
     async with SQLiteJournal(path.with_name("copy")) as journal:
         again = await journal.begin_run(seller="S", operation="o")
         assert [entry and entry.state for entry in await again.look_up(["a", "b"])] == [None, State.SENT]
-        await again.mark_sent([sending("a", b"new")])
+        await again.mark_sent([outgoing("a", b"new")])
         assert await again.payloads(["a"]) == {"a": b"new"}

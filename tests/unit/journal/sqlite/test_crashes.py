@@ -96,13 +96,13 @@ class Crashing(RuleBasedStateMachine):
 
     @rule(key=KEYS, payload=PAYLOADS)
     def send(self, key: str, payload: bytes) -> None:
-        sending = OutgoingItem(key, payload_hash(payload), payload)
+        outgoing = OutgoingItem(key, payload_hash(payload), payload)
         if self.may_send(key, payload):
-            self.do(self.journal_run.mark_sent([sending]))
+            self.do(self.journal_run.mark_sent([outgoing]))
             self.known(key).later.append((State.SENT, payload))
         else:
             with pytest.raises(IllegalTransitionError):
-                self.do(self.journal_run.mark_sent([sending]))
+                self.do(self.journal_run.mark_sent([outgoing]))
         self.durable()
 
     @rule(key=KEYS, payload=PAYLOADS)

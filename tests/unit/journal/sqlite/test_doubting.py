@@ -5,18 +5,18 @@ from __future__ import annotations
 from octoffm_async.journal import Journal, JournalRun, State
 from octoffm_async.journal.sqlite.doubting import IDS_MOST
 
-from ..test_journals import sending, states
+from ..test_journals import outgoing, states
 
 
 async def created(journal_run: JournalRun, ids: dict[str, str | None]) -> None:
-    await journal_run.mark_sent([sending(key) for key in ids])
+    await journal_run.mark_sent([outgoing(key) for key in ids])
     for key, remote_id in ids.items():
         journal_run.record_created(key, remote_id)
 
 
 async def test_what_has_the_very_id_is_unknown_again(journal_run: JournalRun, journal: Journal) -> None:
     await created(journal_run, {"A": "1", "B": "2", "C": None, "half \ud800": "é"})
-    await journal_run.mark_sent([sending("S"), sending("F")])
+    await journal_run.mark_sent([outgoing("S"), outgoing("F")])
     journal_run.record_outcome("F", State.FAILED, message="no")
     told = {"A": "1", "B": "1", "C": "1", "S": "1", "F": "1", "X": "1", "half \ud800": "é"}
     assert sorted(await journal_run.reset_to_unknown(told, "why")) == ["A", "half \ud800"]
@@ -51,7 +51,7 @@ async def test_what_was_taken_back_is_decided_as_all_that_is_unknown(journal_run
     (entry,) = await journal_run.look_up(["A"])
     assert entry is not None
     assert entry.remote_id == "9"
-    await journal_run.mark_sent([sending("B")])
+    await journal_run.mark_sent([outgoing("B")])
     (record,) = await journal.runs()
     assert {state: count for state, count in record.counts.items() if count} == {
         State.CREATED: 1,
@@ -64,7 +64,7 @@ async def test_what_was_taken_back_is_decided_as_all_that_is_unknown(journal_run
 async def test_ids_are_those_of_some_created_items(journal_run: JournalRun, journal: Journal) -> None:
     assert await journal_run.ids() == {}
     await created(journal_run, {"A": "1", "B": None, "é": "2"})
-    await journal_run.mark_sent([sending("S")])
+    await journal_run.mark_sent([outgoing("S")])
     assert await journal_run.ids() == {"A": "1", "é": "2"}
     await created(journal_run, {f"K{n:03}": f"id-{n}" for n in range(100)})
     found = await journal_run.ids()

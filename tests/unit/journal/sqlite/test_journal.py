@@ -36,7 +36,7 @@ class Clock:
         return self.now
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -80,11 +80,11 @@ async def test_a_second_writer_is_refused_also_by_another_name(path: Path, journ
             async with SQLiteJournal(path.parent / name):
                 pass
         assert caught.value.pid == os.getpid()
-    await journal_run.mark_sent([sending("K")])
+    await journal_run.mark_sent([outgoing("K")])
 
 
 async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, journal_run: SQLiteJournalRun) -> None:
-    await journal_run.mark_sent([sending("K")])
+    await journal_run.mark_sent([outgoing("K")])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}  # noqa: ASYNC240
     assert modes == dict.fromkeys(
         ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock"), 0o600
@@ -119,7 +119,7 @@ async def test_callers_in_flight_share_transactions(path: Path, monkeypatch: pyt
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         await journal._thread.call(lambda store: store.connection.set_trace_callback(count))
-        await asyncio.gather(*(journal_run.mark_sent([sending(str(number))]) for number in range(50)))
+        await asyncio.gather(*(journal_run.mark_sent([outgoing(str(number))]) for number in range(50)))
         assert 1 <= commits <= 2
         await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
 
@@ -134,11 +134,11 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
         given.append([type(step) for step in steps])
         give(writer, steps)
 
-    await journal_run.mark_sent([sending("first")])
+    await journal_run.mark_sent([outgoing("first")])
     journal_run.record_created("first", "0")
     await journal_run.flush()
     monkeypatch.setattr(Writer, "_give", spy)
-    await journal_run.mark_sent([sending("a"), sending("b")])
+    await journal_run.mark_sent([outgoing("a"), outgoing("b")])
     journal_run.record_created("a", "1")
     both = await asyncio.gather(states(journal_run, "c"), states(journal_run, "b"))
     assert both == [[None], [State.SENT]]
@@ -164,7 +164,7 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
 async def test_what_becomes_of_an_item_is_written_in_one_transaction(
     journal: SQLiteJournal, journal_run: SQLiteJournalRun, how: str
 ) -> None:
-    await journal_run.mark_sent([sending("a")])
+    await journal_run.mark_sent([outgoing("a")])
     statements: list[str] = []
     await journal._thread.call(lambda store: store.connection.set_trace_callback(statements.append))
     if how == "record_outcome":
@@ -213,7 +213,7 @@ async def test_keys_between_before_and_behind_others_are_looked_up(
     journal_run: SQLiteJournalRun, keys: tuple[str, ...]
 ) -> None:
     there = {"b": State.CREATED, "c": State.REFUSED, "d\udcff": State.SENT}
-    await journal_run.mark_sent([sending(key) for key in there])
+    await journal_run.mark_sent([outgoing(key) for key in there])
     for key, state in there.items():
         if state is not State.SENT:
             journal_run.record_outcome(key, state)
@@ -226,7 +226,7 @@ async def test_keys_between_before_and_behind_others_are_looked_up(
 async def test_items_that_are_created_together_are_all_written(journal: SQLiteJournal, count: int) -> None:
     journal_run = await journal.begin_run(seller="S", operation="o")
     keys = [f"K-{number}" for number in range(count)]
-    await journal_run.mark_sent([sending(key) for key in keys])
+    await journal_run.mark_sent([outgoing(key) for key in keys])
     for key in keys:
         journal_run.record_outcome(key, State.CREATED, remote_id=None if key.endswith("7") else f"id of {key}")
     await journal_run.flush()
@@ -241,7 +241,7 @@ async def fill(journal_run: SQLiteJournalRun) -> list[str]:
     done: list[str] = []
     with pytest.raises(JournalWriteError, match="the disk is full: make room"):  # noqa: PT012
         for number in range(5000):
-            await journal_run.mark_sent([sending(str(number), os.urandom(1000))])
+            await journal_run.mark_sent([outgoing(str(number), os.urandom(1000))])
             done.append(str(number))
     return done
 
@@ -255,7 +255,7 @@ async def check_full(path: Path, *, pages: int | None = None) -> None:
                 await journal._thread.call(lambda store: store.connection.execute(pragma).fetchone())
             done = await fill(journal_run)
             for call in (
-                journal_run.mark_sent([sending("later")]),
+                journal_run.mark_sent([outgoing("later")]),
                 journal_run.look_up(["0"]),
                 journal_run.flush(),
                 journal.runs(),
@@ -319,7 +319,7 @@ async def test_a_read_only_folder_is_told_to_writers_and_does_for_readers(read_o
     path = read_only_folder / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal_run.mark_sent([sending("K")])
+        await journal_run.mark_sent([outgoing("K")])
     make_read_only(read_only_folder)
     with pytest.raises(JournalWriteError, match=f"{os.strerror(errno.EROFS)}|{os.strerror(errno.EACCES)}"):
         async with SQLiteJournal(path):

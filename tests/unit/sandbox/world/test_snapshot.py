@@ -29,9 +29,9 @@ def test_every_part_of_an_account_is_kept() -> None:
     assert plain <= set(ACCOUNT_FIELDS), "name its type in snapshot.ACCOUNT_FIELDS, or it is lost"
 
 
-def test_every_ledger_knows_the_type_of_its_rows() -> None:
-    for name, ledger in SellerAccount("1").tables().items():
-        assert issubclass(ledger.row_type, msgspec.Struct), name
+def test_every_table_knows_the_type_of_its_rows() -> None:
+    for name, table in SellerAccount("1").tables().items():
+        assert issubclass(table.row_type, msgspec.Struct), name
 
 
 def test_every_part_of_a_world_is_kept_or_a_setting() -> None:

@@ -29,7 +29,7 @@ def beside(path: Path) -> list[str]:
     return sorted(one.name for one in path.parent.iterdir() if not one.name.startswith(path.name))
 
 
-def sending(key: str) -> OutgoingItem:
+def outgoing(key: str) -> OutgoingItem:
     return OutgoingItem(key, payload_hash(key.encode()), key.encode())
 
 
@@ -41,9 +41,9 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
     try:
         async with SQLiteJournal(path) as journal:
             journal_run = await journal.begin_run(**NAMES)
-            await journal_run.mark_sent([sending("A")])
+            await journal_run.mark_sent([outgoing("A")])
             back_up(path, target, now=NOW)
-            await journal_run.mark_sent([sending("B")])
+            await journal_run.mark_sent([outgoing("B")])
     finally:
         os.umask(before)
     assert target.stat().st_mode & 0o777 == 0o600

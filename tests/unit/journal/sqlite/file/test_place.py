@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.sqlite"
 
 
-def sending(key: str) -> OutgoingItem:
+def outgoing(key: str) -> OutgoingItem:
     return OutgoingItem(key, payload_hash(key.encode()), key.encode())
 
 
@@ -46,13 +46,13 @@ async def test_a_journal_that_lost_a_name_takes_nothing_more_and_is_saved(path: 
     name = path.with_name(path.name + end)
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(**NAMES)
-        await journal_run.mark_sent([sending("A")])
+        await journal_run.mark_sent([outgoing("A")])
         act(name)
         with pytest.raises(JournalWriteError, match="was removed or replaced while the journal was open") as caught:
-            await journal_run.mark_sent([sending("B")])
+            await journal_run.mark_sent([outgoing("B")])
         assert str(name) in str(caught.value)
         with pytest.raises(JournalWriteError):
-            await journal_run.mark_sent([sending("C")])
+            await journal_run.mark_sent([outgoing("C")])
     saved = path.with_name(f"{path.name}.saved-{os.getpid()}")
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename(path.with_name("again.sqlite"))
