@@ -192,11 +192,11 @@ def job_of(
     Raises:
         ConfigurationError: no creation has this name.
     """
-    job, finder = _job_of(operation, scope, alone=alone, verify=verify)
+    job, lookup = _job_of(operation, scope, alone=alone, verify=verify)
     what, field = _WORDS[operation]
     job.odd = OddReferences(what, field, strict=bool(scope.options.strict_references))
     job.check = job.odd.checking(job.check, job.key)
-    return job, finder
+    return job, lookup
 
 
 def _job_of(

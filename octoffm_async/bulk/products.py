@@ -76,14 +76,14 @@ class CreateProducts(Job[FulfillmentProduct]):
                     given_up = isinstance(outcome, Failed) and error.retryable
                     await deliver(over_quota.get(outcome.key, outcome) if given_up else outcome)
             else:
-                refused = await self._tell(group, results, deliver)
+                refused = await self._deliver_results(group, results, deliver)
                 over_quota |= {outcome.key: outcome for outcome in refused}
                 if self.stop_requested or asyncio.get_running_loop().time() >= ends_at:
                     for outcome in refused:
                         await deliver(outcome)
                 elif refused:
-                    again = {outcome.key for outcome in refused}
-                    groups.append([product for product in group if self.key(product) in again])
+                    to_resend = {outcome.key for outcome in refused}
+                    groups.append([product for product in group if self.key(product) in to_resend])
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back, once for all, the products that were accepted without a result."""
@@ -101,11 +101,11 @@ class CreateProducts(Job[FulfillmentProduct]):
     async def _set_apart(
         self, group: list[FulfillmentProduct], error: AnsweredError, deliver: Deliver
     ) -> list[list[FulfillmentProduct]]:
-        refused, again = _set_apart(group, error)
+        refused, to_resend = _set_apart(group, error)
         for product, message in refused:
             code = error.code or str(error.status)
             await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
-        return again
+        return to_resend
 
     def _within(self, ends_at: float | None) -> Products:
         """Return products whose calls end by then, if it is given."""
@@ -116,7 +116,7 @@ class CreateProducts(Job[FulfillmentProduct]):
             SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
         )
 
-    async def _tell(
+    async def _deliver_results(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver
     ) -> list[Refused]:
         """Deliver decided outcomes; return those that were refused for a quota."""
@@ -155,12 +155,12 @@ def _set_apart(
     if len(group) == 1:
         return [(group[0], str(error))], []
     messages: dict[int, list[str]] = {}
-    for field, told in error.field_errors.items():
+    for field, texts in error.field_errors.items():
         if (place := _PLACE.search(field)) and int(place[1]) < len(group):
             name = _PLACE.sub("", field, count=1).lstrip(".")  # the caller does not know an index in the chunk
-            messages.setdefault(int(place[1]), []).append(f"{name}: {', '.join(told)}")
+            messages.setdefault(int(place[1]), []).append(f"{name}: {', '.join(texts)}")
     if not messages:
         middle = len(group) // 2
         return [], [group[:middle], group[middle:]]
     rest = [product for place, product in enumerate(group) if place not in messages]
-    return [(group[place], "; ".join(told)) for place, told in messages.items()], [rest] if rest else []
+    return [(group[place], "; ".join(texts)) for place, texts in messages.items()], [rest] if rest else []

@@ -71,7 +71,7 @@ def verify_option(command: F) -> F:
 def verbose_option(command: F) -> F:
     """Add ``-v``, which is accepted before a command and behind it."""
 
-    def tell_more(_context: click.Context, _option: click.Parameter, given: bool) -> None:
+    def log_more(_context: click.Context, _option: click.Parameter, given: bool) -> None:
         if given:
             log_calls()
 
@@ -80,7 +80,7 @@ def verbose_option(command: F) -> F:
         "--verbose",
         is_flag=True,
         expose_value=False,
-        callback=tell_more,
+        callback=log_more,
         help="Log calls and show tracebacks.",
     )(command)
 

@@ -129,14 +129,14 @@ def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
     return taken
 
 
-def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) -> bool:
-    """Return True if ``status`` is ``wanted`` or comes after it in ``flow``; outside ``flow`` only equality counts.
+def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, target: OpenEnum) -> bool:
+    """Return True if ``status`` is ``target`` or comes after it in ``flow``; outside ``flow`` only equality counts.
 
     An unknown status never counts as reached.
     """
-    if status in flow and wanted in flow:
-        return flow.index(status) >= flow.index(wanted)
-    return status.meaning == wanted.meaning
+    if status in flow and target in flow:
+        return flow.index(status) >= flow.index(target)
+    return status.meaning == target.meaning
 
 
 if TYPE_CHECKING:

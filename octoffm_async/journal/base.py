@@ -227,11 +227,11 @@ class JournalRun(Protocol):
         """
         ...
 
-    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys.
+    async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
+        """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those.
 
-        ``told`` has up to ``LOOK_UP_MOST`` keys. Their requests are no longer stored: an item that turns out not to
-        exist can be sent again only from the input.
+        ``id_by_key`` has up to ``LOOK_UP_MOST`` keys. Their requests are no longer stored: an item that turns out not
+        to exist can be sent again only from the input.
         """
         ...
 

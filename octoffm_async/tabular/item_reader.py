@@ -149,7 +149,7 @@ class ItemReader(Iterator[Any]):
             print_ = fingerprint(item)
             if (before := self._first.add(self._key_of(item), rows[0].line, print_)) is not None:
                 differ = differing_fields(item, before[1], print_)
-                problems.append(self._again(key, rows[0], before[0], differ))
+                problems.append(self._repeated_row(key, rows[0], before[0], differ))
         return item, problems
 
     def _incomplete(
@@ -176,7 +176,7 @@ class ItemReader(Iterator[Any]):
                 )
                 yield CellProblem(row.line, column, name, cell, reason)
 
-    def _again(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
+    def _repeated_row(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
         target = self._plan.target
         columns = self._plan.columns
         column = columns.get(target.key, columns.get(target.key_from, ""))

@@ -30,6 +30,7 @@ from ..reconciliation.reconcile import controls_of, utc_now
 from ..reconciliation.taken_reference import says_taken, to_look_for
 from ..reconciliation.verification import KINDS, Verification
 from .pending_items import PendingItems
+from .revocation import CreationRevoker
 from .settings import (
     api_clock_before,
     conflict_of,
@@ -39,7 +40,6 @@ from .settings import (
     refused_conflict,
     settle,
 )
-from .taking_back import CreationRevoker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -59,7 +59,7 @@ LOOK_AHEAD = 256
 """Number of items that are looked up, and written as sent, together."""
 ROUNDS = 3
 """Maximum number of rounds of looking up undecided items and sending absent ones; each is resent once at most."""
-AGAIN_AT_ONCE = 8
+RESEND_CONCURRENCY = 8
 """Number of concurrent calls when items are sent again."""
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 """Errors that show whether a request may have been sent; after any other error, it may have been."""
@@ -76,16 +76,16 @@ class JournaledJob(Job[T]):
     def __init__(
         self,
         inner: Job[T],
-        finder: RemoteLookup,
+        lookup: RemoteLookup,
         journaling: JournalOptions,
-        follower: StatusTracker | None = None,
+        tracker: StatusTracker | None = None,
         *,
         scope: SellerSession,
     ) -> None:
         self.batch, self.one_by_one = inner.batch, inner.one_by_one
         self._inner = inner
-        self._finder = finder
-        self._follower = follower
+        self._lookup = lookup
+        self._tracker = tracker
         self._how = journaling
         self._scope = scope
         self._opened = AsyncExitStack()
@@ -138,15 +138,15 @@ class JournaledJob(Job[T]):
         self.low = 0 if journal_run.in_thread else self.look_ahead // 2
         claims = key_claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
-        back = CreationRevoker(journal_run, self._inner.given)
+        revoker = CreationRevoker(journal_run, self._inner.given)
         pending = PendingItems[T](
             journal_run,
             claims,
-            finder=self._finder,
-            follower=self._follower,
+            lookup=self._lookup,
+            tracker=self._tracker,
             journal=journal,
             api_clock=lambda: self._scope.session.api_clock,
-            back=back,
+            revoker=revoker,
         )
         self._open = journal_run, claims, pending
         if (how.verify_first or journal.gap is not None) and (kind := KINDS.get(how.operation)) is not None:
@@ -159,23 +159,23 @@ class JournaledJob(Job[T]):
                 patience=how.patience,
                 look_up=journal_run.look_up,
                 controls=controls_of(journal_run, how.patience),
-                owners=back.owners,
+                owners=revoker.owners,
                 passed=gone_by,
             )
         if self.stop_requested:
             self.request_stop()
-        await back.learn()
+        await revoker.learn()
 
     async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
         journal_run, claims, pending = self._parts()
-        await pending.back.revoke()
+        await pending.revoker.revoke()
         outcomes: list[Outcome] = []
         items, outgoing_items = encodable(self._inner, items, prints, outcomes)
         keys = self.keys(items)
         entries = await journal_run.look_up(keys)
         busy = claims.held_by_others(keys, pending)
         check = self._inner.check
-        wanted: list[T] = []
+        unsent: list[T] = []
         to_send: list[OutgoingItem] = []
         for item, outgoing, entry in zip(items, outgoing_items, entries, strict=True):
             if outgoing.key in busy:
@@ -186,7 +186,7 @@ class JournaledJob(Job[T]):
                 except ValidationError as error:
                     outcomes.append(refused_locally(error))
                 else:
-                    wanted.append(item)
+                    unsent.append(item)
                     to_send.append(outgoing)
             elif verdict is Verdict.UNDECIDED:
                 pending.wait_for(item, outgoing.key, "it was sent before, and what became of it is not known")
@@ -194,9 +194,9 @@ class JournaledJob(Job[T]):
                 outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing)))
             elif verdict is not Verdict.ALREADY_CREATED or not pending.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict))
-        if self._verification is not None and wanted:
-            wanted, to_send = await self._verified(self._verification, wanted, to_send, outcomes)
-        return await self._written_down(wanted, to_send), outcomes
+        if self._verification is not None and unsent:
+            unsent, to_send = await self._verified(self._verification, unsent, to_send, outcomes)
+        return await self._written_down(unsent, to_send), outcomes
 
     def send(self, item: T) -> Awaitable[Any]:
         encoded = self._encoded.pop(self.key(item), None)
@@ -222,11 +222,11 @@ class JournaledJob(Job[T]):
         left = dict(zip(self.keys(items), items, strict=True))
         for key in left:
             self._encoded.pop(key, None)  # these are encoded again
-        told: list[Outcome] = []
+        decided: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
             if self._noted(left.pop(outcome.key), outcome) is not None:
-                told.append(outcome)
+                decided.append(outcome)
 
         try:
             await self._inner.handle(items, record)
@@ -235,7 +235,7 @@ class JournaledJob(Job[T]):
             raise
         finally:
             self._release(left)
-            for outcome in told:  # all outcomes are written before the first is delivered
+            for outcome in decided:  # all outcomes are written before the first is delivered
                 await deliver(outcome)
 
     def return_unsent(self, items: Iterable[T]) -> None:
@@ -253,20 +253,18 @@ class JournaledJob(Job[T]):
 
         async def record(outcome: Outcome) -> None:
             pending.settle(outcome)
-            await pending.tell(outcome, deliver)
+            await pending.deliver_unless_tracked(outcome, deliver)
 
         await self._inner.finish(record)
         patience, resend_unknown = self._how.patience, self._how.resend_unknown
-        send_again = partial(self._send_again, deliver)
+        resend = partial(self._resend, deliver)
         for _ in range(ROUNDS):
             if self.stop_requested:
                 break
-            has_sent = await pending.reconcile(
-                deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again
-            )
+            has_sent = await pending.reconcile(deliver, patience=patience, resend_unknown=resend_unknown, resend=resend)
             if not pending.to_resend and not has_sent:
                 break
-            await send_again()
+            await resend()
         await pending.follow(deliver)
         self._complete = not self.stop_requested
 
@@ -282,7 +280,7 @@ class JournaledJob(Job[T]):
             if self._open is not None:
                 journal_run, _, pending = self._open
                 pending.release_pending()
-                await pending.back.revoke()
+                await pending.revoker.revoke()
                 await (journal_run.finish() if self._complete else journal_run.flush())
         finally:
             await self._opened.aclose()
@@ -305,7 +303,7 @@ class JournaledJob(Job[T]):
             claims.is_over(key)
             pending.wait_for(item, key, outcome.reason, outcome.error)
             return None
-        return outcome if self._follower is None or not pending.keeps(outcome) else None
+        return outcome if self._tracker is None or not pending.keeps(outcome) else None
 
     def _release(self, keys: Iterable[str]) -> None:
         """Release the keys of items that do not wait, so that other calls of this process may handle them."""
@@ -330,9 +328,11 @@ class JournaledJob(Job[T]):
             some, how = [item for item, _ in there], [outgoing for _, outgoing in there]
             kept = await self._written_down(some, how, first_at=LONG_AGO)
             pending = self._parts()[2]
-            await pending.back.revoke()  # whom the list shows with another id, before what leads to them is decided
-            told = [pending.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
-            outcomes += [outcome for outcome in told if outcome is not None]
+            await pending.revoker.revoke()  # whom the list shows with another id, before what leads to them is decided
+            found_outcomes = [
+                pending.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)
+            ]
+            outcomes += [outcome for outcome in found_outcomes if outcome is not None]
         gone = {outgoing.key for _, outgoing in there}
         left = [pair for pair in pairs if pair[1].key not in gone]
         return [item for item, _ in left], [outgoing for _, outgoing in left]
@@ -391,7 +391,7 @@ class JournaledJob(Job[T]):
             else:
                 journal_run.release([key])
 
-    async def _send_again(self, deliver: Deliver) -> None:
+    async def _resend(self, deliver: Deliver) -> None:
         """Send absent items. A run that is to end leaves them to the next one."""
         _, _, pending = self._parts()
         items = list(pending.to_resend.values())
@@ -409,7 +409,7 @@ class JournaledJob(Job[T]):
                     errors.append(error)
 
         async with anyio.create_task_group() as group:
-            for _ in range(min(AGAIN_AT_ONCE, len(items))):
+            for _ in range(min(RESEND_CONCURRENCY, len(items))):
                 group.start_soon(work)
         if errors:
             raise errors[0]

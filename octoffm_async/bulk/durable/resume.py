@@ -122,13 +122,13 @@ class ResumeJob(Job[StoredItem]):
         record = await self._record(journal)
         try:
             scope = SellerSession(self._scope.session, self._scope.seller_id, self._scope.options)
-            job, finder = job_of(record.operation, scope)
+            job, lookup = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
         self.batch, self.one_by_one, self.odd = job.batch, job.one_by_one, job.odd
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
-        inner = JournaledJob[Any](job, finder, how, scope=scope)
+        inner = JournaledJob[Any](job, lookup, how, scope=scope)
         self._journal, self._inner = journal, inner
         if self.stop_requested:
             inner.request_stop()
@@ -152,8 +152,8 @@ class ResumeJob(Job[StoredItem]):
             else:
                 lost.append(_lost(item.key, item.problem))
         inner = self._started
-        wanted, outcomes = await inner.screen([item.request for item in whole.values()], whole_prints)
-        return [whole[inner.key(request)] for request in wanted], outcomes + lost
+        unsent, outcomes = await inner.screen([item.request for item in whole.values()], whole_prints)
+        return [whole[inner.key(request)] for request in unsent], outcomes + lost
 
     def send(self, item: StoredItem) -> Awaitable[Any]:
         return self._started.send(item.request)

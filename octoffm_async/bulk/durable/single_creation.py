@@ -36,8 +36,8 @@ from ..reconciliation.reconcile import braked, controls_of, left_ago, one_first_
 from ..reconciliation.remote_lookup import OrderLookup
 from ..reconciliation.taken_reference import says_taken, to_look_for, weigh, with_refusal
 from .job import NOTHING_LEFT
+from .revocation import CreationRevoker
 from .settings import api_clock_before, conflict_of, outcome_of_match, outgoing_of, settle
-from .taking_back import CreationRevoker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,7 +69,7 @@ class ProtectedCreation:
         key: str,
         request: msgspec.Struct,
         send: Callable[[Any], Awaitable[Result[str]]],
-        finder: RemoteLookup,
+        lookup: RemoteLookup,
         journal: Journal,
         patience: float,
         verify_first: bool = False,
@@ -82,7 +82,7 @@ class ProtectedCreation:
         self._request = request
         self._send = send
         self._believing = IdVerifier(scope, operation)
-        self._finder = finder
+        self._lookup = lookup
         self._journal = journal
         self._patience = patience
         gap = journal.gap
@@ -165,9 +165,9 @@ class ProtectedCreation:
             return await self._looked_up_in(await self._journal_run(), key)
 
     async def _looked_up_in(self, journal_run: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
-        back = CreationRevoker(journal_run, self._believing.given)
-        await back.learn()
-        await back.revoke()
+        revoker = CreationRevoker(journal_run, self._believing.given)
+        await revoker.learn()
+        await revoker.revoke()
         return journal_run, (await journal_run.look_up([key]))[0]
 
     async def _journal_run(self) -> JournalRun:
@@ -252,9 +252,9 @@ class ProtectedCreation:
         if not is_sent and self._journal.opened_at is not None:
             left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
         over_for = key_claims_of(self._journal, *self._names).over_for(key)
-        back = CreationRevoker(journal_run, self._believing.given)
+        revoker = CreationRevoker(journal_run, self._believing.given)
         decided = reconcile(
-            self._finder,
+            self._lookup,
             {key: entry.sent_at},
             patience=self._patience,
             ago={key: left_ago(left, self._journal, over_for=over_for)},
@@ -263,13 +263,13 @@ class ProtectedCreation:
             look_up=journal_run.look_up,
             controls=controls_of(journal_run, self._patience),
             one_first=one_first_of(journal_run, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
-            owners=back.owners,
+            owners=revoker.owners,
             rivals=await journal_run.undecided_keys(),
         )
         async for _, found, doubt in decided:
-            await back.revoke()  # the list may show that other responses had wrong ids
+            await revoker.revoke()  # the list may show that other responses had wrong ids
             matches, refused, unsaid = weigh(entry, found, api_now=self._session.api_clock)
-            doubted = "" if matches or refused else braked(entry) or back.doubt_of_absence(entry.remote_id)
+            doubted = "" if matches or refused else braked(entry) or revoker.doubt_of_absence(entry.remote_id)
             if doubt := doubt or unsaid or doubted:
                 reason = with_refusal(entry, doubt)
                 if entry.state is State.SENT or entry.message != reason:
@@ -336,7 +336,7 @@ async def protect(
         key=request.reference,
         request=request,
         send=Outbound(scope).send if is_outbound else Inbound(scope).send,
-        finder=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
+        lookup=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
         journal=opened,
         patience=patience,
         verify_first=verify_first,

@@ -68,7 +68,7 @@ class _Unclear(NamedTuple):
     """The time since which an order has been in an inconclusive status, by the loop's clock."""
 
     since: float
-    told: str
+    quoted: str
 
 
 class StatusTracker:
@@ -147,14 +147,14 @@ class StatusTracker:
 
     def _warn(self, reference: str, status: str | None) -> None:
         """Log, once for each status, that it is inconclusive for the goal."""
-        told = quoted_status(status)
-        if told in self._warned or len(self._warned) >= _WARNINGS_MOST:
+        quoted = quoted_status(status)
+        if quoted in self._warned or len(self._warned) >= _WARNINGS_MOST:
             return
-        self._warned.add(told)
+        self._warned.add(quoted)
         logger.warning(
             "order %r has %s, which does not show whether it is %s: the run tracks it for %s more at most",
             reference,
-            told,
+            quoted,
             self.goal,
             _span(min(UNCLEAR_FOR, self._seconds)),
         )
@@ -168,8 +168,8 @@ class StatusTracker:
                 continue
             reason = f"it is not known to be {self.goal} after {_span(self._seconds)}"
             if unclear is not None:
-                told = f"it has {unclear.told}, which does not show whether it is {self.goal}"
-                reason = f"for {_span(now - unclear.since)} {told}"
+                inconclusive = f"it has {unclear.quoted}, which does not show whether it is {self.goal}"
+                reason = f"for {_span(now - unclear.since)} {inconclusive}"
                 del self._unclear[reference]
             over.append(TrackingResult(reference, None, "", f"it was created as {key}; {reason}"))
         return over

@@ -119,10 +119,10 @@ class AbsenceScan:
             try:
                 counted = await self._count()
             except CallError as error:
-                told = not_shown(f"whether it shows all cannot be known: their count was not to be had ({error})")
+                unproven = not_shown(f"whether it shows all cannot be known: their count was not to be had ({error})")
                 if end or not _is_not_offered(error):
-                    return f"{told} ({end})" if end else told
-                self.uncounted = told
+                    return f"{unproven} ({end})" if end else unproven
+                self.uncounted = unproven
                 return ""
             if counted == len(self.ids):
                 return ""

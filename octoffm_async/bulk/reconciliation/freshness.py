@@ -49,7 +49,7 @@ class Freshness:
         if age := age_of(answer.headers):
             self.doubt = not_shown(f"the list came from a cache: Age {age}")
         elif date is not None and self._after is not None and self._oldest is not None and date < self._oldest:
-            told = f"its Date is {date:%Y-%m-%d %H:%M:%S}, and it was sent after {self._after:%Y-%m-%d %H:%M:%S}"
+            ages = f"its Date is {date:%Y-%m-%d %H:%M:%S}, and it was sent after {self._after:%Y-%m-%d %H:%M:%S}"
             seconds = (self._oldest - self._after.replace(microsecond=0)).total_seconds()
-            told += f", at least {seconds:g} s before it was looked for" if seconds else ""
-            self.doubt = not_shown(f"the list came from a cache: {told}")
+            ages += f", at least {seconds:g} s before it was looked for" if seconds else ""
+            self.doubt = not_shown(f"the list came from a cache: {ages}")

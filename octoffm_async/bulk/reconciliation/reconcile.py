@@ -67,14 +67,14 @@ class Decision(NamedTuple):
 class LookupFunction(Protocol):
     """Look-up function: a quick or a thorough one."""
 
-    def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
+    def __call__(self, references: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
 
 
 logger = logging.getLogger("octoffm_async")
 
 
 async def reconcile(
-    finder: RemoteLookup,
+    lookup: RemoteLookup,
     sent_at: Mapping[str, datetime],
     *,
     patience: float,
@@ -109,7 +109,7 @@ async def reconcile(
     undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
     while open_keys:
         began = clock()
-        found = await _found(finder.find, open_keys, look_up, owners, undecided)
+        found = await _found(lookup.find, open_keys, look_up, owners, undecided)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True  # the local clock may have been set forward since
             ages = {key: (api_now - at).total_seconds() for key, at in api_at.items()}
@@ -128,7 +128,7 @@ async def reconcile(
             absent = {key for key in absent if not ripe_in and began >= due[key] + longer}
         if absent:
             evidence = _evidence([api_at[key] for key in absent if key in api_at], known, look_up, patience)
-            look = partial(finder.prove, evidence=evidence)
+            look = partial(lookup.prove, evidence=evidence)
             proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
             shown |= {key: ControlOrder(key, open_keys[key]) for key in absent if proof.matches.get(key)}
             decisions = [_decision(key, proof, undecided) for key in open_keys if key in absent]
@@ -192,11 +192,11 @@ async def _found(
     If another undecided reference may be mistaken for one of these, all are looked up together: they may show whether
     the list keeps references.
     """
-    wanted = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
-    found = await look(wanted, since=min(sent_at.values()))
+    references = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
+    found = await look(references, since=min(sent_at.values()))
     if look_up is not None:
         found = found.without(await _known(found, look_up))
-    return found if owners is None else await owners.sift(found, wanted)
+    return found if owners is None else await owners.sift(found, references)
 
 
 async def _known(found: LookupFindings, look_up: EntryLookup) -> dict[str, Entry | None]:

@@ -84,10 +84,10 @@ class ListedReferences:
         self._write()
         self._database.execute("CREATE INDEX by_tidied ON shown (tidied)")
 
-    def gathered(self, wanted: Collection[str]) -> RowCollector:
+    def gathered(self, references: Collection[str]) -> RowCollector:
         """Return the rows that concern some references."""
-        gathered = RowCollector(wanted, what="orders", largest=self._largest)
-        names = list({stored(beginning) for key in wanted for beginning in self._beginnings(tidied(key))})
+        gathered = RowCollector(references, what="orders", largest=self._largest)
+        names = list({stored(beginning) for key in references for beginning in self._beginnings(tidied(key))})
         for start in range(0, len(names), _MOST_NAMES):
             some = names[start : start + _MOST_NAMES]
             places = ", ".join("?" * len(some))
@@ -139,7 +139,7 @@ class Verification:
         self._controls = controls
         self._owners = owners
         self._patience = patience
-        self._given = IdVerifier(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
+        self._known_ids = IdVerifier(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
         self._api_at = scope.session.api_clock
         self._begun = asyncio.get_running_loop().time() - passed
         self._lock = asyncio.Lock()
@@ -160,7 +160,7 @@ class Verification:
         found = self._shown.gathered(keys).findings(self._doubt)
         if self._look_up is not None and found.alike:
             found = found.without(await _known(self._look_up, list(found.others())))
-        return learned(self._given, found) if self._owners is None else await self._owners.sift(found, keys)
+        return learned(self._known_ids, found) if self._owners is None else await self._owners.sift(found, keys)
 
     def close(self) -> None:
         """Delete the reading of the list."""

@@ -93,8 +93,8 @@ async def _read(service: str, pager: Pager[Any]) -> ReadResult:
 
 def _ahead(reached: list[ReadResult]) -> float | None:
     """Return the seconds by which this machine's clock is ahead of the API's; ``None`` if the API sends no time."""
-    told = [one.served_at for one in reached if one.served_at is not None]
-    return (datetime.now(UTC) - max(told)).total_seconds() if told else None
+    times = [one.served_at for one in reached if one.served_at is not None]
+    return (datetime.now(UTC) - max(times)).total_seconds() if times else None
 
 
 def _clock(ahead: float | None) -> str:

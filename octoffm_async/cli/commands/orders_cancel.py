@@ -43,7 +43,7 @@ PAUSE = 1.0
 @remote_command
 async def cancel(
     remote: Remote,
-    which: OrderSelector,
+    selector: OrderSelector,
     *,
     reason: str | None,
     extra: dict[str, Any] | None,
@@ -56,7 +56,7 @@ async def cancel(
     it is not decided yet.
     """
     check_against_contract(Translation(remote.config.contract_file), OutboundCancellationRequest, extra or ())
-    order = await find_order_id(remote, which)
+    order = await find_order_id(remote, selector)
     if dry_run:
         body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason, extra=extra)
         if problems := cancellation_problems(body):

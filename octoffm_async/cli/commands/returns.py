@@ -143,7 +143,7 @@ async def show(remote: Remote, return_id: str) -> int:
     if remote.as_json:
         print_json_line(as_fields(found))
     else:
-        _tell(found)
+        _print_return(found)
     return ExitCode.DONE
 
 
@@ -158,7 +158,7 @@ async def label(remote: Remote, return_id: str, output: Path | None) -> int:
     return ExitCode.DONE
 
 
-def _tell(found: Return) -> None:
+def _print_return(found: Return) -> None:
     print_facts(
         {
             "id": found.return_id,

@@ -86,7 +86,7 @@ async def send(connection: Connection, writer: int, wave: int, scope: int, comma
     runs = [command.run_id for command in commands for _ in command.items]
     clocks = [command.api_at for command in commands for _ in command.items]
     columns = [list(column) for column in zip(*items, strict=True)]
-    with _told():
+    with _translated_errors():
         given = (writer, wave, scope, runs, *columns, clocks)
         if (first_at := commands[0].first_at) is None:
             await connection.execute(_SENT, given)
@@ -116,7 +116,7 @@ async def settle(
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)]
-    with _told():
+    with _translated_errors():
         found = await connection.execute(_SETTLE, (writer, wave, *columns))
         odd: list[tuple[int, int | None, bool, bytes | None]] = await found.fetchall()
     remarks: list[OutcomeConflict] = []
@@ -135,15 +135,17 @@ async def follow(connection: Connection, commands: Sequence[RecordStatus]) -> No
     await connection.execute(_FOLLOW, (scopes, keys, [stored(command.status) for command in commands]))
 
 
-async def doubt(connection: Connection, writer: int, scope: int, told: Mapping[str, str], message: str) -> list[str]:
+async def doubt(
+    connection: Connection, writer: int, scope: int, id_by_key: Mapping[str, str], message: str
+) -> list[str]:
     """Make created items unknown that still have the id given for their key; return their keys.
 
     Raises:
         FencedError: the writer's lease has ended.
     """
-    with _told():
+    with _translated_errors():
         await connection.execute("SELECT octoffm_journal_alive(%s::bigint)", (writer,))
-    keys, remote_ids = [stored(key) for key in told], [stored(remote_id) for remote_id in told.values()]
+    keys, remote_ids = [stored(key) for key in id_by_key], [stored(remote_id) for remote_id in id_by_key.values()]
     found = await connection.execute(_DOUBT, (keys, remote_ids, scope, stored(message), writer))
     return [text(key) for (key,) in await found.fetchall()]
 
@@ -155,12 +157,12 @@ async def take(connection: Connection, writer: int, scope: int, keys: Sequence[s
         FencedError: the writer's lease has ended.
     """
     names = None if keys is None else [stored(key) for key in keys]
-    with _told():
+    with _translated_errors():
         await connection.execute(_TAKE, (writer, scope, names, grace))
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _translated_errors() -> Generator[None]:
     """Translate the errors of the journal's SQL functions to ours."""
     try:
         yield

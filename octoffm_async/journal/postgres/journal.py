@@ -172,7 +172,7 @@ class PostgresJournal(Journal):
 
         An item that another run sent again belongs to that run.
         """
-        wanted = [state] if isinstance(state, State) else list(State if state is None else state)
+        states = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._open.call(lambda connection: reading.run_of(connection, run))
         key: str | None = None
         while True:
@@ -180,7 +180,7 @@ class PostgresJournal(Journal):
             async def read(connection: Connection, key: str | None = key) -> list[Entry]:
                 shift = self._lease.shift
                 return await reading.after(
-                    connection, scope, run_id, wanted, key=key, most=_CHUNK, shift=shift, code=code
+                    connection, scope, run_id, states, key=key, most=_CHUNK, shift=shift, code=code
                 )
 
             chunk = await self._open.call(read)
@@ -380,11 +380,11 @@ class PostgresJournalRun:
         _check_number(remote_ids)
         return await self._writer.call(lambda connection: reading.holders(connection, self._scope, remote_ids))
 
-    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
+    async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
         """Make created items unknown, durably, that still have the id given for their key; return their keys."""
-        _check_number(told)
+        _check_number(id_by_key)
         return await self._writer.call(
-            lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, told, message)
+            lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, id_by_key, message)
         )
 
     async def finish(self) -> None:

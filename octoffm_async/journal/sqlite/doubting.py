@@ -43,7 +43,7 @@ def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, li
     return found
 
 
-def doubt(store: Store, scope: int, told: Mapping[str, str], message: str) -> list[str]:
-    """Reset to unknown each key that is created with exactly the id in ``told``; return the keys that were reset."""
-    store.rows.load(scope, list(told))
-    return [key for key, remote_id in told.items() if store.transaction.doubt(scope, key, remote_id, message)]
+def doubt(store: Store, scope: int, id_by_key: Mapping[str, str], message: str) -> list[str]:
+    """Reset to unknown each key that is created with exactly its id in ``id_by_key``; return those."""
+    store.rows.load(scope, list(id_by_key))
+    return [key for key, remote_id in id_by_key.items() if store.transaction.doubt(scope, key, remote_id, message)]

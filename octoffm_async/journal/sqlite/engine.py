@@ -299,18 +299,18 @@ class Store:
 
     def _load_rows(self, commands: Sequence[Command]) -> None:
         """Read the rows that the commands need, many at a time."""
-        unsettled, wanted = self.unsettled.keys, defaultdict[int, list[str]](list)
+        unsettled, keys_to_load = self.unsettled.keys, defaultdict[int, list[str]](list)
         for command in commands:
             if isinstance(command, tuple):
                 if command[2] not in unsettled[command[0]]:
-                    wanted[command[0]].append(command[2])
+                    keys_to_load[command[0]].append(command[2])
             elif isinstance(command, RecordCreated):
-                wanted[command.scope] += [key for key in command.keys if key not in unsettled[command.scope]]
+                keys_to_load[command.scope] += [key for key in command.keys if key not in unsettled[command.scope]]
             elif isinstance(command, MarkSent):
-                wanted[command.scope] += command.hashes
+                keys_to_load[command.scope] += command.hashes
             elif isinstance(command, RecordStatus):
-                wanted[command.scope].append(command.key)
-        for scope, keys in wanted.items():
+                keys_to_load[command.scope].append(command.key)
+        for scope, keys in keys_to_load.items():
             self.rows.load(scope, keys)
 
     def _load_batches(self) -> None:

@@ -148,11 +148,11 @@ class SQLiteJournal(Journal):
 
         Items that another run sent again belong to that run.
         """
-        wanted = [state] if isinstance(state, State) else list(State if state is None else state)
+        states = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
         key: str | None = None
         while True:
-            chunk = await self._thread.call(_reading(scope, run_id, wanted, key, code))
+            chunk = await self._thread.call(_reading(scope, run_id, states, key, code))
             for entry in chunk:
                 yield entry
             if len(chunk) < _CHUNK:
@@ -325,10 +325,12 @@ class SQLiteJournalRun:
         _check_number(remote_ids)
         return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
 
-    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys."""
-        _check_number(told)
-        return await self._writer.call(lambda store: doubting.doubt(store, self._scope, told, message), writes=True)
+    async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
+        """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those."""
+        _check_number(id_by_key)
+        return await self._writer.call(
+            lambda store: doubting.doubt(store, self._scope, id_by_key, message), writes=True
+        )
 
     async def finish(self) -> None:
         """Write the end of the run, after everything queued before; return when that is durable."""

@@ -78,7 +78,7 @@ class Transaction:
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(command.packed):
                 if item.key in again:
-                    self._send_again(command, item, again[item.key])
+                    self._resend(command, item, again[item.key])
             new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
         if new:
             batch = self._batch(command, room=len(new))
@@ -194,7 +194,7 @@ class Transaction:
         self.begun.append(batch)
         return batch
 
-    def _send_again(self, command: MarkSent, item: OutgoingItem, row: EntryRow) -> None:
+    def _resend(self, command: MarkSent, item: OutgoingItem, row: EntryRow) -> None:
         """Mark an item that already has a row as sent."""
         item_key = command.scope, item.key
         first, api_at = self.now, command.api_at

@@ -202,15 +202,15 @@ class Writer:
             store = self._make()
             store.open()
         except BaseException as error:  # noqa: BLE001  (the opener must get it, whatever it is)
-            self._tell([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
+            self._reply([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
             return
-        self._tell([(opened, store.gap, None)])
+        self._reply([(opened, store.gap, None)])
         try:
             while commands := self._take():
-                self._tell(store.process(commands))
+                self._reply(store.process(commands))
         finally:
             store.close()
-            self._tell([(ended, None, None)])
+            self._reply([(ended, None, None)])
 
     def _take(self) -> list[Command]:
         """Wait for commands and return all that are queued; none at the end."""
@@ -229,7 +229,7 @@ class Writer:
             commands += more
         return commands
 
-    def _tell(self, answers: Sequence[CommandReply]) -> None:
+    def _reply(self, answers: Sequence[CommandReply]) -> None:
         if answers and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(_resolve, answers)

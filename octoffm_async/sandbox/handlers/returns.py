@@ -192,16 +192,16 @@ def _only_shipment(account: SellerAccount, reference: str) -> OutboundShipment:
 
 def _check_lines(account: SellerAccount, shipment: OutboundShipment, lines: Sequence[ShipmentLine]) -> None:
     shipped, left = shipped_items(account, shipment), returnable_items(account, shipment)
-    wanted: Counter[str] = Counter()
+    requested: Counter[str] = Counter()
     errors: dict[str, list[str]] = {}
     for place, line in enumerate(lines):
         name = line.seller_product_reference or ""
-        wanted[name] += line.quantity
+        requested[name] += line.quantity
         if name not in shipped:
             errors[f"lines[{place}].sellerProductReference"] = [f"'{name}' was not in this shipment."]
-        elif wanted[name] > left[name]:
+        elif requested[name] > left[name]:
             errors[f"lines[{place}].quantity"] = [
-                f"{wanted[name]} of '{name}' requested, {max(left[name], 0)} can be returned."
+                f"{requested[name]} of '{name}' requested, {max(left[name], 0)} can be returned."
             ]
     if errors:
         raise ProblemError(422, "The return does not match what was shipped.", errors=errors)

@@ -99,7 +99,8 @@ class Dialect:
     def _problem(self, problem: dict[str, Any]) -> dict[str, Any]:
         errors: dict[str, Any] = problem.get("errors") or {}
         renamed = {
-            _WORD.sub(lambda word: self._names.get(word[0], word[0]), path): told for path, told in errors.items()
+            _WORD.sub(lambda word: self._names.get(word[0], word[0]), path): messages
+            for path, messages in errors.items()
         }
         return {**problem, "errors": renamed} if errors else problem
 

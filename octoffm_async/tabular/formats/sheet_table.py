@@ -54,8 +54,8 @@ class SheetTable:
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  (polars has many kinds, none of them public as one)
-            told = " ".join(str(error).split())[:200]
-            raise ConfigurationError(f"cannot read {self.path}: {type(error).__name__}: {told}") from None
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigurationError(f"cannot read {self.path}: {type(error).__name__}: {reason}") from None
         if not any(self.columns):
             raise ConfigurationError(f"{self.path} is empty")
         self.first_line = self._skipped or 1

@@ -166,13 +166,13 @@ class Trade(RuleBasedStateMachine):
     def add_stock(self, at: int, reference: str, quantity: int, country: str) -> None:
         self.shops[at].add_stock(reference, quantity, country)
 
-    @rule(at=sellers, wanted=wishes, country=countries)
-    def supply(self, at: int, wanted: list[tuple[str, int]], country: str) -> None:
-        self.shops[at].supply(wanted, country)
+    @rule(at=sellers, requested=wishes, country=countries)
+    def supply(self, at: int, requested: list[tuple[str, int]], country: str) -> None:
+        self.shops[at].supply(requested, country)
 
-    @rule(at=sellers, wanted=wishes, country=countries, by_product=st.booleans())
-    def ship(self, at: int, wanted: list[tuple[str, int]], country: str, by_product: bool) -> None:
-        self.shops[at].ship(wanted, country, by_product=by_product)
+    @rule(at=sellers, requested=wishes, country=countries, by_product=st.booleans())
+    def ship(self, at: int, requested: list[tuple[str, int]], country: str, by_product: bool) -> None:
+        self.shops[at].ship(requested, country, by_product=by_product)
 
     @rule(at=sellers, pick=picks)
     def cancel(self, at: int, pick: int) -> None:

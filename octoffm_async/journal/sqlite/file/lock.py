@@ -136,11 +136,11 @@ def holder_of(journal: str | os.PathLike[str]) -> Holder | None:
     except OSError:
         return None
     try:
-        told = os.read(descriptor, 20).strip()
-        if not told or not _is_held(descriptor):  # a killed process leaves its id in the file
+        process_id = os.read(descriptor, 20).strip()
+        if not process_id or not _is_held(descriptor):  # a killed process leaves its id in the file
             return None
         since = datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
-        return Holder(int(told) if told.isdigit() else 0, since)
+        return Holder(int(process_id) if process_id.isdigit() else 0, since)
     except OSError:
         return None
     finally:

@@ -118,12 +118,12 @@ async def test_an_empty_answer_concludes_nothing_until_the_filter_has_shown_a_st
 
 async def test_a_filter_that_shows_nothing_is_not_asked_for_everything() -> None:
     api = Production("empty")
-    wanted = [f"R-{number}" for number in range(100)]
-    for reference in wanted:
+    requested = [f"R-{number}" for number in range(100)]
+    for reference in requested:
         api.product(reference, 1)
     api.references += [{"sellerProductReference": f"X-{number}", "productId": "X"} for number in range(13_000)]
     async with opened(api) as client:
-        found = await looked_up(client, *wanted, concurrency=8)
+        found = await looked_up(client, *requested, concurrency=8)
     assert {type(outcome) for outcome in found.values()} == {Found}
     assert api.calls["filter"] <= 1 + 32 + 8
 
@@ -340,11 +340,11 @@ async def test_one_look_up_whose_deadline_passes_fails_no_other() -> None:
         (200, {"filter": 1, "scan": 1 + 5, "references": 5}),
     ],
 )
-async def test_the_cheapest_way_is_taken(wanted: int, calls: dict[str, int]) -> None:
+async def test_the_cheapest_way_is_taken(requested: int, calls: dict[str, int]) -> None:
     api = Production("works")
     for number in range(5000):
         api.product(f"R-{number}", number)
-    references = [f"R-{number}" for number in range(0, 5000, 5000 // wanted)][:wanted]
+    references = [f"R-{number}" for number in range(0, 5000, 5000 // requested)][:requested]
     async with opened(api) as client:
         assert set(map(type, (await looked_up(client, *references)).values())) == {Found}
         assert api.calls == calls

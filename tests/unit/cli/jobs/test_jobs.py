@@ -486,7 +486,7 @@ def test_forgetting_asks_first(jobs, path, monkeypatch, *, answer, code, left):
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     done, _, err = jobs("forget", run_id)
     assert done == code
-    assert jobs_module.AGAIN in err
+    assert jobs_module.FORGET_WARNING in err
     assert len(jobs("list", "--json")[1].splitlines()) == left
 
 

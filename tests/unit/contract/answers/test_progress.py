@@ -61,8 +61,10 @@ def shipment(status: str | None, state: str | None = None, **fields: Any) -> Out
         (None, "Valid", "Created", OrderProgress.UNCLEAR),
     ],
 )
-def test_where_a_shipping_order_is(status: str | None, state: str | None, wanted: str, stand: OrderProgress) -> None:
-    assert progress_of(shipment(status, state), OutboundStatus(wanted)) is stand
+def test_where_a_shipping_order_is(
+    status: str | None, state: str | None, target_status: str, stand: OrderProgress
+) -> None:
+    assert progress_of(shipment(status, state), OutboundStatus(target_status)) is stand
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,10 @@ def test_where_a_supply_order_is(status: str | None, stand: OrderProgress) -> No
 
 
 @given(st.none() | st.text(), st.sampled_from(OutboundStatus))
-def test_text_that_is_not_in_the_contract_is_never_an_end(text: str | None, wanted: OutboundStatus) -> None:
+def test_text_that_is_not_in_the_contract_is_never_an_end(text: str | None, target_status: OutboundStatus) -> None:
     row = shipment(text)
     if row.status is None or not row.status.meaning.known:
-        assert progress_of(row, wanted) is OrderProgress.UNCLEAR
+        assert progress_of(row, target_status) is OrderProgress.UNCLEAR
         assert not is_refused(row)
 
 
