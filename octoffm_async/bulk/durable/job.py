@@ -179,7 +179,7 @@ class JournaledJob(Job[T]):
         to_send: list[OutgoingItem] = []
         for item, outgoing, entry in zip(items, outgoing_items, entries, strict=True):
             if outgoing.key in busy:
-                pending.wait_for(item, outgoing.key, "another call is busy with it")
+                pending.wait_for(item, outgoing.key, "another call is working on it")
             elif entry is None or (verdict := decide_known_key(entry, outgoing.payload_hash)) is Verdict.SEND:
                 try:
                     check(item)
@@ -189,7 +189,7 @@ class JournaledJob(Job[T]):
                     unsent.append(item)
                     to_send.append(outgoing)
             elif verdict is Verdict.UNDECIDED:
-                pending.wait_for(item, outgoing.key, "it was sent before, and what became of it is not known")
+                pending.wait_for(item, outgoing.key, "it was sent before, and its outcome is not known")
             elif verdict is Verdict.CHANGED:
                 outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing)))
             elif verdict is not Verdict.ALREADY_CREATED or not pending.needs_following(entry):
@@ -328,7 +328,9 @@ class JournaledJob(Job[T]):
             some, how = [item for item, _ in there], [outgoing for _, outgoing in there]
             kept = await self._written_down(some, how, first_at=LONG_AGO)
             pending = self._parts()[2]
-            await pending.revoker.revoke()  # whom the list shows with another id, before what leads to them is decided
+            await (
+                pending.revoker.revoke()
+            )  # orders that the list shows with another id, before the orders that they point to are decided
             found_outcomes = [
                 pending.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)
             ]
@@ -376,7 +378,7 @@ class JournaledJob(Job[T]):
                 for item, outgoing in zip(items, outgoing_items, strict=True)
             ]
             return [written for some in each for written in some]
-        self._parts()[2].wait_for(items[0], outgoing_items[0].key, "another call is busy with it, or was meanwhile")
+        self._parts()[2].wait_for(items[0], outgoing_items[0].key, "another call is working on it, or was a moment ago")
         return []
 
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:

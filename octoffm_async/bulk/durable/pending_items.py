@@ -162,7 +162,7 @@ class PendingItems(Generic[T]):
     def undecided(self, patience: float) -> list[Outcome]:
         """Return the outcomes of items that stay pending; the same run again settles the unknown ones."""
         now = asyncio.get_running_loop().time()
-        absent = "it was not there, and the run ended before it was sent again"
+        absent = "it was absent, and the run ended before it was sent again"
         return [
             *(
                 _with_retry_after(outcome, since + patience - now, patience)

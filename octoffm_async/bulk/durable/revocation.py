@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("octoffm_async")
 
-WHY = "it was told as created with an id that may be another order's"
+WHY = "its response had an id that may be another order's"
 
 
 class CreationRevoker:
@@ -58,7 +58,9 @@ class CreationRevoker:
                 self.revoked_ids[key] = some[key]
         known_ids.seen[self._journal_run] = changes
         if len(self.revoked_ids) > before:
-            logger.warning("%d orders that were told as created are looked up again", len(self.revoked_ids) - before)
+            logger.warning(
+                "%d orders that were reported as created are looked up again", len(self.revoked_ids) - before
+            )
         return len(self.revoked_ids) > before
 
     def doubt_of_absence(self, delivered_id: str | None) -> str:
@@ -69,7 +71,9 @@ class CreationRevoker:
         """
         if delivered_id is None or (self._known_ids is not None and self._known_ids.is_shown(delivered_id)):
             return ""
-        return not_shown(f"it was answered as created, with the id {delivered_id!r}, which may be another order's")
+        return not_shown(
+            f"its response said that it was created, with the id {delivered_id!r}, which may be another order's"
+        )
 
     def compare(self, key: str, matches: Sequence[RemoteMatch]) -> None:
         """Log a difference between the found order and the delivered outcome."""
@@ -77,9 +81,11 @@ class CreationRevoker:
         if delivered_id is None or any(match.id == delivered_id and not match.refused for match in matches):
             return
         if matches:
-            logger.warning("%r was told as created with the id %r; it has the id %r", key, delivered_id, matches[0].id)
+            logger.warning(
+                "%r was reported as created with the id %r; it has the id %r", key, delivered_id, matches[0].id
+            )
         else:
             logger.error(
-                "%r was told as created with the id %r, and does not exist: run again with the same input to send it",
+                "%r was reported as created with the id %r, and does not exist: run the same input again to send it",
                 *(key, delivered_id),
             )

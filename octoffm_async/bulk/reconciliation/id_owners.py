@@ -189,11 +189,11 @@ def _of_holder(
     for holder in sorted(holders.get(match.id or "", set())):
         shown = f"the list shows it with the id {match.id!r}, which the response for {holder!r} had"
         if holder not in found.rows.ids_of and (looks_like(holder, key) or looks_like(key, holder)):
-            return f"{shown}: it may be that one in another spelling; look both up before it is sent again"
+            return f"{shown}: it may be {holder!r} in another spelling; look both up before it is sent again"
         if match.id is not None:
             suspects[holder] = match.id
         if holder not in found.rows.ids_of:
-            return f"{shown}, and does not show that one: look both up before it is sent again"
+            return f"{shown}, and does not show {holder!r}: look both up before it is sent again"
     return ""
 
 

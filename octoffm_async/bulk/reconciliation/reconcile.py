@@ -51,8 +51,8 @@ NONE_KNOWN = not_shown(
     "order has been created through the same journal)"
 )
 _ABSENT_AGAIN = (
-    "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
-    "say what you found: octoffm jobs settle KEY --absent, or --created ID"
+    "it was absent, was sent again, and is absent again: it is not sent a third time automatically; look it up, and "
+    "record what you found: octoffm jobs settle KEY --absent, or --created ID"
 )
 
 

@@ -160,9 +160,9 @@ class Journey:
         self.told["largest"] = [row.quantities.available async for row in largest]
         of_one = client.stocks.list(seller_product_reference="P-5")
         self.told["of one"] = [plain(row) async for row in of_one]
-        wanted = ["P-0", "P-2", "P-39", "USED-1", UNKNOWN]
+        names = ["P-0", "P-2", "P-39", "USED-1", UNKNOWN]
         for how in ("filter", "get", "scan", "auto"):
-            async with client.bulk.lookup_stocks(wanted, how=how) as run:
+            async with client.bulk.lookup_stocks(names, how=how) as run:
                 outcomes = [outcome async for outcome in run]
             self.told[f"looked up by {how}"] = sorted(
                 (one.key, type(one).__name__, str(getattr(one, "quantities", ""))) for one in outcomes

@@ -151,11 +151,11 @@ def test_a_narrow_terminal_gets_whole_columns_only():
 
 
 def test_every_command_that_calls_the_api_has_the_same_options():
-    wanted = {"--seller", "--env-file", "--timeout", "--proxies", "--json", "--verbose"}
+    required = {"--seller", "--env-file", "--timeout", "--proxies", "--json", "--verbose"}
     for name in ("auth", "products", "inbound", "stocks", "orders", "returns"):
         for command in getattr(octoffm.commands[name], "commands").values():  # noqa: B009
             options = {text for param in command.params for text in param.opts}
-            assert wanted <= options, command.name
+            assert required <= options, command.name
             assert command.help, command.name
 
 

@@ -242,7 +242,7 @@ async def test_what_was_absent_twice_is_sent_again_once_a_person_says_that_it_is
         assert bool(braked(await known(journal_run, "A"))) == bool((await known(journal_run, "A")).absences)
         journal_run.record_outcome("A", State.PENDING, code=ABSENT)
     await journal_run.mark_sent([outgoing("A")])
-    journal_run.record_outcome("A", State.UNKNOWN, message="not sent a third time by itself")
+    journal_run.record_outcome("A", State.UNKNOWN, message="not sent a third time automatically")
     await let_go(journal_run, "A")
     await journal.settle("A", absent=True)
     entry = await known(journal_run, "A")

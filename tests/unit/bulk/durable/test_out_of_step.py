@@ -1,4 +1,4 @@
-"""Ids that are another order's, or none: no order is told as created with one, and the list settles all of them."""
+"""Ids that are another order's, or none: no order is reported as created with one, and the list settles all of them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def outcomes_of(run: Run[Any]) -> list[Outcome]:
 
 
 def told(outcomes: list[Outcome]) -> dict[str | None, str]:
-    """The reference of each id that was told."""
+    """The reference of each delivered id."""
     return {outcome.id: outcome.key for outcome in outcomes if isinstance(outcome, Created)}
 
 
@@ -113,8 +113,8 @@ async def test_the_one_that_was_told_first_is_looked_up_too(
             client.bulk.create_outbound(orders(8), journal=tmp_path / "j.sqlite", concurrency=1, patience=0)
         )
     assert "two orders got the id" in caplog.text
-    assert "orders that were told as created are looked up again" in caplog.text
-    assert "it has the id" not in caplog.text  # what was told first was right
+    assert "orders that were reported as created are looked up again" in caplog.text
+    assert "it has the id" not in caplog.text  # the first response was right
 
 
 async def test_answers_that_are_all_of_the_request_before_are_put_right(
@@ -145,7 +145,7 @@ async def test_answers_that_are_all_of_the_request_before_are_put_right(
         assert FOREIGN not in api.ids
         wrong = [key for remote_id, key in told(outcomes).items() if api.ids.get(str(remote_id)) != key]
         assert wrong[0] == "O-0"
-        assert all(f"{key!r} was told as created" in caplog.text for key in wrong)
+        assert all(f"{key!r} was reported as created" in caplog.text for key in wrong)
         assert len(api.links) == 2
 
 
@@ -166,7 +166,7 @@ async def test_what_does_not_exist_is_sent_in_the_next_run_if_its_id_is_shown_to
         path = tmp_path / "orders.sqlite"
         run = client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0)
         assert len(await outcomes_of(run)) == 5
-        assert "'O-1' was told as created" in caplog.text
+        assert "'O-1' was reported as created" in caplog.text
         assert "does not exist" in caplog.text
         again = client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0)
         assert [outcome.key for outcome in await outcomes_of(again) if isinstance(outcome, Created)] == ["O-1"]
@@ -355,7 +355,7 @@ async def test_ids_that_are_all_of_the_order_before_are_found_from_the_first_tha
         assert api.calls.count("create") == 8
         wrong = [each.key for each in outcomes if isinstance(each, Created) and api.ids[str(each.id)] != each.key]
         assert wrong == [f"O-{n}" for n in range(2, 8)]
-        assert all(f"{key!r} was told as created" in caplog.text for key in wrong)
+        assert all(f"{key!r} was reported as created" in caplog.text for key in wrong)
 
 
 async def test_a_single_creation_that_is_looked_up_shows_which_others_were_told_wrong_ids(tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ class Proving:
         self.remote = Remote()
         self.world = World(self.remote, folder / "orders.sqlite")
 
-    def prove(self, *wanted: str, ago: float = 10.0) -> LookupFindings:
+    def prove(self, *references: str, ago: float = 10.0) -> LookupFindings:
         async def main(client: FulfillmentClient, _: Any) -> LookupFindings:
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            return await OrderLookup(client.with_options(retries=0)._scope, "outbound").prove(wanted, since=since)
+            return await OrderLookup(client.with_options(retries=0)._scope, "outbound").prove(references, since=since)
 
         with self.world.in_its_time():
             found: LookupFindings = self.world.live(main)
@@ -206,8 +206,8 @@ def test_an_api_that_refuses_the_filter_is_read_and_counted_without_it(proving: 
 async def test_supply_orders_that_are_absent_are_counted_too() -> None:
     async with serving() as (sandbox, client):
         await client.inbound.create(supply("IN-1", "P-1"))
-        finder = OrderLookup(client._scope, "inbound")
-        found = await finder.prove({"IN-2"}, since=datetime.now(UTC))
+        lookup = OrderLookup(client._scope, "inbound")
+        found = await lookup.prove({"IN-2"}, since=datetime.now(UTC))
         assert found._replace(rows=NO_ROWS) == LookupFindings({})
         assert sandbox.requests.count("inbound.count") == 1
 
@@ -430,7 +430,7 @@ def test_what_is_absent_twice_is_not_sent_a_third_time_by_itself(proving: Provin
     outcome = proving.run("A")["A"]
     for _ in range(2):
         assert isinstance(outcome, Unknown)
-        assert "is not there again: it is not sent a third time by itself" in outcome.reason
+        assert "is absent again: it is not sent a third time automatically" in outcome.reason
         assert proving.remote.departed == 2
         outcome = proving.run("A")["A"]
     proving.world.settle_absent([outcome])

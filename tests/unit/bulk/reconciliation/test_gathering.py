@@ -13,8 +13,8 @@ from octoffm_async.journal import Entry, State
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def gathered(wanted: set[str], *rows: tuple[object, str | None]) -> LookupFindings:
-    sieve = RowCollector(wanted, what="orders")
+def gathered(references: set[str], *rows: tuple[object, str | None]) -> LookupFindings:
+    sieve = RowCollector(references, what="orders")
     for reference, key in rows:
         sieve.add(reference, RemoteMatch(key))
     return sieve.findings()._replace(rows=NO_ROWS)

@@ -35,11 +35,13 @@ async def sent(journal_run: JournalRun, *keys: str, **created: str) -> None:
     await journal_run.flush()
 
 
-async def sifted(journal_run: JournalRun, given: KnownIds, wanted: set[str], *rows: tuple[str, str]) -> LookupFindings:
-    gathered = RowCollector(wanted, what="orders")
+async def sifted(
+    journal_run: JournalRun, given: KnownIds, references: set[str], *rows: tuple[str, str]
+) -> LookupFindings:
+    gathered = RowCollector(references, what="orders")
     for reference, remote_id in rows:
         gathered.add(reference, RemoteMatch(remote_id))
-    return await Owners(journal_run, given).sift(gathered.findings(), wanted)
+    return await Owners(journal_run, given).sift(gathered.findings(), references)
 
 
 async def test_what_is_shown_with_an_id_of_its_own_is_found_and_known(journal_run: JournalRun, given: KnownIds) -> None:
@@ -62,13 +64,13 @@ async def test_the_id_of_an_order_that_is_alike_is_that_ones(journal_run: Journa
     await sent(journal_run, "ORD-1", ord_1="1")
     found = await sifted(journal_run, given, {"ORD-1"}, ("ORD-1", "1"), ("ORD-2", "2"), ("x", "3"))
     assert found.matches == {}
-    assert "the id '1', which 'ord-1' was told" in found.doubt_of("ORD-1")
+    assert "the id '1', which the response for 'ord-1' had" in found.doubt_of("ORD-1")
     found = await sifted(journal_run, given, {"ORD-1"}, ("ORD-1", "1"), ("ORD-1", "4"))
     assert (found.matches, found.doubt_of("ORD-1")) == ({"ORD-1": [RemoteMatch("4")]}, "")
     assert given.suspects == {}
     found = await sifted(
         journal_run, given, {"ORD-1"}, ("ORD-1", "1"), ("ord-1", "5")
-    )  # both are kept: it was told a wrong one
+    )  # both are kept: its response had a wrong id
     assert (found.matches, given.suspects) == ({"ORD-1": [RemoteMatch("1")]}, {"ord-1": "1"})
 
 
@@ -86,8 +88,8 @@ async def test_an_order_that_the_list_shows_with_another_id_than_it_was_told_is_
 @pytest.mark.parametrize(
     ("rows", "suspects"),
     [
-        ([("A", "9"), ("B", "2"), ("C", "3")], {"B": "1", "C": "2"}),  # C was told the id of B
-        ([("A", "9"), ("B", "8"), ("D", "1")], {"B": "1"}),  # B was told the id of D, which is not ours
+        ([("A", "9"), ("B", "2"), ("C", "3")], {"B": "1", "C": "2"}),  # C's response had the id of B
+        ([("A", "9"), ("B", "8"), ("D", "1")], {"B": "1"}),  # B's response had the id of D, which is not ours
         ([("A", "9"), ("B", "8"), ("C", "2")], {}),  # a reference that somebody uses anew is no such case
         ([("A", "9"), ("B", "8"), ("D", "1"), ("E", "1")], {}),
     ],
@@ -113,7 +115,7 @@ async def test_an_id_of_an_order_that_the_list_does_not_show_is_in_doubt(
     await sent(journal_run, "A", B="1")
     found = await sifted(journal_run, given, {"A"}, ("A", "1"), ("C", "3"))
     assert found.matches == {}
-    assert "which 'B' was told, and does not show that one" in found.doubt_of("A")
+    assert "which the response for 'B' had, and does not show 'B'" in found.doubt_of("A")
     assert given.suspects == {"B": "1"}
 
 
@@ -122,7 +124,7 @@ async def test_what_another_journal_was_told_is_known_by_the_session(journal_run
     given.take("B", "1", None)
     given.take("C", "3", None)  # looked up since
     found = await sifted(journal_run, given, {"A"}, ("A", "1"))
-    assert "which 'B' was told" in found.doubt_of("A")
+    assert "which the response for 'B' had" in found.doubt_of("A")
     found = await sifted(journal_run, given, {"A"}, ("A", "3"))
     assert found.matches == {"A": [RemoteMatch("3")]}
 
@@ -170,7 +172,7 @@ async def test_of_two_that_are_alike_one_is_found_if_the_list_is_seen_to_keep_re
 async def test_where_answers_are_out_of_step_an_order_that_is_alike_and_not_shown_may_be_the_one(
     journal_run: JournalRun, given: KnownIds
 ) -> None:
-    """``ord-1`` was told the id of ``B``, which was told another one: its own row may be the one that is shown."""
+    """Respond to ``ord-1`` with the id of ``B``, and to ``B`` with another: its own row may be the one that is shown."""
     await sent(journal_run, "ORD-1", ord_1="2", B="3")
     given.take("ord-1", "2", None)
     rows = ("ORD-1", "1"), ("B", "2")

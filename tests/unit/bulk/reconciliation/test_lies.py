@@ -319,7 +319,7 @@ def test_what_was_absent_twice_is_not_sent_again_by_any_run(lying: Lying) -> Non
         lying.later(100)
         outcome = lying.run("A")["A"]
         assert isinstance(outcome, Unknown)
-        assert "it is not sent a third time by itself" in outcome.reason
+        assert "it is not sent a third time automatically" in outcome.reason
         assert lying.remote.departed == departed == 3
     assert "third time" in lying.told()["A"][1]
 

@@ -31,21 +31,21 @@ class Looking:
         self.world = World(self.remote, folder / "unused.sqlite")
 
     def find(
-        self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
+        self, references: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
     ) -> dict[str, list[RemoteMatch]]:
         """The matches of a scan that leaves no doubt."""
-        matches, doubt, *_ = self.look(wanted, ago=ago, before=before)
+        matches, doubt, *_ = self.look(references, ago=ago, before=before)
         assert doubt == ""
         return dict(matches)
 
     def look(
-        self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
+        self, references: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
     ) -> LookupFindings:
         async def main(client: FulfillmentClient, _: Any) -> LookupFindings:
             before()
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            finder = OrderLookup(client.with_options(retries=0)._scope, "outbound")
-            return await finder.find(wanted, since=since)
+            lookup = OrderLookup(client.with_options(retries=0)._scope, "outbound")
+            return await lookup.find(references, since=since)
 
         with self.world.in_its_time():
             found: LookupFindings = self.world.live(main)
@@ -266,10 +266,10 @@ async def test_what_becomes_visible_later_is_found_later() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.next(Fault.LATE_VISIBILITY, operation="outbound.create", value=60)
         made = await client.outbound.create(order("A"))
-        finder, since = OrderLookup(client._scope, "outbound"), datetime.now(UTC)
-        assert await finder.find({"A"}, since=since) == LookupFindings({})
+        lookup, since = OrderLookup(client._scope, "outbound"), datetime.now(UTC)
+        assert await lookup.find({"A"}, since=since) == LookupFindings({})
         sandbox.clock.advance(61)
-        assert [match.id for match in (await finder.find({"A"}, since=since)).matches["A"]] == [made]
+        assert [match.id for match in (await lookup.find({"A"}, since=since)).matches["A"]] == [made]
 
 
 async def test_a_finder_that_is_cancelled_lets_go() -> None:

@@ -350,17 +350,19 @@ def test_one_order_is_looked_up_among_all_before_it_is_sent(losing: Losing) -> N
 texts = st.text(alphabet="aA0 1é-\u200b\ud800", max_size=14)
 
 
-@given(rows=st.lists(st.tuples(texts, st.integers(0, 3)), max_size=12), wanted=st.lists(texts, min_size=1, max_size=6))
+@given(
+    rows=st.lists(st.tuples(texts, st.integers(0, 3)), max_size=12), references=st.lists(texts, min_size=1, max_size=6)
+)
 def test_what_is_kept_on_the_disk_says_the_same_as_what_is_kept_in_memory(
-    rows: list[tuple[str, int]], wanted: list[str]
+    rows: list[tuple[str, int]], references: list[str]
 ) -> None:
-    shown, gathered = ListedReferences(), RowCollector(wanted, what="orders")
+    shown, gathered = ListedReferences(), RowCollector(references, what="orders")
     for reference, number in rows:
         match = RemoteMatch(f"S-{number}", "c" * (number % 2), "m\ud800" * (number % 2), refused=number == 1)
         shown.add(reference, match)
         gathered.add(reference, match)
     shown.complete()
-    found, expected = shown.gathered(wanted).findings(), gathered.findings()
+    found, expected = shown.gathered(references).findings(), gathered.findings()
     shown.close()
     assert (found.matches, found.alike) == (expected.matches, expected.alike)
     assert (shown.unreadable > 0) == bool(expected.doubt)

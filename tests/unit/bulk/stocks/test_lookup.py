@@ -70,7 +70,7 @@ def shop(count: int) -> Shop:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "rows", "scan"),
+    ("requested", "rows", "scan"),
     [
         (0, 0, False),
         (0, 1_000_000, False),
@@ -110,7 +110,7 @@ async def test_both_ways_and_the_automatic_one_find_the_same(list_shape: str) ->
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize(("wanted", "way"), [(4, "get"), (5, "scan")])
+@pytest.mark.parametrize(("requested", "way"), [(4, "get"), (5, "scan")])
 async def test_the_automatic_way_is_the_cheaper_one(requested: int, way: str) -> None:
     api = shop(50)
     client, _ = fake(api)

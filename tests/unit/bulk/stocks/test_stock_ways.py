@@ -333,7 +333,7 @@ async def test_one_look_up_whose_deadline_passes_fails_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "calls"),
+    ("requested", "calls"),
     [
         (3, {"filter": 1 + 3, "scan": 1}),
         (24, {"filter": 1 + 24, "scan": 1, "references": 3}),  # more would cost more than the filter

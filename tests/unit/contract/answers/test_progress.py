@@ -30,7 +30,7 @@ def shipment(status: str | None, state: str | None = None, **fields: Any) -> Out
 
 
 @pytest.mark.parametrize(
-    ("status", "state", "wanted", "stand"),
+    ("status", "state", "target_status", "stand"),
     [
         ("Created", None, "Shipped", OrderProgress.IN_PROGRESS),
         ("Created", "Valid", "Shipped", OrderProgress.IN_PROGRESS),

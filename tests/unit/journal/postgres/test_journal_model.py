@@ -145,16 +145,16 @@ async def send_all(world: World, journal: PostgresJournal, journal_run: Postgres
         some = keys[start : start + 3]
         entries = await journal_run.look_up(some)
         digest = payload_hash(payload)
-        wanted = [key for key, one in zip(some, entries, strict=True) if decide_known_key(one, digest) is Verdict.SEND]
-        if not wanted:
+        to_send = [key for key, one in zip(some, entries, strict=True) if decide_known_key(one, digest) is Verdict.SEND]
+        if not to_send:
             continue
         await world.point(journal)
         try:
-            await journal_run.mark_sent([OutgoingItem(key, digest, payload) for key in wanted])
+            await journal_run.mark_sent([OutgoingItem(key, digest, payload) for key in to_send])
         except IllegalTransitionError:
             world.happened["too late"] += 1
             continue
-        for key in wanted:
+        for key in to_send:
             await world.point(journal)
             try:
                 journal.fence.check()

@@ -117,11 +117,11 @@ async def test_a_carrier_can_bring_a_parcel_back(control: Api, api: Api) -> None
 
 
 async def test_a_storage_country_can_be_activated(control: Api, api: Api) -> None:
-    wanted = supply(storageCountry="UK")
+    body = supply(storageCountry="UK")
     assert (await order(control, "/countries", {"country": "GB", "active": False})).status == 200
-    assert (await api.post("/inbound-shipments", wanted)).is_problem(403)
+    assert (await api.post("/inbound-shipments", body)).is_problem(403)
     assert (await order(control, "/countries", {"country": "GB", "seller": FIRST})).status == 200
-    assert (await api.post("/inbound-shipments", wanted)).status == 201
+    assert (await api.post("/inbound-shipments", body)).status == 201
 
 
 async def test_effects_and_stats_can_be_read_and_do_not_count(control: Api, api: Api) -> None:
