@@ -172,7 +172,7 @@ async def test_of_two_that_are_alike_one_is_found_if_the_list_is_seen_to_keep_re
 async def test_where_answers_are_out_of_step_an_order_that_is_alike_and_not_shown_may_be_the_one(
     journal_run: JournalRun, given: KnownIds
 ) -> None:
-    """Respond to ``ord-1`` with the id of ``B``, and to ``B`` with another: its own row may be the one that is shown."""
+    """Respond to ``ord-1`` with the id of ``B``, and to ``B`` with another: its own row may be the shown one."""
     await sent(journal_run, "ORD-1", ord_1="2", B="3")
     given.take("ord-1", "2", None)
     rows = ("ORD-1", "1"), ("B", "2")
