@@ -71,12 +71,12 @@ async def test_a_storm_of_faults_makes_no_order_twice_and_tells_no_lie() -> None
         effects = sandbox.effects.outbound
     assert found == Counter(item.reference for item in items)
     assert max(effects.values()) == 1
-    for key, told in kinds.items():
-        if Created in told:
+    for key, outcome_types in kinds.items():
+        if Created in outcome_types:
             assert effects[key] == 1
-        elif Unknown not in told:
+        elif Unknown not in outcome_types:
             assert effects[key] == 0
-        assert told <= {Created, Unknown, Skipped} or key == "bad"
+        assert outcome_types <= {Created, Unknown, Skipped} or key == "bad"
     assert run.summary.unknown > 10
     assert run.summary.total == len(items)
 

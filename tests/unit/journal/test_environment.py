@@ -28,7 +28,7 @@ def settings(**changes: str) -> Config:
     return Config(**given | {"base_url": "https://api.example/v2", "token_url": "https://auth.example/token"} | changes)
 
 
-def told_by(caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What this package said; asyncio tells of slow steps beside it."""
     return [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
 
@@ -70,9 +70,9 @@ def test_another_api_and_another_account_are_told_apart() -> None:
     with pytest.raises(OtherEnvironmentError) as caught:
         check_same("orders.sqlite", "S1", STAGING, PRODUCTION)
     assert (caught.value.known, caught.value.given) == (STAGING.api, PRODUCTION.api)
-    told = str(caught.value)
+    message = str(caught.value)
     for word in ("orders.sqlite", "S1", STAGING.api, PRODUCTION.api, "nothing was sent", "octoffm jobs rebind"):
-        assert word in told
+        assert word in message
     with pytest.raises(OtherEnvironmentError, match="account 0b0b, and this client's account there is 0c0c"):
         check_same("orders.sqlite", "S1", PRODUCTION, Environment(PRODUCTION.api, "0c0c"))
 
@@ -119,12 +119,12 @@ async def test_orders_of_an_unknown_environment_get_the_one_of_their_first_use_w
     async with kind.open() as journal:
         await journal.begin_run(seller="S1", operation="o")
         await journal.begin_run(seller="S2", operation="o", environment=PRODUCTION)  # new: nothing to tell
-        assert told_by(caplog) == []
+        assert warnings_of(caplog) == []
         for _ in range(2):
             await journal.begin_run(seller="S1", operation="o", environment=STAGING)
-        (told,) = told_by(caplog)
-        assert STAGING.api in told
-        assert "S1" in told
+        (message,) = warnings_of(caplog)
+        assert STAGING.api in message
+        assert "S1" in message
         with pytest.raises(OtherEnvironmentError):
             await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
 
@@ -165,7 +165,7 @@ async def test_a_file_of_version_2_is_brought_up_to_date(tmp_path: Path, caplog:
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S1", operation="o", environment=STAGING)
         assert [entry.key for entry in await journal_run.undecided()] == ["A"]
-    assert len(told_by(caplog)) == 1
+    assert len(warnings_of(caplog)) == 1
 
 
 async def test_tables_of_version_1_in_postgresql_are_brought_up_to_date(postgres: str) -> None:

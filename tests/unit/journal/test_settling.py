@@ -99,7 +99,7 @@ async def test_all_of_several_are_settled_or_none(journal: Journal, journal_run:
 
 
 @pytest.mark.parametrize(
-    ("word", "kind_of_error", "told"),
+    ("word", "kind_of_error", "message"),
     [
         ({"keys": "ORDER-0O1", "absent": True}, ConfigurationError, "the nearest that is undecided is 'ORDER-001'"),
         ({"keys": "zzz", "absent": True}, ConfigurationError, "no undecided item has a similar key"),
@@ -118,7 +118,7 @@ async def test_all_of_several_are_settled_or_none(journal: Journal, journal_run:
     ],
 )
 async def test_what_cannot_be_is_refused_and_changes_nothing(
-    journal: Journal, journal_run: JournalRun, word: dict[str, Any], kind_of_error: type[Exception], told: str
+    journal: Journal, journal_run: JournalRun, word: dict[str, Any], kind_of_error: type[Exception], message: str
 ) -> None:
     states = {
         "ORDER-001": State.UNKNOWN,
@@ -130,7 +130,7 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(
     await let_go(journal_run, "ORDER-001")
     with pytest.raises(kind_of_error) as raised:
         await journal.settle(**word)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert [entry and entry.state for entry in await journal_run.look_up(list(states))] == list(states.values())
 
 
@@ -251,25 +251,25 @@ async def test_what_was_absent_twice_is_sent_again_once_a_person_says_that_it_is
     assert (await known(journal_run, "A")).absences == 0
 
 
-@pytest.mark.parametrize("told", ["1", "2", None])
+@pytest.mark.parametrize("delivered_id", ["1", "2", None])
 async def test_what_was_taken_back_is_settled_with_the_id_that_it_was_told_or_another_or_none(
-    journal: Journal, journal_run: JournalRun, told: str | None
+    journal: Journal, journal_run: JournalRun, delivered_id: str | None
 ) -> None:
     await with_items(journal_run, A=State.SENT, B=State.SENT)
     for key in "AB":
         journal_run.record_created(key, "1")
     assert await journal_run.reset_to_unknown({"A": "1", "B": "1"}, "why") == ["A", "B"]
-    await journal.settle("A", absent=told is None, created=told)
+    await journal.settle("A", absent=delivered_id is None, created=delivered_id)
     entry = await known(journal_run, "A")
-    if told is None:
+    if delivered_id is None:
         assert decide_known_key(entry, payload_hash(b"payload")) is Verdict.SEND
         await journal_run.mark_sent([outgoing("A")])
         assert (await known(journal_run, "A")).remote_id is None
         await journal.settle("B", created="1")  # an id that was told and is not believed is nobody's
         return
-    assert (entry.state, entry.remote_id) == (State.CREATED, told)
-    with pytest.raises(JournalError, match=f"{told} is the id of 'A' already"):
-        await journal.settle("B", created=told)
+    assert (entry.state, entry.remote_id) == (State.CREATED, delivered_id)
+    with pytest.raises(JournalError, match=f"{delivered_id} is the id of 'A' already"):
+        await journal.settle("B", created=delivered_id)
 
 
 async def test_no_list_must_show_what_a_person_settled(journal: Journal, journal_run: JournalRun, kind: Kind) -> None:

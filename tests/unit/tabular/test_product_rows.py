@@ -30,7 +30,7 @@ def read(path: Path, **settings) -> tuple[list[FulfillmentProduct], list[Rejecte
     return list(ProductRows(path, on_reject=rejected.append, **settings)), rejected
 
 
-def told(rejected: list[RejectedRow]) -> list[tuple[int | None, str]]:
+def problem_texts(rejected: list[RejectedRow]) -> list[tuple[int | None, str]]:
     return [(row.line, "; ".join(map(str, row.problems))) for row in rejected]
 
 
@@ -114,8 +114,8 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason_and_the_next_goes_on(wri
     constants = {name: value for name, value in MEASURES.items() if name != "weight_g"}
     products, rejected = read(path, constants=constants)
     assert [product.gtin for product in products] == [OTHER]
-    assert [line for line, _ in told(rejected)] == [2]
-    assert reason in told(rejected)[0][1]
+    assert [line for line, _ in problem_texts(rejected)] == [2]
+    assert reason in problem_texts(rejected)[0][1]
 
 
 def test_all_problems_of_a_row_are_told_at_once(write):
@@ -134,7 +134,7 @@ def test_a_reference_that_came_before_is_rejected(write):
     path = write(f"gtin,seller_product_reference\n{GOOD},A\n{OTHER},A\n{OTHER},B\n")
     products, rejected = read(path)
     assert [product.seller_product_reference for product in products] == ["A", "B"]
-    ((line, reason),) = told(rejected)
+    ((line, reason),) = problem_texts(rejected)
     assert line == 3
     assert reason.startswith(
         "seller_product_reference = 'A': came before, on line 2, with another payload (different: gtin)"
@@ -158,7 +158,7 @@ def test_a_quote_that_is_never_closed_is_told_with_the_lines_it_swallowed(write)
     path = write(f'gtin,title\n{GOOD},"never closed\n{OTHER},Cup\n')
     products, rejected = read(path)
     assert not products
-    assert "lines 2 to 3 cannot be separated" in told(rejected)[0][1]
+    assert "lines 2 to 3 cannot be separated" in problem_texts(rejected)[0][1]
 
 
 @pytest.mark.parametrize(("bad", "title"), [(b"\xff", "ÿ"), (b"Caf\xe9", "Café"), (b"\xc3(", "Ã(")])

@@ -93,12 +93,12 @@ async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: P
         changed = await done(
             client.bulk.create_outbound([order("O-1", quantity=9), order("O-7", city="Lyon")], journal=path)
         )
-    told = {
+    fields_by_key = {
         key: one.error.fields
         for key, one in changed.items()
         if isinstance(one, Refused) and isinstance(one.error, PayloadConflictError)
     }
-    assert told == {"O-1": (), "O-7": ("delivery_address",)}
+    assert fields_by_key == {"O-1": (), "O-7": ("delivery_address",)}
 
 
 async def test_items_of_both_kinds_of_hashes_are_settled_together(path: Path) -> None:

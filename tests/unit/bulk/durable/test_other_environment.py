@@ -79,9 +79,9 @@ async def test_an_api_that_moved_is_told_to_the_journal_by_the_command(
         with pytest.raises(OtherEnvironmentError):
             await done(client.bulk.create_outbound(orders(3), journal=path))
         assert await asyncio.to_thread(command, ["jobs", "rebind", "--journal", str(path), "--yes"]) == 0
-        told = capsys.readouterr().out
-        assert before.config().base_url in told
-        assert after.config().base_url in told
+        printed = capsys.readouterr().out
+        assert before.config().base_url in printed
+        assert after.config().base_url in printed
         outcomes = await done(client.bulk.create_outbound(orders(4), journal=path))
         assert after.effects.outbound == {"O-3": 1}
         assert len(outcomes) == 4

@@ -77,7 +77,7 @@ async def outcomes_of(run: Run[Any]) -> list[Outcome]:
     return outcomes
 
 
-def told(outcomes: list[Outcome]) -> dict[str | None, str]:
+def delivered_keys(outcomes: list[Outcome]) -> dict[str | None, str]:
     """The reference of each delivered id."""
     return {outcome.id: outcome.key for outcome in outcomes if isinstance(outcome, Created)}
 
@@ -99,7 +99,7 @@ async def test_with_a_journal_each_order_gets_its_own_id(lie: Callable[..., list
         outcomes = await outcomes_of(client.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
         assert api.calls.count("create") == 8
         assert len(outcomes) == 8
-        assert told(outcomes) == api.ids
+        assert delivered_keys(outcomes) == api.ids
         assert await kept(path) == api.ids
 
 
@@ -143,7 +143,7 @@ async def test_answers_that_are_all_of_the_request_before_are_put_right(
         assert api.calls.count("create") == 6
         assert await kept(path) == api.ids
         assert FOREIGN not in api.ids
-        wrong = [key for remote_id, key in told(outcomes).items() if api.ids.get(str(remote_id)) != key]
+        wrong = [key for remote_id, key in delivered_keys(outcomes).items() if api.ids.get(str(remote_id)) != key]
         assert wrong[0] == "O-0"
         assert all(f"{key!r} was reported as created" in caplog.text for key in wrong)
         assert len(api.links) == 2
@@ -231,7 +231,7 @@ async def test_orders_that_are_followed_are_told_with_the_id_that_was_found(
             )
         )
         assert len(outcomes) == 8
-        assert told(outcomes) == api.ids
+        assert delivered_keys(outcomes) == api.ids
 
 
 async def test_without_a_journal_both_are_told_in_the_log_and_the_second_is_unknown(
@@ -240,7 +240,7 @@ async def test_without_a_journal_both_are_told_in_the_log_and_the_second_is_unkn
     caplog.set_level(logging.WARNING, "octoffm_async")
     async with speaking(twice_late) as (api, client):
         outcomes = await outcomes_of(client.bulk.create_outbound(orders(8), concurrency=1))
-        assert told(outcomes).items() < api.ids.items()
+        assert delivered_keys(outcomes).items() < api.ids.items()
         unknown = [outcome.key for outcome in outcomes if isinstance(outcome, Unknown)]
         assert unknown == ["O-3"]
         assert "'O-2' and 'O-3'" in caplog.text
@@ -252,7 +252,7 @@ async def test_ids_of_two_forms_pass_once_the_api_has_shown_one_of_them() -> Non
         guid = api.make_id
         api.make_id = lambda reference: guid(reference) if int(reference[2:]) % 2 else str(1000 + int(reference[2:]))
         outcomes = await outcomes_of(client.bulk.create_outbound(orders(40), concurrency=1))
-        assert told(outcomes) == api.ids
+        assert delivered_keys(outcomes) == api.ids
         assert api.calls.count("get") <= 3
         more = await outcomes_of(client.bulk.create_outbound(orders(60)[40:], concurrency=1))
         assert all(isinstance(outcome, Created) for outcome in more)
@@ -276,7 +276,7 @@ async def test_a_journal_teaches_how_ids_look_before_the_first_is_created(tmp_pa
             environment = environment_of(client.outbound._scope.session.config)
             await journal.rebind(seller="12345", environment=environment)
         outcomes = await outcomes_of(client.bulk.create_outbound(new, journal=path, concurrency=1, patience=0))
-        assert told(outcomes).items() <= api.ids.items()
+        assert delivered_keys(outcomes).items() <= api.ids.items()
         assert len(outcomes) == 2
 
 

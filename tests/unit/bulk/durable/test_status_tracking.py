@@ -37,8 +37,8 @@ def now() -> float:
 def row(number: int, status: Any, **fields: Any) -> dict[str, Any]:
     """Row of an order that the API changes whenever it is looked at, so that a feed gives it each time."""
     ids = {"outboundShipmentId": f"S-{number}", "inboundShipmentId": f"S-{number}"}
-    told = {} if status is ... else {"status": status}
-    return ids | {"reference": f"O-{number}"} | told | fields
+    status_field = {} if status is ... else {"status": status}
+    return ids | {"reference": f"O-{number}"} | status_field | fields
 
 
 async def followed(
@@ -117,8 +117,8 @@ async def test_a_status_that_tells_nothing_is_told_at_once_and_given_up_after_a_
     assert at == pytest.approx(UNCLEAR_FOR, abs=5)
     assert arrival.match is None
     assert all(part in arrival.reason for part in ("created as S-0", named, "Shipped", "24 h"))
-    (told,) = warnings(caplog)
-    assert all(part in told for part in ("'O-0'", named, "Shipped", "24 h"))
+    (status_field,) = warnings(caplog)
+    assert all(part in status_field for part in ("'O-0'", named, "Shipped", "24 h"))
 
 
 def stamp(at: float) -> str:
@@ -129,16 +129,16 @@ async def test_each_status_is_told_once_however_many_orders_have_it(caplog: pyte
     words = ["Delivered", "Delivered", None, "Packed", "Packed"]
     arrivals = await followed(lambda _: [row(n, word) for n, word in enumerate(words)], count=5, seconds=HOUR)
     assert [arrival.match for _, arrival in arrivals] == [None] * 5
-    told = warnings(caplog)
-    assert len(told) == 3
-    assert [any(word in text for text in told) for word in ("Delivered", "no status", "Packed")] == [True] * 3
+    status_field = warnings(caplog)
+    assert len(status_field) == 3
+    assert [any(word in text for text in status_field) for word in ("Delivered", "no status", "Packed")] == [True] * 3
 
 
 async def test_warnings_and_their_length_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     await followed(lambda _: [row(n, f"{n}-{'x' * 10_000}\x1b[2J") for n in range(100)], count=100, seconds=5.0)
-    told = warnings(caplog)
-    assert 1 <= len(told) <= 20
-    assert all(len(text) < 300 and text.isprintable() for text in told)
+    status_field = warnings(caplog)
+    assert 1 <= len(status_field) <= 20
+    assert all(len(text) < 300 and text.isprintable() for text in status_field)
 
 
 @pytest.mark.usefixtures("rarely")

@@ -147,9 +147,9 @@ def test_absence_needs_a_count_that_equals_what_is_seen(proving: Proving, rows: 
     proving.cut(rows)
     proving.remote.count_script = lambda: counted
     found = proving.prove("A")
-    told = found.doubt_of("A") or found.uncounted
-    assert doubt in told
-    assert bool(told) is bool(doubt)
+    reason = found.doubt_of("A") or found.uncounted
+    assert doubt in reason
+    assert bool(reason) is bool(doubt)
     assert bool(found.uncounted) is (counted.status in (403, 404) or b"items" in counted.body)
 
 

@@ -45,12 +45,12 @@ class Lying:
         def shown(low: float, high: float) -> list[Shipment]:
             return [row for row in visible(low, high) if not self.hides(row, low)]
 
-        def told(url: str) -> Response | BaseException:
+        def recorded(url: str) -> Response | BaseException:
             given = look(url)
             return given if isinstance(given, BaseException) else self.changes(url, given)
 
         monkeypatch.setattr(self.remote, "_visible", shown)
-        monkeypatch.setattr(self.remote, "look", told)
+        monkeypatch.setattr(self.remote, "look", recorded)
 
     def run(self, *references: str, patience: float = 2.0) -> dict[str, Any]:
         """The outcomes of a run."""
@@ -76,7 +76,7 @@ class Lying:
 
         self.world.live(write)
 
-    def told(self) -> dict[str, tuple[State, str]]:
+    def recorded(self) -> dict[str, tuple[State, str]]:
         """What the journal says of each item."""
 
         async def read(_: FulfillmentClient, journal: Any) -> dict[str, tuple[State, str]]:
@@ -174,7 +174,7 @@ def test_an_order_that_exists_is_found_or_unknown_with_the_reason(
             assert reason in outcome.reason
         assert lying.remote.effects == {"A": 1, "B": 1, "C": 1}
     if not reason:
-        assert lying.told()["A"] == (State.CREATED, "")
+        assert lying.recorded()["A"] == (State.CREATED, "")
 
 
 def test_an_answer_of_before_the_sending_proves_nothing(lying: Lying) -> None:
@@ -299,12 +299,12 @@ def test_a_later_look_that_finds_another_reason_tells_the_journal(lying: Lying) 
     lying.remote.fates["A"] = [LOST]
     lying.hides = hide("A", "B")
     lying.run("A")
-    state, message = lying.told()["A"]
+    state, message = lying.recorded()["A"]
     assert (state, "does not show 'B'" in message) == (State.UNKNOWN, True)
     lying.hides = hide("A")
     lying.changes = lambda _, given: with_head(given, Age="3")
     lying.run()
-    state, message = lying.told()["A"]
+    state, message = lying.recorded()["A"]
     assert (state, "Age 3" in message) == (State.UNKNOWN, True)
     assert lying.remote.effects == {"A": 1, "B": 1}
 
@@ -321,7 +321,7 @@ def test_what_was_absent_twice_is_not_sent_again_by_any_run(lying: Lying) -> Non
         assert isinstance(outcome, Unknown)
         assert "it is not sent a third time automatically" in outcome.reason
         assert lying.remote.departed == departed == 3
-    assert "third time" in lying.told()["A"][1]
+    assert "third time" in lying.recorded()["A"][1]
 
 
 def test_a_clock_that_was_put_forward_after_a_kill_shortens_no_patience(lying: Lying) -> None:

@@ -399,6 +399,6 @@ def test_the_journal_tells_what_was_lost_and_why_it_could_not_be_looked_for(losi
         outcomes = losing.run("A")
         assert outcomes["A"].reason.startswith(began)
         assert outcomes["A"].reason.count("; it could not be looked for: ") == 1
-        told, _, _ = outcomes["A"].reason.partition("; ask again with the same journal")
+        reason, _, _ = outcomes["A"].reason.partition("; ask again with the same journal")
         kept, _, _ = losing.entry("A").message.partition("; ask again with the same journal")
-        assert told == kept
+        assert reason == kept

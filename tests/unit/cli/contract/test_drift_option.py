@@ -202,8 +202,8 @@ def test_a_row_without_identity_is_told_in_one_line_with_what_helps(api, front):
     front.answers = nameless
     done = api.octoffm("stocks", "list", "--json")
     assert done.code == 1
-    told = [line for line in lines(done.err) if line.startswith("octoffm: ")]
-    (row,) = [line for line in told if "row 1" in line]
+    messages = [line for line in lines(done.err) if line.startswith("octoffm: ")]
+    (row,) = [line for line in messages if "row 1" in line]
     assert "1 of 3 rows" in row
     assert "a contract file (--contract)" in done.err
     assert "Traceback" not in done.err

@@ -151,8 +151,8 @@ def test_an_item_is_settled_by_whoever_looked_and_the_run_tells_of_it(jobs, path
     assert (code, err) == (0, "")
     assert out.startswith("A-4 is absent: the next run of its input, or octoffm jobs resume")
     code, out, _ = jobs("settle", "--yes", "--json", "--created", "5eed-7", "A-5")
-    told = {"key": "A-5", "seller": SELLER, "operation": "outbound.create", "run": run_id, "before": "unknown"}
-    assert (code, json.loads(out)) == (0, told | {"state": "created", "id": "5eed-7"})
+    settled = {"key": "A-5", "seller": SELLER, "operation": "outbound.create", "run": run_id, "before": "unknown"}
+    assert (code, json.loads(out)) == (0, settled | {"state": "created", "id": "5eed-7"})
     _, out, _ = jobs("show", run_id)
     lines = [re.sub(r"(just now|\d+ s ago) +", "NOW ", line) for line in out.splitlines()]
     begin = lines.index("settled by hand:")
@@ -174,9 +174,9 @@ def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
     keys = ["-1", "it's", "a b", "\x1b]0;x\x07'\\é", "$HOME"]
     run_id = write(path, dict.fromkeys(keys, (State.UNKNOWN, "", "lost")))
     _, out, _ = jobs("show", run_id, "--json")
-    told = {row["key"]: row["settle"] for row in map(json.loads, out.splitlines()) if "settle" in row}
-    assert set(told) == set(keys)
-    for key, command in told.items():
+    cures = {row["key"]: row["settle"] for row in map(json.loads, out.splitlines()) if "settle" in row}
+    assert set(cures) == set(keys)
+    for key, command in cures.items():
         typed = command.replace("octoffm jobs", "printf '%s\\0' --absent --yes", 1)
         shown = subprocess.run(["/bin/bash", "-c", typed], stdout=subprocess.PIPE, check=True)
         options, settles, *words = shown.stdout.decode().split("\0")[:-1][1:]
@@ -186,7 +186,7 @@ def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["A-5"], 2, "say --absent, or --created"),
         (["A-5", "--absent", "--created", "5eed-1", "-y"], 2, "say --absent, or --created"),
@@ -199,11 +199,11 @@ def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
         (["A-5", "A-9", "--absent", "-y"], 2, "'A-9'"),
     ],
 )
-def test_a_word_that_cannot_be_true_is_refused(jobs, path, arguments, code, told):
+def test_a_word_that_cannot_be_true_is_refused(jobs, path, arguments, code, message):
     run_id = write(path, MIXED)
     found, out, err = jobs("settle", *arguments)
     assert (found, out) == (code, "")
-    assert told in err
+    assert message in err
     _, out, _ = jobs("show", run_id, "--json")
     assert json.loads(out.splitlines()[0])["undecided"] == 2
 

@@ -110,7 +110,7 @@ def test_what_is_refused(status: str | None, state: str | None, refused: bool) -
 
 
 @pytest.mark.parametrize(
-    ("refusal", "state", "told"),
+    ("refusal", "state", "expected"),
     [
         (None, None, []),
         (None, "Invalid", ["state Invalid"]),
@@ -120,19 +120,19 @@ def test_what_is_refused(status: str | None, state: str | None, refused: bool) -
         (Refusal(code="", message="no"), None, ["no"]),
     ],
 )
-def test_the_reasons_of_a_refusal(refusal: Refusal | None, state: str | None, told: list[str]) -> None:
-    assert refusal_reasons(shipment("Refused", state, refusal=refusal)) == told
+def test_the_reasons_of_a_refusal(refusal: Refusal | None, state: str | None, expected: list[str]) -> None:
+    assert refusal_reasons(shipment("Refused", state, refusal=refusal)) == expected
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [(None, "no status"), ("Delivered", "status 'Delivered'"), ("", "status ''")]
+    ("status", "expected"), [(None, "no status"), ("Delivered", "status 'Delivered'"), ("", "status ''")]
 )
-def test_how_a_status_is_named(status: str | None, told: str) -> None:
-    assert quoted_status(status) == told
+def test_how_a_status_is_named(status: str | None, expected: str) -> None:
+    assert quoted_status(status) == expected
 
 
 @given(st.text(st.characters(codec=None), max_size=500))
 def test_any_status_is_named_in_one_short_line(text: str) -> None:
-    told = quoted_status(text)
-    assert told.isprintable()
-    assert len(told) < 700
+    expected = quoted_status(text)
+    assert expected.isprintable()
+    assert len(expected) < 700

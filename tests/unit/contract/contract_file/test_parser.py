@@ -173,14 +173,14 @@ def test_a_mistake_is_told_with_line_name_and_cure(text: str, line: int, words: 
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
-    told = problems('[fields.Stock]\na = "x"\nid = ""\n[values.Nothing]\nx = "y"\n[extra.Stock]\nb = 1\n')
-    assert [one.partition(":")[0] for one in told] == ["line 2", "line 3", "line 4", "line 6"]
+    messages = problems('[fields.Stock]\na = "x"\nid = ""\n[values.Nothing]\nx = "y"\n[extra.Stock]\nb = 1\n')
+    assert [one.partition(":")[0] for one in messages] == ["line 2", "line 3", "line 4", "line 6"]
 
 
 def test_of_many_mistakes_the_first_twenty_are_told() -> None:
-    told = problems("[fields.Stock]\n" + "".join(f'x{number} = "y"\n' for number in range(50)))
-    assert len(told) == 21
-    assert "30 more" in told[-1]
+    messages = problems("[fields.Stock]\n" + "".join(f'x{number} = "y"\n' for number in range(50)))
+    assert len(messages) == 21
+    assert "30 more" in messages[-1]
 
 
 def test_a_collision_in_a_struct_that_is_spread_twice_is_told_once() -> None:

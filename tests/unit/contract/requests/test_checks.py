@@ -40,7 +40,7 @@ def test_what_is_no_whole_number(value) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ("x", ""),
         ("x" * 5, ""),
@@ -55,8 +55,8 @@ def test_what_is_no_whole_number(value) -> None:
         (["x"], "is list, not text"),
     ],
 )
-def test_text(value, told) -> None:
-    assert [str(problem.reason) for problem in text_problems("f", value, most=5)] == [told] * bool(told)
+def test_text(value, expected) -> None:
+    assert [str(problem.reason) for problem in text_problems("f", value, most=5)] == [expected] * bool(expected)
 
 
 @given(st.text())
@@ -65,7 +65,7 @@ def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (datetime(2025, 3, 1, tzinfo=UTC), ""),
         (datetime(2025, 3, 1, tzinfo=timezone(timedelta(hours=-12))), ""),
@@ -76,8 +76,8 @@ def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
         (None, "is NoneType, not a datetime"),
     ],
 )
-def test_moments(value, told) -> None:
-    assert [problem.reason for problem in time_problems("f", value)] == [told] * bool(told)
+def test_moments(value, expected) -> None:
+    assert [problem.reason for problem in time_problems("f", value)] == [expected] * bool(expected)
 
 
 LINE = ShipmentLine(quantity=1, seller_product_reference="R")

@@ -289,14 +289,14 @@ async def test_a_change_whose_answer_was_lost_is_made_once(postgres: str, monkey
     def losing(name: str) -> None:
         real = getattr(journal_changes, name)
 
-        async def done_but_not_told(*args: Any) -> Any:
+        async def done_but_not_confirmed(*args: Any) -> Any:
             result = await real(*args)
             lost.append(name)
             if lost.count(name) % 2:
                 raise psycopg.OperationalError("the connection broke")
             return result
 
-        monkeypatch.setattr(journal_writer.changes, name, done_but_not_told)
+        monkeypatch.setattr(journal_writer.changes, name, done_but_not_confirmed)
 
     for name in ("send", "settle", "follow"):
         losing(name)

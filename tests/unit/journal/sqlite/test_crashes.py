@@ -260,9 +260,9 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
                     child.send_signal(signal.SIGKILL)
             out.seek(0)
             words = [line.split() for line in out if line.endswith("\n")]
-        told = {word: {line[1] for line in words if line[0] == word} for word in ("sent", "created")}
-        sent |= told["sent"]
-        created |= told["created"]
+        written = {word: {line[1] for line in words if line[0] == word} for word in ("sent", "created")}
+        sent |= written["sent"]
+        created |= written["created"]
         async with Journal.open(path) as journal:
             runs = await journal.runs()
             entries = {}

@@ -18,8 +18,8 @@ async def test_what_has_the_very_id_is_unknown_again(journal_run: JournalRun, jo
     await created(journal_run, {"A": "1", "B": "2", "C": None, "half \ud800": "é"})
     await journal_run.mark_sent([outgoing("S"), outgoing("F")])
     journal_run.record_outcome("F", State.FAILED, message="no")
-    told = {"A": "1", "B": "1", "C": "1", "S": "1", "F": "1", "X": "1", "half \ud800": "é"}
-    assert sorted(await journal_run.reset_to_unknown(told, "why")) == ["A", "half \ud800"]
+    id_by_key = {"A": "1", "B": "1", "C": "1", "S": "1", "F": "1", "X": "1", "half \ud800": "é"}
+    assert sorted(await journal_run.reset_to_unknown(id_by_key, "why")) == ["A", "half \ud800"]
     assert await states(journal_run, "A", "B", "C", "S", "F", "X") == [
         State.UNKNOWN,
         State.CREATED,

@@ -60,13 +60,13 @@ async def test_supply_orders_can_be_received_at_once(control: Api, api: Api) -> 
 
 
 async def test_the_help_names_every_route_and_what_their_bodies_may_hold(control: Api) -> None:
-    told = await read(control, "/help")
-    assert [(route["method"], route["path"]) for route in told["routes"]] == [
+    help_page = await read(control, "/help")
+    assert [(route["method"], route["path"]) for route in help_page["routes"]] == [
         (verb.method, verb.route) for verb in CONTROL_ROUTES
     ]
-    assert told["faults"] == list(Fault.__members__)
-    assert {"stocks.list", "token.create"} <= set(told["operations"])
-    assert (told["sellers"], told["countries"]) == ([FIRST, SECOND], ["FR", "ES", "UK"])
+    assert help_page["faults"] == list(Fault.__members__)
+    assert {"stocks.list", "token.create"} <= set(help_page["operations"])
+    assert (help_page["sellers"], help_page["countries"]) == ([FIRST, SECOND], ["FR", "ES", "UK"])
 
 
 @pytest.mark.parametrize("verb", CONTROL_ROUTES, ids=lambda verb: verb.path)

@@ -48,12 +48,12 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
         os.umask(before)
     assert target.stat().st_mode & 0o777 == 0o600
     assert beside(path) == ["backup.sqlite"]
-    for told in (1, 1):  # once
+    for message_count in (1, 1):  # once
         async with SQLiteJournal(target) as journal:
             journal_run = await journal.begin_run(**NAMES)
             assert [entry.key for entry in await journal_run.undecided()] == ["A"]
         messages = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
-        assert len(messages) == told
+        assert len(messages) == message_count
         assert "is a backup: what was sent since 2026-09-21 14:13:20+00:00" in messages[0]
 
 
@@ -96,8 +96,8 @@ def test_the_command_makes_a_backup_that_commands_can_read(
     asyncio.run(make(path))
     target = [str(tmp_path / "backup")] if named else []
     assert run(["jobs", "backup", str(path), *target]) == 0
-    told = capsys.readouterr().out
-    (made,) = [one for one in tmp_path.iterdir() if str(one) in told and one != path]
+    message_count = capsys.readouterr().out
+    (made,) = [one for one in tmp_path.iterdir() if str(one) in message_count and one != path]
     assert run(["jobs", "list", "--journal", str(made)]) == 0
     assert "outbound.create" in capsys.readouterr().out
     assert run(["jobs", "backup", str(path), str(made)]) == 2

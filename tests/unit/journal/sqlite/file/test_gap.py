@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [record.getMessage() for record in caplog.records if "looked up before it is sent" in record.message]
 
 
@@ -60,13 +60,13 @@ def copied(path: Path, folder: Path) -> list[Path]:
     return [Path(shutil.copy2(file, folder)) for file in path.parent.glob(path.name + "*") if file.is_file()]
 
 
-async def test_a_journal_that_is_as_it_was_left_has_no_gap(path: Path, told: Callable[[], list[str]]) -> None:
+async def test_a_journal_that_is_as_it_was_left_has_no_gap(path: Path, logged: Callable[[], list[str]]) -> None:
     for key in ("A", "B", "C"):
         assert await use(path, key) is None
         assert await use(path) is None
         async with Journal.open(path, read_only=True) as reader:
             await reader.runs()
-    assert told() == []
+    assert logged() == []
 
 
 KILLED = """
@@ -107,7 +107,7 @@ def renamed(copy: Path, path: Path) -> None:
 async def test_an_older_state_is_noticed_however_it_is_put_back(
     path: Path,
     ago: Callable[[float], None],
-    told: Callable[[], list[str]],
+    logged: Callable[[], list[str]],
     put_back: Callable[[Path, Path], None],
     lock: str,
 ) -> None:
@@ -126,12 +126,12 @@ async def test_an_older_state_is_noticed_however_it_is_put_back(
     assert found is not None
     assert now - timedelta(seconds=AGO + 60) < found.since < now - timedelta(seconds=AGO - 60)
     assert found.until - now < timedelta(seconds=60)
-    assert len(told()) >= 1
-    count = len(told())
+    assert len(logged()) >= 1
+    count = len(logged())
     later = await use(path)
     assert later is not None  # the next run may bring what was sent in the gap, too
     assert abs(later.since - found.since) < timedelta(seconds=1)
-    assert len(told()) == count
+    assert len(logged()) == count
 
 
 async def test_a_gap_is_forgotten_after_some_time(
