@@ -152,7 +152,7 @@ def test_the_newest_are_tested_without_the_pins_and_named(scripts: Scripts) -> N
 @posix
 @pytest.mark.parametrize("broken", ["install", "freeze", "pytest"])
 @pytest.mark.parametrize(("strictness", "code"), [("", 0), ("strict", 1)])
-def test_the_newest_that_fail_are_told_and_stop_only_who_asks_for_it(
+def test_the_newest_that_fail_are_reported_and_stop_only_who_asks_for_it(
     scripts: Scripts, broken: str, strictness: str, code: int
 ) -> None:
     done = scripts.run("newest", broken=broken, OCTOFFM_NEWEST=strictness)

@@ -24,7 +24,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return tmp_path / "j.sqlite" if request.param else None
 
 
-async def test_they_are_told_before_the_first_is_sent_and_counted(
+async def test_they_are_reported_before_the_first_is_sent_and_counted(
     journal: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     warnings_when_sent: dict[str, int] = {}
@@ -81,7 +81,7 @@ async def test_what_is_created_already_is_not_refused_for_it(tmp_path: Path) -> 
             assert isinstance(outcome, kind)
 
 
-async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_single_creation_reports_it_too_or_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
     client, transport = fake()
     async with client:
         await client.outbound.create(order("A-1 "))
@@ -94,7 +94,7 @@ async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCa
         assert len(transport.sent) == calls
 
 
-def test_two_that_an_api_may_hold_for_one_are_told() -> None:
+def test_two_that_an_api_may_hold_for_one_are_reported() -> None:
     odd, warned = OddReferences("shipment", "reference"), list[str]()
     odd.on_warning = warned.append
     for reference in ("A-1", "O-2", "a-1", "A-1", "00A-1"):

@@ -88,7 +88,7 @@ def test_a_refusal_carries_the_machine_word_or_else_the_status(code: str, code_o
     assert "why" in refused.message
 
 
-def test_an_item_that_was_not_sent_tells_all_its_problems() -> None:
+def test_an_item_that_was_not_sent_reports_all_its_problems() -> None:
     refused = refused_locally(ValidationError("order", "K", [FieldProblem("a", 1, "one"), FieldProblem("b", 2, "two")]))
     assert (refused.key, refused.code) == ("K", "Invalid")
     assert "one" in refused.message

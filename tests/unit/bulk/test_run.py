@@ -673,7 +673,7 @@ async def test_an_error_in_the_block_is_not_hidden_by_the_runs_own() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_progress_is_told_four_times_a_second_at_most_and_once_at_the_end() -> None:
+async def test_progress_is_reported_four_times_a_second_at_most_and_once_at_the_end() -> None:
     seen: list[tuple[float, Summary]] = []
 
     def note(summary: Summary) -> None:
@@ -694,7 +694,7 @@ async def test_progress_is_told_four_times_a_second_at_most_and_once_at_the_end(
 
 
 @pytest.mark.virtual_time
-async def test_progress_is_told_at_the_end_even_of_an_empty_run() -> None:
+async def test_progress_is_reported_at_the_end_even_of_an_empty_run() -> None:
     seen: list[Summary] = []
     client, _ = fake()
     async with client:

@@ -185,7 +185,7 @@ def test_settings_that_are_missing(api, monkeypatch):
     assert done.err.splitlines()[1].strip() == TEXTS["setting missing"]
 
 
-def test_an_old_python_is_told_before_anything_else_is_imported():
+def test_an_old_python_is_reported_before_anything_else_is_imported():
     source = Path(octoffm_async.__file__).read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 7))
     script = "import sys; sys.version_info = (3, 9, 1); sys.version = '3.9.1 (main)'; import octoffm_async"

@@ -233,7 +233,7 @@ async def test_older_tables_in_postgresql_are_brought_up_to_date(
         assert (await entry(journal_run, "a")).state is State.PENDING
 
 
-async def test_who_has_an_id_and_what_is_undecided_is_told_of_all_runs(kind: Kind) -> None:
+async def test_who_has_an_id_and_what_is_undecided_is_reported_of_all_runs(kind: Kind) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         await journal_run.mark_sent([outgoing(key) for key in ("a", "b", "\ud800", "refused", "lost", "sent")])

@@ -66,7 +66,7 @@ def test_no_credential_is_kept() -> None:
     assert not any(secret in repr(kept) for secret in ("my-client", "hush-hush"))
 
 
-def test_another_api_and_another_account_are_told_apart() -> None:
+def test_another_api_and_another_account_are_distinguished() -> None:
     with pytest.raises(OtherEnvironmentError) as caught:
         check_same("orders.sqlite", "S1", STAGING, PRODUCTION)
     assert (caught.value.known, caught.value.given) == (STAGING.api, PRODUCTION.api)
@@ -77,7 +77,7 @@ def test_another_api_and_another_account_are_told_apart() -> None:
         check_same("orders.sqlite", "S1", PRODUCTION, Environment(PRODUCTION.api, "0c0c"))
 
 
-async def test_another_environment_is_refused_until_the_journal_is_told(kind: Kind) -> None:
+async def test_another_environment_is_refused_until_the_journal_is_rebound(kind: Kind) -> None:
     names = {"seller": "S1", "operation": "outbound.create"}
     async with kind.open() as journal:
         journal_run = await journal.begin_run(**names, environment=STAGING)

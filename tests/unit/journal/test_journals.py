@@ -38,7 +38,7 @@ def near(moment: datetime, low: datetime, high: datetime) -> bool:
     return low - slack <= moment <= high + slack
 
 
-async def test_an_item_from_its_sending_to_its_shipping(journal_run: JournalRun, kind: Kind) -> None:
+async def test_an_item_from_its_request_to_its_shipping(journal_run: JournalRun, kind: Kind) -> None:
     before = kind.now()
     await journal_run.mark_sent([outgoing("K")])
     between = kind.now()
@@ -136,7 +136,7 @@ async def test_creations_stay_in_their_order_with_what_else_becomes_of_an_item(j
     ]
 
 
-async def test_a_creation_that_cannot_be_is_told_and_the_others_are_kept(journal_run: JournalRun) -> None:
+async def test_a_creation_that_cannot_be_is_reported_and_the_others_are_kept(journal_run: JournalRun) -> None:
     await journal_run.mark_sent([outgoing(key) for key in "ab"])
     journal_run.record_created("a", "1")
     journal_run.record_created("nobody", "2")
@@ -193,7 +193,7 @@ async def test_a_second_run_sees_what_the_first_left_and_takes_over_what_it_send
     assert [entry.key async for entry in journal.entries(first.run, [State.UNKNOWN, State.CREATED])] == ["b", "c"]
 
 
-async def test_the_time_of_the_first_undecided_sending_is_kept(journal_run: JournalRun, kind: Kind) -> None:
+async def test_the_time_of_the_first_undecided_request_is_kept(journal_run: JournalRun, kind: Kind) -> None:
     await journal_run.mark_sent([outgoing("unknown"), outgoing("failed")])
     journal_run.record_outcome("unknown", State.UNKNOWN)
     journal_run.record_outcome("failed", State.FAILED)
@@ -212,7 +212,7 @@ async def test_the_time_of_the_first_undecided_sending_is_kept(journal_run: Jour
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
-async def test_an_illegal_sending_writes_none_of_its_items(kind: Kind, forgotten: bool) -> None:
+async def test_an_illegal_request_writes_none_of_its_items(kind: Kind, forgotten: bool) -> None:
     async with kind.open() as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         await journal_run.mark_sent([outgoing("done"), outgoing("refused")])
@@ -226,7 +226,7 @@ async def test_an_illegal_sending_writes_none_of_its_items(kind: Kind, forgotten
         assert await states(journal_run, "done", "refused", "new", "twice") == [State.CREATED, State.SENT, None, None]
 
 
-async def test_an_illegal_settling_is_told_once_by_its_own_flush_and_hinders_nothing_else(
+async def test_an_illegal_settling_is_reported_once_by_its_own_flush_and_hinders_nothing_else(
     journal: Journal, journal_run: JournalRun
 ) -> None:
     other = await journal.begin_run(seller="S2", operation="o")
@@ -243,7 +243,7 @@ async def test_an_illegal_settling_is_told_once_by_its_own_flush_and_hinders_not
     assert await states(journal_run, "K", "L", "nobody") == [State.CREATED, State.REFUSED, None]
 
 
-async def test_a_mistake_that_no_flush_told_is_told_at_the_end(kind: Kind) -> None:
+async def test_a_mistake_that_no_flush_reported_is_reported_at_the_end(kind: Kind) -> None:
     with pytest.raises(IllegalTransitionError, match="'K' cannot go from nothing to created"):
         async with kind.open() as journal:
             (await journal.begin_run(seller="S", operation="o")).record_outcome("K", State.CREATED)

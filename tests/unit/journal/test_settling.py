@@ -212,7 +212,9 @@ async def test_a_journal_that_is_read_only_can_be_asked_and_not_changed(kind: Ki
             await reader.settle("A", absent=True)
 
 
-async def test_why_an_item_is_unknown_is_told_anew_and_since_when_is_kept(journal_run: JournalRun, kind: Kind) -> None:
+async def test_why_an_item_is_unknown_is_reported_anew_and_since_when_is_kept(
+    journal_run: JournalRun, kind: Kind
+) -> None:
     await with_items(journal_run, A=State.UNKNOWN)
     (before,) = await journal_run.look_up(["A"])
     await kind.later()
@@ -252,7 +254,7 @@ async def test_what_was_absent_twice_is_sent_again_once_a_person_says_that_it_is
 
 
 @pytest.mark.parametrize("delivered_id", ["1", "2", None])
-async def test_what_was_taken_back_is_settled_with_the_id_that_it_was_told_or_another_or_none(
+async def test_what_was_taken_back_is_settled_with_its_delivered_id_or_another_or_none(
     journal: Journal, journal_run: JournalRun, delivered_id: str | None
 ) -> None:
     await with_items(journal_run, A=State.SENT, B=State.SENT)

@@ -58,7 +58,7 @@ def test_cells_that_repeat_nothing_agree(orders):
     assert len(found[0].lines) == 2
 
 
-def test_a_wrong_line_is_told_with_its_own_line_and_takes_the_order_with_it(orders):
+def test_a_wrong_line_is_reported_with_its_own_line_and_takes_the_order_with_it(orders):
     found, faulty = orders(order_row("A"), order_row("A", "P-2", "two"), order_row("A", "P-3", 0), order_row("B"))
     assert [one.reference for one in found] == ["B"]
     assert problem_texts(faulty) == [
@@ -78,7 +78,7 @@ def test_an_order_without_end_is_not_held(orders, monkeypatch):
     assert all("5 rows or more" in text for text in problem_texts(faulty))
 
 
-def test_a_column_that_is_needed_and_not_there_is_told_at_once(tmp_path):
+def test_a_column_that_is_needed_and_not_there_is_reported_at_once(tmp_path):
     path = tmp_path / "orders.csv"
     path.write_text(f"{ORDER_HEADER}\n{order_row('A')}\n")
     with pytest.raises(ConfigurationError, match="no column is mapped to delivery_mode, storage_country"):

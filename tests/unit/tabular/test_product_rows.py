@@ -118,7 +118,7 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason_and_the_next_goes_on(wri
     assert reason in problem_texts(rejected)[0][1]
 
 
-def test_all_problems_of_a_row_are_told_at_once(write):
+def test_all_problems_of_a_row_are_reported_at_once(write):
     _, rejected = read(write(f"gtin,title,is_traceable\n{GOOD},,maybe\n"))
     assert [problem.field for problem in rejected[0].problems] == ["title", "is_traceable"]
     assert rejected[0].key == GOOD
@@ -154,7 +154,7 @@ def test_lines_are_physical_ones_even_with_line_breaks_in_cells(write):
     assert [row.line for row in rejected] == [5, 8]
 
 
-def test_a_quote_that_is_never_closed_is_told_with_the_lines_it_swallowed(write):
+def test_a_quote_that_is_never_closed_is_reported_with_the_lines_it_swallowed(write):
     path = write(f'gtin,title\n{GOOD},"never closed\n{OTHER},Cup\n')
     products, rejected = read(path)
     assert not products
@@ -197,7 +197,7 @@ def test_a_line_without_end_does_not_fill_the_memory(write, monkeypatch):
         ("gtin\n", {"constants": {"weight_g": 1, "packaging.weight_g": 1}}, "named more than once"),
     ],
 )
-def test_what_cannot_work_is_told_before_a_row_is_read(write, content, settings, message):
+def test_what_cannot_work_is_reported_before_a_row_is_read(write, content, settings, message):
     with pytest.raises(ConfigurationError) as caught:
         ProductRows(write(content), **settings)
     assert message in str(caught.value)
@@ -209,7 +209,7 @@ def test_a_missing_file_and_a_folder_cannot_be_read(tmp_path):
             ProductRows(path)
 
 
-def test_iterating_again_reads_the_file_anew_and_tells_rejects_again(write):
+def test_iterating_again_reads_the_file_anew_and_reports_rejects_again(write):
     rejected: list[RejectedRow] = []
     rows = ProductRows(write(f"gtin\n{GOOD}\n123\n"), on_reject=rejected.append)
     assert [product.gtin for product in rows] == [product.gtin for product in rows] == [GOOD]

@@ -198,7 +198,7 @@ def test_rows_of_a_workbook_have_the_numbers_that_the_spreadsheet_shows(workbook
     assert problem_texts(faulty) == ["line 6, column gtin = '123': has 3 digits, not 8, 12, 13 or 14"]
 
 
-def test_a_workbook_without_a_header_that_fits_is_told_in_words_that_fit(workbook):
+def test_a_workbook_without_a_header_that_fits_is_reported_in_words_that_fit(workbook):
     with pytest.raises(ConfigurationError, match="is empty"):
         open_table(workbook([]))
     with pytest.raises(ConfigurationError, match="more than one column gtin"):

@@ -223,7 +223,7 @@ async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
     assert len(outcomes) == 400
 
 
-async def test_what_cannot_be_looked_for_stays_unknown_unless_told_otherwise(path: Path) -> None:
+async def test_what_cannot_be_looked_for_stays_unknown_unless_requested_otherwise(path: Path) -> None:
     async with serving() as (sandbox, client):
         quick = client.with_options(retries=0)
         sandbox.faults.set_rates({Fault.ERROR_500: 1.0}, operations=["outbound.list"])
@@ -341,7 +341,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("octoffm_async.bulk.durable.status_tracking.FIRST_PAUSE", 0.05)
 
 
-async def test_following_tells_late_refusals_from_what_was_shipped(path: Path, quick: None) -> None:
+async def test_following_distinguishes_late_refusals_from_what_was_shipped(path: Path, quick: None) -> None:
     async with serving() as (sandbox, client):
         await stocked(client, sandbox)
         mixed = [order(f"O-{n}", product="NOBODY" if n % 10 == 3 else "P-0") for n in range(100)]

@@ -54,7 +54,7 @@ async def test_a_run_is_not_resumed_elsewhere(
         assert production.requests.count("outbound.create") == 0
 
 
-async def test_two_clients_with_one_open_journal_are_told_apart(path: Path) -> None:
+async def test_two_clients_with_one_open_journal_are_distinguished(path: Path) -> None:
     async with serving() as (_, tester), serving() as (production, client), Journal.open(path) as journal:
         first = await tester.outbound.create(order("O-1"), journal=journal)
         for _ in range(2):
@@ -64,7 +64,7 @@ async def test_two_clients_with_one_open_journal_are_told_apart(path: Path) -> N
         assert await tester.outbound.create(order("O-1"), journal=journal) == first
 
 
-async def test_an_api_that_moved_is_told_to_the_journal_by_the_command(
+async def test_an_api_that_moved_is_recorded_in_the_journal_by_the_command(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving() as (before, tester), serving(seed=8) as (after, client):

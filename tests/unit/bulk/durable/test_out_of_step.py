@@ -104,7 +104,7 @@ async def test_with_a_journal_each_order_gets_its_own_id(lie: Callable[..., list
 
 
 @pytest.mark.parametrize("lie", [twice_late, cached])
-async def test_the_one_that_was_told_first_is_looked_up_too(
+async def test_the_one_that_was_reported_first_is_looked_up_too(
     lie: Callable[..., list[bytes]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "octoffm_async")
@@ -173,7 +173,7 @@ async def test_what_does_not_exist_is_sent_in_the_next_run_if_its_id_is_shown_to
         assert sorted(api.ids.values()) == [f"O-{n}" for n in range(5)]
 
 
-async def test_what_was_told_as_created_and_is_not_shown_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
+async def test_what_was_reported_as_created_and_is_not_shown_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
     """The list has lost it: that an answer gave it an id says that it exists, whosever id that is."""
 
     def hidden(api: Api, link: Link, reference: str, answer: bytes) -> list[bytes]:
@@ -198,7 +198,7 @@ async def test_what_was_told_as_created_and_is_not_shown_is_unknown_and_never_se
         assert api.calls.count("create") == 8
 
 
-async def test_one_that_is_followed_and_does_not_exist_is_told_as_such(tmp_path: Path) -> None:
+async def test_one_that_is_followed_and_does_not_exist_is_reported_as_such(tmp_path: Path) -> None:
     async with speaking(lost) as (_, client):
         path = tmp_path / "orders.sqlite"
         run = client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0, follow="shipped")
@@ -209,7 +209,7 @@ async def test_one_that_is_followed_and_does_not_exist_is_told_as_such(tmp_path:
         assert "run again" in skipped.reason
 
 
-async def test_a_resumed_run_tells_that_its_request_is_not_kept(tmp_path: Path) -> None:
+async def test_a_resumed_run_reports_that_its_request_is_not_kept(tmp_path: Path) -> None:
     async with speaking(lost) as (_, client):
         path = tmp_path / "orders.sqlite"
         await outcomes_of(client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0))
@@ -221,7 +221,7 @@ async def test_a_resumed_run_tells_that_its_request_is_not_kept(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("lie", [twice_late, cached])
-async def test_orders_that_are_followed_are_told_with_the_id_that_was_found(
+async def test_orders_that_are_followed_are_reported_with_the_id_that_was_found(
     lie: Callable[..., list[bytes]], tmp_path: Path
 ) -> None:
     async with speaking(lie) as (api, client):
@@ -234,7 +234,7 @@ async def test_orders_that_are_followed_are_told_with_the_id_that_was_found(
         assert delivered_keys(outcomes) == api.ids
 
 
-async def test_without_a_journal_both_are_told_in_the_log_and_the_second_is_unknown(
+async def test_without_a_journal_both_are_reported_in_the_log_and_the_second_is_unknown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING, "octoffm_async")
@@ -358,7 +358,7 @@ async def test_ids_that_are_all_of_the_order_before_are_found_from_the_first_tha
         assert all(f"{key!r} was reported as created" in caplog.text for key in wrong)
 
 
-async def test_a_single_creation_that_is_looked_up_shows_which_others_were_told_wrong_ids(tmp_path: Path) -> None:
+async def test_a_single_creation_that_is_looked_up_shows_which_others_got_wrong_ids(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     async with speaking(one_late) as (api, client):
 
@@ -401,7 +401,7 @@ async def test_others_are_taken_back_before_what_leads_to_them_is_decided(
         assert api.calls.count("create") == 8
 
 
-async def test_what_a_killed_process_was_told_is_compared_with_the_first_list_that_is_read(tmp_path: Path) -> None:
+async def test_what_a_killed_process_received_is_compared_with_the_first_list_that_is_read(tmp_path: Path) -> None:
     """Its answers were out of step behind one with an id that is nobody's, and it did not live to see it."""
     path = tmp_path / "orders.sqlite"
 

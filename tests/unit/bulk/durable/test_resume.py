@@ -138,7 +138,7 @@ async def test_what_another_run_decided_is_left_alone(path: Path) -> None:
         assert sandbox.effects.outbound == {"O-0": 1}
 
 
-async def test_a_run_of_another_seller_or_none_is_told(path: Path) -> None:
+async def test_a_run_of_another_seller_or_none_is_reported(path: Path) -> None:
     async with serving() as (sandbox, client):
         run = await crashed(path, {"O-0": order("O-0")}, seller="4711", state=State.PENDING)
         _, error = await all_of(client.bulk.resume(path, run))
@@ -150,7 +150,7 @@ async def test_a_run_of_another_seller_or_none_is_told(path: Path) -> None:
         assert sandbox.requests.count("outbound.create") == 0
 
 
-async def test_a_run_of_something_else_is_told(path: Path) -> None:
+async def test_a_run_of_something_else_is_reported(path: Path) -> None:
     async with serving() as (_, client):
         run = await crashed(path, {"R-0": order("R-0")}, seller=client.seller_id, operation="returns.create")
         _, error = await all_of(client.bulk.resume(path, run))
@@ -282,7 +282,7 @@ async def test_an_open_journal_is_used_and_stays_open(path: Path) -> None:
             assert [record.id for record in await journal.runs()] == [run]
 
 
-async def test_it_can_be_told_to_send_what_stays_unknown(path: Path) -> None:
+async def test_it_can_be_asked_to_send_what_stays_unknown(path: Path) -> None:
     async with serving() as (sandbox, client):
         run = await crashed(path, {"O-0": order("O-0")}, seller=client.seller_id, state=State.UNKNOWN)
         sandbox.faults.set_rates({Fault.ERROR_500: 1.0}, operations=["outbound.list"])

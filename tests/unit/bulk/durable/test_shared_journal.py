@@ -78,7 +78,7 @@ def test_runs_on_other_keys_do_not_disturb_each_other(tmp_path: Path) -> None:
     assert [error for _, error in ends] == [None] * 3
 
 
-def test_a_key_whose_sending_another_run_lost_is_not_sent_again(tmp_path: Path) -> None:
+def test_a_key_whose_request_another_run_lost_is_not_sent_again(tmp_path: Path) -> None:
     remote = Remote({"O-0": [Fate(Trouble.RESET_AFTER, 4.0)], "O-1": [Fate(Trouble.STALL)]})
     world = World(remote, tmp_path / "orders.sqlite")
     with world.in_its_time():

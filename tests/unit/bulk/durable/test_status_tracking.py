@@ -109,7 +109,7 @@ async def test_a_row_of_another_order_under_the_same_reference_ends_nothing() ->
 
 @pytest.mark.usefixtures("rarely")
 @pytest.mark.parametrize(("status", "named"), [("Delivered", "'Delivered'"), (None, "no status"), (..., "no status")])
-async def test_a_status_that_tells_nothing_is_told_at_once_and_given_up_after_a_day(
+async def test_a_status_that_shows_nothing_is_reported_at_once_and_given_up_after_a_day(
     status: Any, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     parcels = [{"trackingNumber": "T1"}]
@@ -125,7 +125,7 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(1_790_000_000 + int(at), UTC).isoformat()
 
 
-async def test_each_status_is_told_once_however_many_orders_have_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_status_is_reported_once_however_many_orders_have_it(caplog: pytest.LogCaptureFixture) -> None:
     words = ["Delivered", "Delivered", None, "Packed", "Packed"]
     arrivals = await followed(lambda _: [row(n, word) for n, word in enumerate(words)], count=5, seconds=HOUR)
     assert [arrival.match for _, arrival in arrivals] == [None] * 5
@@ -178,7 +178,7 @@ async def test_a_limit_that_is_short_of_a_day_holds_for_unknown_statuses_too(cap
 
 
 @pytest.mark.usefixtures("rarely")
-async def test_those_that_arrive_are_told_before_those_that_are_given_up() -> None:
+async def test_those_that_arrive_are_reported_before_those_that_are_given_up() -> None:
     def rows(at: float) -> list[dict[str, Any]]:
         return [row(0, "Delivered"), row(1, "Shipped" if at > HOUR else "Created"), row(2, "Created")]
 

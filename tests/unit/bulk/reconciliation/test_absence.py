@@ -93,7 +93,7 @@ def test_what_is_stamped_still_earlier_is_found_without_the_filter(proving: Prov
     assert proving.prove("A") == LookupFindings({"A": made})
 
 
-def test_a_sending_that_our_clock_puts_into_the_future_is_looked_for_before_now(proving: Proving) -> None:
+def test_a_request_that_our_clock_puts_into_the_future_is_looked_for_before_now(proving: Proving) -> None:
     made = proving.make("A", seconds_before=5)
     assert proving.prove("A", ago=-10 * 86400) == LookupFindings({"A": made})
     low = parse_qs(urlsplit(proving.remote.lists[1]).query)["statusUpdatedAtMin"][0]
@@ -294,7 +294,7 @@ def test_an_api_without_a_count_is_believed_once_it_shows_an_order_of_ours(provi
     assert proving.remote.effects == {"A": 1, "B": 1}
 
 
-def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
+def test_the_journal_reports_which_proof_is_missing(proving: Proving) -> None:
     async def write(client: FulfillmentClient, journal: Any) -> None:
         journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
         await journal_run.mark_sent([outgoing_of("A", order("A"))])

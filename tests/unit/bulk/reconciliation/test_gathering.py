@@ -28,7 +28,7 @@ def test_what_is_equal_is_a_match_and_leaves_no_doubt() -> None:
     assert gathered({"A", "B"}, ("A", "S-1"), ("A", "S-1"), ("C", "S-2")) == LookupFindings({"A": [RemoteMatch("S-1")]})
 
 
-def test_what_is_like_a_wanted_one_leaves_a_doubt_of_that_one_alone() -> None:
+def test_what_is_like_a_requested_one_leaves_a_doubt_of_that_one_alone() -> None:
     found = gathered({"o-1", "o-2"}, (" O-1", "S-1"), ("X", "S-2"))
     assert found.matches == {}
     assert found.doubt_of("o-1").startswith("looks like ' O-1', an order of S-1")
@@ -77,7 +77,7 @@ def test_a_second_row_of_one_reference_may_be_the_other_one() -> None:
     assert (one.matches, one.alike) == ({"O-1": [RemoteMatch("S-1")]}, {})
 
 
-def test_a_product_has_no_id_to_tell() -> None:
+def test_a_product_has_no_id_to_report() -> None:
     found = gathered({"p-1"}, ("P-1", None))
     assert found.alike == {"p-1": [Like("P-1", None)]}
     assert found.doubt_of("p-1").startswith("looks like 'P-1', which exists")

@@ -74,7 +74,7 @@ async def test_the_id_of_an_order_that_is_alike_is_that_ones(journal_run: Journa
     assert (found.matches, given.suspects) == ({"ORD-1": [RemoteMatch("1")]}, {"ord-1": "1"})
 
 
-async def test_an_order_that_the_list_shows_with_another_id_than_it_was_told_is_suspected(
+async def test_an_order_that_the_list_shows_with_another_id_than_its_response_had_is_suspected(
     journal_run: JournalRun, given: KnownIds
 ) -> None:
     """As all others that it shows so; it tells nothing of those that it does not show."""
@@ -94,7 +94,7 @@ async def test_an_order_that_the_list_shows_with_another_id_than_it_was_told_is_
         ([("A", "9"), ("B", "8"), ("D", "1"), ("E", "1")], {}),
     ],
 )
-async def test_the_first_list_is_compared_with_what_was_told_before(
+async def test_the_first_list_is_compared_with_what_was_received_before(
     journal_run: JournalRun, given: KnownIds, rows: list[tuple[str, str]], suspects: dict[str, str]
 ) -> None:
     await sent(journal_run, "A", B="1", C="2")
@@ -119,7 +119,7 @@ async def test_an_id_of_an_order_that_the_list_does_not_show_is_in_doubt(
     assert given.suspects == {"B": "1"}
 
 
-async def test_what_another_journal_was_told_is_known_by_the_session(journal_run: JournalRun, given: KnownIds) -> None:
+async def test_what_another_journal_delivered_is_known_by_the_session(journal_run: JournalRun, given: KnownIds) -> None:
     await sent(journal_run, "A", "C")
     given.take("B", "1", None)
     given.take("C", "3", None)  # looked up since

@@ -177,7 +177,7 @@ def test_an_order_that_exists_is_found_or_unknown_with_the_reason(
         assert lying.recorded()["A"] == (State.CREATED, "")
 
 
-def test_an_answer_of_before_the_sending_proves_nothing(lying: Lying) -> None:
+def test_an_answer_of_before_the_request_proves_nothing(lying: Lying) -> None:
     lying.run("B")
     before = lying.world.time()
     lying.later(100)
@@ -293,7 +293,7 @@ def test_a_cursor_that_loses_a_row_which_moved_is_read_once_more(lying: Lying) -
     assert lying.remote.effects == dict.fromkeys("ABCD", 1)
 
 
-def test_a_later_look_that_finds_another_reason_tells_the_journal(lying: Lying) -> None:
+def test_a_later_look_that_finds_another_reason_updates_the_journal(lying: Lying) -> None:
     lying.run("B")
     lying.later(100)
     lying.remote.fates["A"] = [LOST]

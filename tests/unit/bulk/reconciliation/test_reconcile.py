@@ -110,7 +110,7 @@ async def test_absence_is_only_believed_of_a_scan_that_began_after_the_patience(
     assert elapsed >= 59.5
 
 
-async def test_a_request_that_waited_for_its_turn_gets_its_whole_patience() -> None:
+async def test_a_request_that_waited_for_its_lock_gets_its_whole_patience() -> None:
     lookup = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])})
     result = await decided(lookup, {"a": ago(600)}, patience=60.0, ago={"a": 0.0})
     assert result["a"][1] == [RemoteMatch("S-1")]
@@ -133,7 +133,7 @@ async def test_no_patience_decides_by_the_first_scan() -> None:
     assert len(lookup.scans) == 1
 
 
-async def test_two_of_one_are_told_as_an_error_and_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
+async def test_two_of_one_are_reported_as_an_error_and_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
     lookup = Seen({"a": (0.0, [RemoteMatch("S-1"), RemoteMatch("S-2")]), "b": (0.0, [RemoteMatch("S-3")])})
     with caplog.at_level(logging.ERROR, logger="octoffm_async"):
         result = await decided(lookup, {"a": ago(0), "b": ago(0)}, patience=1.0)
@@ -168,7 +168,7 @@ async def test_a_doubt_that_passes_in_time_is_none() -> None:
     assert decisions == [Decision("a", [])]
 
 
-async def test_a_doubt_is_told_of_those_alone_that_are_old_enough() -> None:
+async def test_a_doubt_is_reported_of_those_alone_that_are_old_enough() -> None:
     lookup = Seen()
     lookup.doubted_until = now() + 30
     decisions = {one.key: one async for one in reconcile(lookup, {"old": ago(90), "new": ago(0)}, patience=60.0)}

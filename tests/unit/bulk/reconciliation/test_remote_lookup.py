@@ -72,7 +72,7 @@ def looking(tmp_path: Path) -> Looking:
 pytestmark = pytest.mark.one_loop
 
 
-def test_finds_what_is_wanted_by_a_scan_for_all(looking: Looking) -> None:
+def test_finds_what_is_requested_by_a_scan_for_all(looking: Looking) -> None:
     a, b, _ = looking.make("A", "B", "C")
     assert looking.find({"A", "B", "missing"}) == {"A": [a], "B": [b]}
     (query,) = looking.filtered
@@ -124,7 +124,7 @@ def test_a_second_that_holds_more_than_a_page_is_read_whole(looking: Looking) ->
     assert looking.find(made.keys()) == made
 
 
-def test_all_of_a_reference_are_told_each_once(looking: Looking) -> None:
+def test_all_of_a_reference_are_reported_each_once(looking: Looking) -> None:
     looking.remote.page = 2
     made = [*looking.make("A", "A", seconds_before=3), *looking.make("A", seconds_before=1)]
     assert looking.find({"A"}) == {"A": made}
@@ -230,7 +230,7 @@ def test_other_refusals_of_the_list_are_raised(looking: Looking, status: int) ->
         looking.find({"A"})
 
 
-def test_a_clock_that_was_put_forward_since_the_sending_hides_nothing(looking: Looking) -> None:
+def test_a_clock_that_was_put_forward_since_the_request_hides_nothing(looking: Looking) -> None:
     (a,) = looking.make("A", seconds_before=9)
     looking.remote.skew = 3600.0
     assert looking.find({"A"}) == {"A": [a]}

@@ -392,7 +392,7 @@ def test_an_older_journal_that_is_put_back_doubles_nothing_though_nobody_asked(
     assert losing.remote.effects == {"A": 1, "B": 1, "C": 1}
 
 
-def test_the_journal_tells_what_was_lost_and_why_it_could_not_be_looked_for(losing: Losing) -> None:
+def test_the_journal_reports_what_was_lost_and_why_it_could_not_be_looked_for(losing: Losing) -> None:
     losing.remote.fates["A"] = [Fate(Trouble.RESET_AFTER)]
     losing.remote.list_script = lambda: answer(403)
     for began in ("the connection broke", "it was sent before"):

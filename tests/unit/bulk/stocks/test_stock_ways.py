@@ -74,7 +74,7 @@ async def test_a_filter_that_works_needs_no_reference_list_and_is_proven_once() 
 
 
 @pytest.mark.parametrize("filter_", ["ignored", 400, 404])
-async def test_a_filter_that_is_not_obeyed_is_told_once_and_never_used(
+async def test_a_filter_that_is_not_obeyed_is_reported_once_and_never_used(
     filter_: str | int, caplog: pytest.LogCaptureFixture
 ) -> None:
     api = Production(filter_)
@@ -173,7 +173,7 @@ async def test_a_stock_that_one_reference_names_is_not_another_ones() -> None:
         assert shown(await looked_up(client, "A", "B")) == {"A": 5, "B": "Failed"}
 
 
-async def test_the_filter_finds_what_a_join_cannot_tell() -> None:
+async def test_the_filter_finds_what_a_join_cannot_show() -> None:
     api = Production("works")
     api.product("NEW", 5, product="P", productCondition="New")
     api.product("WORN", 3, product="P", productCondition="LikeNew")
@@ -182,7 +182,7 @@ async def test_the_filter_finds_what_a_join_cannot_tell() -> None:
 
 
 @pytest.mark.parametrize("filter_", ["ignored", "works"])
-async def test_a_quantity_that_one_stock_does_not_tell_has_no_sum(filter_: str) -> None:
+async def test_a_quantity_that_one_stock_does_not_show_has_no_sum(filter_: str) -> None:
     api = Production(filter_)
     api.product("A", 30, None)
     api.product("B", None)
@@ -401,7 +401,7 @@ NEW, WORN = ProductCondition.NEW, ProductCondition.LIKE_NEW
         ([("A", NEW)] + [(f"B-{number}", None) for number in range(200)], NEW, None),
     ],
 )
-def test_a_stock_belongs_to_a_reference_only_if_something_tells(
+def test_a_stock_belongs_to_a_reference_only_if_something_shows_it(
     rows: list[tuple[str, ProductCondition | None]], condition: ProductCondition | None, owned: bool | None
 ) -> None:
     known = References()
@@ -411,7 +411,7 @@ def test_a_stock_belongs_to_a_reference_only_if_something_tells(
     known.close()
 
 
-def test_the_reference_of_a_stock_is_told_only_if_it_is_sure() -> None:
+def test_the_reference_of_a_stock_is_reported_only_if_it_is_sure() -> None:
     known = References()
     known.add(
         [

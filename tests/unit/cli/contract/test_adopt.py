@@ -141,7 +141,7 @@ def test_a_yaml_file_that_is_cut_off_is_never_complete(command, tmp_path, part):
     assert command("adopt", "cut")[0] in {1, 2}
 
 
-def test_what_is_left_after_a_contract_file_is_told(command):
+def test_what_is_left_after_a_contract_file_is_reported(command):
     before, printed, _ = command("check", "c.json", "--json")
     names = {"field-absent", "parameter-absent", "parameter-unknown", "operation-absent"}
     assert before == 1

@@ -53,7 +53,7 @@ def test_an_export_is_equal(command, tmp_path, style):
     assert command("check", "export") == (0, "equal: 20 operations and no difference\n", "")
 
 
-def test_differences_are_told_and_make_it_1(octoffm, tmp_path):
+def test_differences_are_reported_and_make_it_1(octoffm, tmp_path):
     (tmp_path / "theirs").write_text(yaml_text(CHANGED), encoding="utf-8")
     done = octoffm("contract", "check", "theirs")
     assert (done.returncode, done.stdout, done.stderr) == (1, REPORTS, "")

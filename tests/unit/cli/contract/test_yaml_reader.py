@@ -53,7 +53,7 @@ MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(
     ],
     ids=range(19),
 )
-def test_what_cannot_be_read_is_told_in_one_line(content, reason):
+def test_what_cannot_be_read_is_reported_in_one_line(content, reason):
     with pytest.raises(UnreadableDocumentError) as raised:
         parse_document(content)
     assert str(raised.value).startswith(reason)

@@ -145,7 +145,7 @@ def test_a_run_is_shown_with_what_wants_an_eye(jobs, path):
     assert "source     orders.csv" in lines
 
 
-def test_an_item_is_settled_by_whoever_looked_and_the_run_tells_of_it(jobs, path):
+def test_an_item_is_settled_by_whoever_looked_and_the_run_reports_it(jobs, path):
     run_id = write(path, MIXED)
     code, out, err = jobs("settle", "A-4", "--absent", "--yes", "--note", "Octopia's page")
     assert (code, err) == (0, "")
@@ -170,7 +170,7 @@ def test_an_item_is_settled_by_whoever_looked_and_the_run_tells_of_it(jobs, path
     ]
 
 
-def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
+def test_what_settles_an_item_is_reported_as_a_shell_takes_it(jobs, path):
     keys = ["-1", "it's", "a b", "\x1b]0;x\x07'\\é", "$HOME"]
     run_id = write(path, dict.fromkeys(keys, (State.UNKNOWN, "", "lost")))
     _, out, _ = jobs("show", run_id, "--json")
@@ -231,7 +231,7 @@ def test_a_finished_run_has_nothing_to_go_on_with(jobs, path):
     assert out.splitlines()[-1] == "items      2 items: 2 created"
 
 
-def test_only_the_first_are_shown_unless_all_are_wanted(jobs, path):
+def test_only_the_first_are_shown_unless_all_are_requested(jobs, path):
     keys = [f"K-{number:03}" for number in range(70)]
     run_id = write(path, {key: (State.FAILED, "", f"reason of {key}") for key in keys})
     _, out, _ = jobs("show", run_id)
@@ -273,7 +273,7 @@ def test_a_beginning_that_no_other_run_has_is_enough(jobs, path):
     "command", [["list"], ["show", "2"], ["export", "2"], ["forget", "2", "--yes"], ["resume", "2"]]
 )
 @pytest.mark.parametrize("kind", ["missing", "foreign", "other program", "truncated", "folder"])
-def test_what_is_no_journal_is_told_in_one_line_and_left_alone(jobs, path, command, kind):
+def test_what_is_no_journal_is_reported_in_one_line_and_left_alone(jobs, path, command, kind):
     match kind:
         case "foreign":
             path.write_text("Dear diary\n" * 100)
@@ -429,7 +429,7 @@ def test_half_a_surrogate_pair_is_exported_too(jobs, path, tmp_path):
     assert json.loads((tmp_path / "out").read_text(encoding="utf-8"))["key"] == "half \ud83d"
 
 
-def test_an_export_goes_to_standard_output_unless_told(octoffm, path):
+def test_an_export_goes_to_standard_output_unless_a_file_is_named(octoffm, path):
     run_id = write(path, MIXED)
     done = octoffm("jobs", "export", run_id, "--jsonl", "--journal", path)
     assert done.returncode == 0, done.stderr
@@ -462,7 +462,7 @@ def test_an_export_keeps_few_items_in_memory(jobs, path, tmp_path):
     assert peak < 4_000_000
 
 
-def test_a_run_is_forgotten_when_told_so(jobs, path):
+def test_a_run_is_forgotten_on_request(jobs, path):
     gone, kept = write(path, made(3)), write(path, MIXED, seller="7")
     code, out, _ = jobs("forget", gone, "--yes")
     assert (code, out) == (0, f"forgot run {gone} with 3 items; their keys may be sent again\n")
@@ -618,7 +618,7 @@ def test_a_file_of_variables_wins_over_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"OCTOFFM_CLIENT_SECRET hush\n"])
-def test_a_file_of_variables_that_cannot_be_read_is_told_without_its_content(jobs, path, tmp_path, content):
+def test_a_file_of_variables_that_cannot_be_read_is_reported_without_its_content(jobs, path, tmp_path, content):
     run_id = write(path, made(1))
     file = tmp_path / "env"
     if content is not None:

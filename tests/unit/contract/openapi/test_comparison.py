@@ -262,7 +262,7 @@ def test_every_kind_of_difference_is_among_the_mutations() -> None:
     }
 
 
-def test_a_difference_tells_both_sides_and_our_tag() -> None:
+def test_a_difference_reports_both_sides_and_our_tag() -> None:
     (found,) = differences(changed(set_field("OutboundShipmentRequest.reference", maxLength=30)))
     assert (found.ours, found.theirs, found.tag, found.harmless) == ({"maxLength": 50}, {"maxLength": 30}, "A", False)
     assert found.sentence == "maxLength of request.reference is 50 in our contract and 30 in theirs."

@@ -19,7 +19,7 @@ from octoffm_async.contract.requests.checks import (
 )
 
 
-def test_a_problem_tells_field_value_and_reason_and_stays_short() -> None:
+def test_a_problem_reports_field_value_and_reason_and_stays_short() -> None:
     assert str(FieldProblem("gtin", "1", "is short")) == "gtin = '1': is short"
     assert re.fullmatch(r"title = 'x{56}…: is long", str(FieldProblem("title", "x" * 10_000, "is long")))
 
@@ -95,7 +95,7 @@ LINE = ShipmentLine(quantity=1, seller_product_reference="R")
         ({"lines": {"a": "\ud800"}}, ["lines"]),
     ],
 )
-def test_what_json_cannot_carry_is_told_wherever_it_stands(change, paths) -> None:
+def test_what_json_cannot_carry_is_reported_wherever_it_stands(change, paths) -> None:
     item = msgspec.structs.replace(InboundShipmentRequest(reference="R", storage_country="FR", lines=[LINE]), **change)
     found = with_encoding_problems([], item)
     assert [problem.field for problem in found] == paths

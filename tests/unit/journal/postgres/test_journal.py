@@ -188,7 +188,7 @@ async def test_what_a_dead_writer_still_says_counts_only_if_it_was_created(postg
         assert set(await other.payloads(keys)) == {"failed", "nothing", "refused", "unknown"}
 
 
-async def test_a_second_order_under_a_reference_is_told(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_second_order_under_a_reference_is_reported(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
     async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
         await journal_run.mark_sent([outgoing("a")])
         expire(postgres, dead)
@@ -223,7 +223,7 @@ async def test_writers_that_send_the_same_at_once_are_one_too_many(postgres: str
         assert await counts(opened[0][0]) == {State.SENT: 200}
 
 
-async def test_overlapping_sendings_are_all_or_none_and_do_not_lock_each_other_out(postgres: str) -> None:
+async def test_overlapping_requests_are_all_or_none_and_do_not_lock_each_other_out(postgres: str) -> None:
     async with writers(postgres, 4) as opened:
 
         async def send_many(number: int, journal_run: PostgresJournalRun) -> list[list[str]]:
@@ -348,7 +348,9 @@ async def test_the_database_may_go_away_and_come_back(postgres_server: PostgresS
         journal.fence.check()
 
 
-async def test_a_database_that_stays_away_is_told_to_everybody(postgres_server: PostgresServer, postgres: str) -> None:
+async def test_a_database_that_stays_away_is_reported_to_everybody(
+    postgres_server: PostgresServer, postgres: str
+) -> None:
     clock = Clock()
     journal = PostgresJournal(postgres, lease=30.0, clock=clock)
     async with journal:
@@ -375,7 +377,9 @@ async def test_a_database_that_stays_away_is_told_to_everybody(postgres_server: 
         await journal_run.flush()
 
 
-async def test_a_database_that_is_away_from_the_start_is_told(postgres_server: PostgresServer, postgres: str) -> None:
+async def test_a_database_that_is_away_from_the_start_is_reported(
+    postgres_server: PostgresServer, postgres: str
+) -> None:
     await asyncio.to_thread(postgres_server.stop)
     try:
         with pytest.raises(JournalError, match="cannot be opened"):

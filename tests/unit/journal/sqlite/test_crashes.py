@@ -243,7 +243,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path: Path) -> None:
+async def test_what_a_killed_process_had_confirmed_as_durable_is_in_the_file(tmp_path: Path) -> None:
     path, rng = tmp_path / "orders.sqlite", random.Random(4)
     sent, created = set[str](), set[str]()
     for kill in range(6):

@@ -91,7 +91,7 @@ async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, journal
     )
 
 
-async def test_arguments_that_cannot_work_are_told(path: Path, journal_run: SQLiteJournalRun) -> None:
+async def test_arguments_that_cannot_work_are_reported(path: Path, journal_run: SQLiteJournalRun) -> None:
     with pytest.raises(ConfigurationError, match="'process' or 'power', not 'none'"):
         SQLiteJournal(path, durability="none")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="a file or in PostgreSQL, not mysql://"):
@@ -102,7 +102,7 @@ async def test_arguments_that_cannot_work_are_told(path: Path, journal_run: SQLi
 
 
 @pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
-async def test_durability_is_what_sqlite_is_told(path: Path, durability: str, level: int) -> None:
+async def test_durability_is_what_sqlite_is_set_to(path: Path, durability: str, level: int) -> None:
     async with SQLiteJournal(path, durability=durability) as journal:  # type: ignore[arg-type]
         ask = await journal._thread.call(lambda store: store.connection.execute("PRAGMA synchronous").fetchone())
         mode = await journal._thread.call(lambda store: store.connection.execute("PRAGMA journal_mode").fetchone())
@@ -268,7 +268,7 @@ async def check_full(path: Path, *, pages: int | None = None) -> None:
         assert {entry.key async for entry in journal.entries(journal_run.run, State.SENT)} == set(done)
 
 
-async def test_a_full_database_is_told_and_what_was_durable_stays(path: Path) -> None:
+async def test_a_full_database_is_reported_and_what_was_durable_stays(path: Path) -> None:
     await check_full(path, pages=60)
 
 
@@ -288,7 +288,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)
 
 
-async def test_a_full_disk_is_told_and_what_was_durable_stays(small_disk: Path) -> None:
+async def test_a_full_disk_is_reported_and_what_was_durable_stays(small_disk: Path) -> None:
     path = small_disk / "orders.sqlite"
     await check_full(path)
 
@@ -315,7 +315,7 @@ def make_read_only(folder: Path) -> None:
                 pytest.skip("as root, a read-only folder takes the right to mount")
 
 
-async def test_a_read_only_folder_is_told_to_writers_and_does_for_readers(read_only_folder: Path) -> None:
+async def test_a_read_only_folder_is_reported_to_writers_and_does_for_readers(read_only_folder: Path) -> None:
     path = read_only_folder / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
@@ -331,7 +331,7 @@ async def test_a_read_only_folder_is_told_to_writers_and_does_for_readers(read_o
         assert [entry.key async for entry in journal.entries(journal_run.run)] == ["K"]
 
 
-async def test_a_read_only_file_is_told_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_only_file_is_reported_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with SQLiteJournal(path):
         pass
     real = module.connect
@@ -347,7 +347,7 @@ async def test_a_read_only_file_is_told_when_it_is_opened(path: Path, monkeypatc
             pass
 
 
-async def test_another_program_that_holds_the_file_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_program_that_holds_the_file_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BUSY_SECONDS", 0.05)
     async with SQLiteJournal(path):
         pass

@@ -94,7 +94,7 @@ BAD: dict[Callable[[Path], None], str] = {
 
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize(("make", "message"), BAD.items(), ids=[make.__name__ for make in BAD])
-async def test_what_is_no_sound_journal_is_told_and_left_as_it_is(
+async def test_what_is_no_sound_journal_is_reported_and_left_as_it_is(
     tmp_path: Path, make: Callable[[Path], None], message: str, read_only: bool
 ) -> None:
     path = tmp_path / "orders.sqlite"
@@ -124,7 +124,7 @@ async def test_a_newer_journal_with_a_log_of_a_killed_process_is_left_as_it_is(t
     assert (digest(copy), digest(tmp_path / "b-wal")) == before
 
 
-async def test_a_page_that_went_bad_is_told_when_it_is_read_and_the_file_is_left_as_it_is(tmp_path: Path) -> None:
+async def test_a_page_that_went_bad_is_reported_when_it_is_read_and_the_file_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     keys = [f"ORDER-{number}" for number in range(900)]
     async with SQLiteJournal(path) as journal:
@@ -161,7 +161,7 @@ def test_nothing_and_an_empty_file_are_journals_to_be_made(tmp_path: Path) -> No
     assert recognise(path) is None
 
 
-async def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
+async def test_a_place_that_is_none_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"folder .*nowhere does not exist"):
         async with SQLiteJournal(tmp_path / "nowhere" / "orders.sqlite"):
             pass
@@ -273,7 +273,7 @@ def test_a_crash_while_a_journal_is_brought_up_to_date_leaves_the_old_one(tmp_pa
     assert recognise(tmp_path / "copy") == VERSION
 
 
-async def test_what_was_sent_together_and_cannot_be_read_is_told(tmp_path: Path) -> None:
+async def test_what_was_sent_together_and_cannot_be_read_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")

@@ -215,7 +215,7 @@ async def test_a_process_keeps_its_state_too(path: Path) -> None:
         here.add_stock("SKU-000003", quantity=1)
 
 
-async def test_a_process_tells_a_bad_file_in_one_line(path: Path) -> None:
+async def test_a_process_reports_a_bad_file_in_one_line(path: Path) -> None:
     path.write_bytes(b"my diary")
     with pytest.raises(Exception, match=r"octoffm sandbox: state file .* is not a state file") as caught:
         await SandboxProcess(state_file=path).start()

@@ -129,7 +129,7 @@ async def test_no_more_comes_back_than_was_shipped(serve: Serve) -> None:
     assert await quantities(api) == {"Available": 100}
 
 
-async def test_what_arrived_unannounced_cannot_be_announced_before_it_is_told(serve: Serve) -> None:
+async def test_what_arrived_unannounced_cannot_be_announced_before_it_is_reported(serve: Serve) -> None:
     api = await stocked(await serve(inspection=Inspection(undeclared=1)))
     shipment_id = await shipped(api, line("REF-1", 3))
     await announced(api, shipment_id, line("REF-1", 2))

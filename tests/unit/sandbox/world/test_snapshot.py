@@ -106,7 +106,7 @@ def no_event(_: datetime) -> None: ...
         (partial(SCHEDULED_EVENTS["shipping._ship"], account=1), "positional arguments"),
     ],
 )
-def test_an_event_that_cannot_be_kept_is_told(event: Any, said: str) -> None:
+def test_an_event_that_cannot_be_kept_is_reported(event: Any, said: str) -> None:
     eventful = world()
     eventful.schedule(eventful.clock.now() + timedelta(seconds=1), event)
     with pytest.raises(TypeError, match=said):

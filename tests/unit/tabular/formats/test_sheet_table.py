@@ -40,7 +40,7 @@ def test_a_workbook_is_read_with_its_numbers_as_digits(frame, tmp_path):
     assert "has 3 digits" in problem_texts(faulty)[0]
 
 
-def test_a_file_that_is_none_is_told(tmp_path):
+def test_a_file_that_is_none_is_reported(tmp_path):
     pytest.importorskip("polars")
     pytest.importorskip("fastexcel")
     for name in ("x.parquet", "x.xlsx"):

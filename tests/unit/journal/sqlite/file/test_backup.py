@@ -69,7 +69,7 @@ async def test_a_backup_overwrites_nothing(path: Path, tmp_path: Path, there: st
         back_up(path, path, now=NOW)
 
 
-def test_what_is_no_journal_or_cannot_be_written_is_told_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
+def test_what_is_no_journal_or_cannot_be_written_is_reported_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="there is no journal"):
         back_up(path, tmp_path / "backup", now=NOW)
     path.write_text("text " * 1000)

@@ -79,7 +79,7 @@ async def test_after_a_clean_close_the_file_alone_is_the_journal(path: Path) -> 
     assert recognise(copied(alone, "alone", log=False)) == VERSION
 
 
-async def test_a_log_whose_file_is_gone_is_told_and_kept(path: Path) -> None:
+async def test_a_log_whose_file_is_gone_is_reported_and_kept(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         await send(await journal.begin_run(**NAMES), "A")
         whole = copied(path, "whole", log=True)
