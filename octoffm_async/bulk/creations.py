@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..transport.trail import ConnectionHistory
     from .job import Deliver
     from .outcomes import Outcome
-    from .reconciliation.gathering import RemoteMatch
+    from .reconciliation.lookup_findings import RemoteMatch
     from .reconciliation.remote_lookup import RemoteLookup
     from .reconciliation.verification import Verification
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.requests.checks import FieldProblem, reference_oddity
 from ..errors import ValidationError
-from .reconciliation.likeness import tidied
+from .reconciliation.reference_matching import tidied
 
 if TYPE_CHECKING:
     from collections.abc import Callable

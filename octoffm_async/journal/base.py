@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from ..transport.fences import Fence
     from .environment import Environment
-    from .sqlite.file.gap import Gap
+    from .sqlite.file.change_record import Gap
 
 __all__ = ["LOOK_UP_MOST", "Durability", "Journal", "JournalRun", "Known", "OutgoingItem", "RunRecord"]
 

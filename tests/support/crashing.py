@@ -28,7 +28,7 @@ from octoffm_async.errors import AnswerTimeoutError, ConnectionLostError
 from octoffm_async.journal import SQLiteJournal
 from octoffm_async.journal.commands import Command, Flush
 from octoffm_async.journal.sqlite.engine import Store
-from octoffm_async.journal.sqlite.file.gap import Gap
+from octoffm_async.journal.sqlite.file.change_record import Gap
 from octoffm_async.journal.sqlite.writer_thread import Writer, _resolve
 from octoffm_async.session import session as pipeline
 from octoffm_async.transport.response import Response

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ...journal.key_claims import KeyClaims
     from ..job import Deliver
     from ..outcomes import Outcome
-    from ..reconciliation.gathering import LookupFindings
+    from ..reconciliation.lookup_findings import LookupFindings
     from ..reconciliation.remote_lookup import RemoteLookup
     from .revocation import CreationRevoker
     from .status_tracking import StatusTracker

@@ -11,15 +11,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...journal import LOOK_UP_MOST
-from ..reconciliation.gathering import not_shown
 from ..reconciliation.id_owners import Owners
+from ..reconciliation.lookup_findings import not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...journal import JournalRun
     from ...session.decoding.given_ids import KnownIds
-    from ..reconciliation.gathering import RemoteMatch
+    from ..reconciliation.lookup_findings import RemoteMatch
 
 logger = logging.getLogger("octoffm_async")
 

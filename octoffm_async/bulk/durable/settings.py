@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...session.session import Session
     from ..job import Job
     from ..outcomes import Outcome
-    from ..reconciliation.gathering import RemoteMatch
+    from ..reconciliation.lookup_findings import RemoteMatch
 
 T = TypeVar("T")
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)

@@ -20,7 +20,7 @@ from ...contract.inbound import InboundShipment, InboundStatus
 from ...contract.outbound import OutboundShipment, OutboundStatus
 from ...errors import ConfigurationError
 from ...feeds.change_feed import Changed, ChangeFeed
-from ..reconciliation.gathering import RemoteMatch
+from ..reconciliation.lookup_findings import RemoteMatch
 from ..reconciliation.reconcile import sleep
 from ..reconciliation.remote_lookup import OrderKind, by_their_clock, match_of
 

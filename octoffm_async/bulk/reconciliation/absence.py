@@ -32,7 +32,7 @@ without lost responses costs nothing, and an honest API costs one more count per
   orders. The newest rows are read once without a filter. An order sent at an unknown time (:mod:`.verification`) is
   looked for among all orders.
 - *Identity.* Rows with an unreadable reference, and rows that resemble the lost order, leave a doubt: see
-  :mod:`.gathering` and :mod:`.likeness`.
+  :mod:`.lookup_findings` and :mod:`.reference_matching`.
 - *Brake.* Of two requests, one should have arrived. An order that was absent, sent again and absent again is not sent a
   third time automatically, whichever run finds it; see :func:`...journal.states.absences_after`. A person's decision
   starts the count again.
@@ -50,7 +50,7 @@ from ...feeds.change_feed import FINEST
 from ...resources.inbound import Inbound
 from ...resources.outbound import Outbound
 from ...session.seller_session import SellerSession
-from .gathering import not_shown
+from .lookup_findings import not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

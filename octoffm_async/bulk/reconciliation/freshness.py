@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...session.seller_session import SellerSession
 from ...transport.headers import age_of, http_date
-from .gathering import not_shown
+from .lookup_findings import not_shown
 
 if TYPE_CHECKING:
     from datetime import datetime

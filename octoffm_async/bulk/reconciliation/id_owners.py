@@ -27,14 +27,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from ...journal import LOOK_UP_MOST, State
-from .likeness import ReferenceMatcher, Size, alike, looks_like, tidied
+from .reference_matching import ReferenceMatcher, Size, alike, looks_like, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from ...journal import JournalRun
     from ...session.decoding.given_ids import KnownIds
-    from .gathering import LookupFindings, RemoteMatch
+    from .lookup_findings import LookupFindings, RemoteMatch
 
 
 def _joined(text: str) -> str:

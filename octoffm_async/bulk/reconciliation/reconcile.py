@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
 from .controls import ControlOrder, Evidence, KnownOrders
-from .gathering import not_shown
-from .likeness import alike
+from .lookup_findings import not_shown
+from .reference_matching import alike
 from .taken_reference import was_taken
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...journal import Entry, Journal, JournalRun
     from ...journal.key_claims import KeyClaims
     from .controls import Controls, EntryLookup, OneFirst
-    from .gathering import LookupFindings, RemoteMatch
     from .id_owners import Owners
+    from .lookup_findings import LookupFindings, RemoteMatch
     from .remote_lookup import RemoteLookup
 
 FIRST_PAUSE = 1.0

@@ -21,7 +21,7 @@ from ...resources.products import Products
 from .absence import DAY, AbsenceScan, changed_at, unproven_end
 from .controls import Evidence, Showing, ShownControl
 from .freshness import Freshness
-from .gathering import LookupFindings, RemoteMatch, RowCollector, not_shown, shows_ours
+from .lookup_findings import LookupFindings, RemoteMatch, RowCollector, not_shown, shows_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection

@@ -31,9 +31,9 @@ from ...resources.believing import IdVerifier
 from .absence import AbsenceScan
 from .controls import KnownOrders
 from .freshness import Freshness
-from .gathering import RemoteMatch, RowCollector, why_not_shown
-from .likeness import SHORTEST_CUT, Size, tidied
+from .lookup_findings import RemoteMatch, RowCollector, why_not_shown
 from .reconcile import utc_now
+from .reference_matching import SHORTEST_CUT, Size, tidied
 from .remote_lookup import learned, match_of
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from ...journal import Entry
     from ...session.seller_session import SellerSession
     from .controls import ControlOrder, Controls, EntryLookup
-    from .gathering import LookupFindings
     from .id_owners import Owners
+    from .lookup_findings import LookupFindings
     from .remote_lookup import OrderKind
 
 KINDS: Mapping[str, OrderKind] = MappingProxyType({CREATE_OUTBOUND.name: "outbound", CREATE_INBOUND.name: "inbound"})

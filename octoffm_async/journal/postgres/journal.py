@@ -20,7 +20,7 @@ from ...errors import ClosedError, ConfigurationError, JournalError, JournalWrit
 from ...stores.database import Database, as_database
 from ..base import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
 from ..commands import Flush, ReadEntries, RecordStatus
-from ..settling import choose, manual_decision, settle_by_hand
+from ..manual_settlement import choose, manual_decision, settle_by_hand
 from ..sqlite.batches import stored
 from ..states import Entry, IllegalTransitionError, State
 from . import changes, environments
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ...config import Secret
     from ...stores.database import Connection
     from ..environment import Environment
-    from ..settling import Known
+    from ..manual_settlement import Known
 
 __all__ = ["LEASE", "PostgresJournal", "PostgresJournalRun"]
 

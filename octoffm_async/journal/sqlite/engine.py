@@ -25,10 +25,10 @@ from ..states import IllegalTransitionError, State
 from . import queries as reading
 from . import schema
 from .batches import UnsettledBatches
-from .file.gap import ChangeRecord, touched_at
+from .file.change_record import ChangeRecord, touched_at
+from .file.completeness import CompletenessMark, backup_time, is_part, log_of
+from .file.file_identity import OpenFileIdentity, check_alone
 from .file.lock import WriterLock
-from .file.place import OpenFileIdentity, check_alone
-from .file.standing import CompletenessMark, backup_time, is_part, log_of
 from .row_cache import EntryRow, RowCache
 from .statements import Tables
 from .transaction import Transaction
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..base import Durability
-    from .file.gap import Gap
+    from .file.change_record import Gap
 
 __all__ = ["Store"]
 
@@ -75,8 +75,8 @@ class Store:
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
         self._transaction: Transaction | None = None
-        self._standing: CompletenessMark | None = None
-        self._memory: ChangeRecord | None = None
+        self._completeness_mark: CompletenessMark | None = None
+        self._change_record: ChangeRecord | None = None
         self._touched = 0.0
         self._place = OpenFileIdentity(path, log_of(path), self._lock.path)
         self._names: dict[int, str] = {}
@@ -99,7 +99,7 @@ class Store:
     @property
     def gap(self) -> Gap | None:
         """The period that may be missing in the journal, or ``None``."""
-        return None if self._memory is None else self._memory.gap
+        return None if self._change_record is None else self._change_record.gap
 
     @property
     def now(self) -> int:
@@ -130,9 +130,9 @@ class Store:
     def close(self) -> None:
         """Close the file and release its lock."""
         if self._connection is not None:
-            if self._standing is not None:
+            if self._completeness_mark is not None:
                 with suppress(sqlite3.Error):  # then the log stays, with its content
-                    self._standing.close()
+                    self._completeness_mark.close()
             self._connection.close()
             self._connection = None
         self._transaction = None  # breaks a reference cycle, so that its memory is freed at once
@@ -210,8 +210,10 @@ class Store:
         connection.execute("ROLLBACK")
         made_at = backup_time(connection)
         backup_at = None if made_at is None else reading.moment(made_at)
-        self._memory = ChangeRecord(self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log)
-        self._standing = CompletenessMark(self.path, connection, self._memory)
+        self._change_record = ChangeRecord(
+            self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log
+        )
+        self._completeness_mark = CompletenessMark(self.path, connection, self._change_record)
         self._place.check(connection)
 
     def _transact(self, commands: Sequence[Command]) -> list[CommandReply]:
@@ -220,17 +222,17 @@ class Store:
             or (isinstance(command, StoreFunction) and command.writes)
             for command in commands
         )
-        standing = self._standing if writes else None
-        if standing is not None:
+        completeness_mark = self._completeness_mark if writes else None
+        if completeness_mark is not None:
             self._place.check(self.connection)
-            standing.before_change()
+            completeness_mark.before_change()
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
         elif self._read_only:
             self.connection.execute("BEGIN")
             self._load_batches()
-        if standing is not None and self._memory is not None:
-            self._memory.note()
+        if completeness_mark is not None and self._change_record is not None:
+            self._change_record.note()
         transaction = self.transaction
         transaction.now = self.now
         self._load_rows(commands)
@@ -243,8 +245,8 @@ class Store:
             self.part_batches(min(left, _UNSETTLED_MOST) // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
-        if standing is not None:
-            standing.after_change()
+        if completeness_mark is not None:
+            completeness_mark.after_change()
         self.rows.trim()
         return answers
 
@@ -340,7 +342,7 @@ class Store:
             elif isinstance(command, Flush) and command.run_id is None and not self._lost:
                 answers.append((command.waiter, None, None))
             else:
-                answers.append((command.waiter, None, _again(broken)))
+                answers.append((command.waiter, None, _copy_of(broken)))
                 if isinstance(command, Flush):
                     self._lost = False
         return answers
@@ -358,7 +360,7 @@ def _attempt(command: MarkSent, transaction: Transaction) -> CommandReply:
     return command.waiter, None, None
 
 
-def _again(error: JournalError) -> JournalError:
+def _copy_of(error: JournalError) -> JournalError:
     """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
     copy = type(error)(*error.args)
     copy.__dict__.update(error.__dict__)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self, get_args
 from ...errors import ConfigurationError, JournalError, JournalWriteError
 from ..base import LOOK_UP_MOST, Durability, Journal, OutgoingItem, RunRecord
 from ..commands import Flush, MarkSent, ReadEntries, RecordStatus
-from ..settling import choose, manual_decision, settle_by_hand
+from ..manual_settlement import choose, manual_decision, settle_by_hand
 from ..states import UNDECIDED, Entry, IllegalTransitionError, State
-from . import doubting
+from . import created_ids
 from . import queries as reading
 from . import runs as sql_runs
 from . import settlement as by_hand
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ...transport.fences import Fence
     from ..base import Known
     from ..environment import Environment
-    from .file.gap import Gap
+    from .file.change_record import Gap
 
 __all__ = ["SQLiteJournal", "SQLiteJournalRun"]
 
@@ -318,18 +318,18 @@ class SQLiteJournalRun:
 
     async def ids(self) -> dict[str, str]:
         """Return sample ids of created items of this seller and operation, by key, from any run."""
-        return await self._writer.call(lambda store: doubting.ids(store, self._scope))
+        return await self._writer.call(lambda store: created_ids.ids(store, self._scope))
 
     async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
-        return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
+        return await self._writer.call(lambda store: created_ids.keys_of_ids(store, self._scope, remote_ids))
 
     async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
         """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those."""
         _check_number(id_by_key)
         return await self._writer.call(
-            lambda store: doubting.doubt(store, self._scope, id_by_key, message), writes=True
+            lambda store: created_ids.doubt(store, self._scope, id_by_key, message), writes=True
         )
 
     async def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""Manual settlement in the journal's file: the reads and writes that the rules of :mod:`..settling` need."""
+"""Manual settlement in the journal's file: the reads and writes that the rules of :mod:`..manual_settlement` need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .batches import stored, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..settling import ManualDecision
+    from ..manual_settlement import ManualDecision
     from .engine import Store
     from .writer_thread import Writer
 

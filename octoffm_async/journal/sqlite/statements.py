@@ -238,7 +238,7 @@ class Tables:
         (count,) = self.connection.execute(_COUNT_CREATED, (scope, since, ripe)).fetchone()
         return int(count)
 
-    def holders(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    def keys_of_ids(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """Return the id and key of the created entries that have one of these ids. The query scans a whole scope."""
         return self._by_name(_HOLDERS, scope, remote_ids) if remote_ids else []
 

@@ -71,15 +71,15 @@ class Transaction:
         unsettled = self._unsettled[scope]
         if not unsettled.keys().isdisjoint(new):
             raise IllegalTransitionError(next(key for key in new if key in unsettled), State.SENT, State.SENT)
-        if again := self._rows.some(scope, new):
-            for key, row in again.items():
+        if known := self._rows.some(scope, new):
+            for key, row in known.items():
                 check(row.state, State.SENT, key=key)
                 if row.state is State.REFUSED and row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]:
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(command.packed):
-                if item.key in again:
-                    self._resend(command, item, again[item.key])
-            new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
+                if item.key in known:
+                    self._resend(command, item, known[item.key])
+            new = {key: payload_hash for key, payload_hash in new.items() if key not in known}
         if new:
             batch = self._batch(command, room=len(new))
             batch.add(new, command.packed)

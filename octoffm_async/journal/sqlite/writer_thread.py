@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..commands import Command, CommandReply, ReadEntries, RecordOutcome, RecordStatus
     from .engine import Store
-    from .file.gap import Gap
+    from .file.change_record import Gap
 
 T = TypeVar("T")
 

@@ -99,7 +99,7 @@ def restore_snapshot(world: World, generators: Mapping[str, Random], content: by
             for key, count in counts.items():
                 world.effects.add(seller, kind, key, count)
     for event in snapshot.events:
-        world.schedule(event.due, _happening(world, event))
+        world.schedule(event.due, _scheduled_event(world, event))
     for name, (version, numbers, gauss) in snapshot.generators.items():
         if name in generators:
             generators[name].setstate((version, tuple(numbers), gauss))
@@ -183,7 +183,7 @@ def _saved_argument(world: World, name: str, argument: object) -> _Argument:
     raise TypeError(f"{name} cannot be stored: {argument!r} is neither the world nor an account, text or a number")
 
 
-def _happening(world: World, event: _Event) -> Callable[[datetime], None]:
+def _scheduled_event(world: World, event: _Event) -> Callable[[datetime], None]:
     if event.name not in SCHEDULED_EVENTS:
         raise ValueError(f"unknown event {event.name!r}")
     return partial(SCHEDULED_EVENTS[event.name], *(_argument(world, argument) for argument in event.arguments))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from octoffm_async import Created, Failed, Refused, Skipped, Unknown
 from octoffm_async.bulk.outcomes import Outcome
-from octoffm_async.bulk.reconciliation.likeness import tidied
+from octoffm_async.bulk.reconciliation.reference_matching import tidied
 
 from .lies.lie import Lie, Verdict
 from .server import Adversary

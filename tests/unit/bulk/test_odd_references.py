@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import Created, Refused, Skipped, ValidationError
 from octoffm_async.bulk.odd_references import OddReferences
-from octoffm_async.bulk.reconciliation.likeness import tidied
+from octoffm_async.bulk.reconciliation.reference_matching import tidied
 from tests.support.fakes import Sent, answer
 from tests.support.items import accepted, all_of, fake, order, posted
 

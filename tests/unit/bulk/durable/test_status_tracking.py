@@ -12,7 +12,7 @@ import pytest
 from octoffm_async import ConfigurationError
 from octoffm_async.bulk.durable import status_tracking as module
 from octoffm_async.bulk.durable.status_tracking import FOLLOW_FOR, UNCLEAR_FOR, StatusTracker, TrackingResult
-from octoffm_async.bulk.reconciliation.gathering import RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import OrderKind
 from tests.support.fakes import Sent, answer
 from tests.support.items import fake

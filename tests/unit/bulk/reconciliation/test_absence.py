@@ -13,7 +13,7 @@ import pytest
 from octoffm_async import Created, FulfillmentClient, Unknown
 from octoffm_async.bulk.durable.settings import outgoing_of
 from octoffm_async.bulk.reconciliation import absence
-from octoffm_async.bulk.reconciliation.gathering import NO_ROWS, LookupFindings, RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import NO_ROWS, LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import OrderLookup, ProductLookup
 from octoffm_async.journal import State
 from tests.support.crashing import EPOCH, Fate, Remote, Trouble, World, ended

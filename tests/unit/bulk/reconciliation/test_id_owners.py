@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.bulk.reconciliation.gathering import LookupFindings, RemoteMatch, RowCollector
 from octoffm_async.bulk.reconciliation.id_owners import Owners
+from octoffm_async.bulk.reconciliation.lookup_findings import LookupFindings, RemoteMatch, RowCollector
 from octoffm_async.journal import Journal, JournalRun, OutgoingItem, State, payload_hash
 from octoffm_async.session.decoding.given_ids import KnownIds
 

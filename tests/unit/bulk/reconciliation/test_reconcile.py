@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from octoffm_async.bulk.reconciliation import reconcile as module
 from octoffm_async.bulk.reconciliation.controls import Evidence
-from octoffm_async.bulk.reconciliation.gathering import LookupFindings, RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.reconcile import Decision, left_ago, reconcile, utc_now
 from octoffm_async.bulk.reconciliation.remote_lookup import NOTHING
 from octoffm_async.errors import ServerError

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import CallError, FulfillmentClient, ServerError
-from octoffm_async.bulk.reconciliation.gathering import LookupFindings, RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import MARGIN, OrderLookup, ProductLookup, match_of
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState

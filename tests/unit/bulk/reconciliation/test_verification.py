@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import Created, FulfillmentClient, Refused, Skipped, Unknown
-from octoffm_async.bulk.reconciliation.gathering import RemoteMatch, RowCollector
+from octoffm_async.bulk.reconciliation.lookup_findings import RemoteMatch, RowCollector
 from octoffm_async.bulk.reconciliation.verification import ListedReferences
 from octoffm_async.contract.operations import CREATE_OUTBOUND
 from octoffm_async.errors import ConfigurationError, ConnectionLostError, UnusableAnswerError
 from octoffm_async.journal import LONG_AGO, State
-from octoffm_async.journal.sqlite.file import gap
+from octoffm_async.journal.sqlite.file import change_record
 from octoffm_async.resources.believing import IdVerifier
 from tests.support.crashing import Fate, Remote, Trouble, World, ended
 from tests.support.fakes import answer
@@ -373,10 +373,10 @@ def test_an_older_journal_that_is_put_back_doubles_nothing_though_nobody_asked(
     losing: Losing, monkeypatch: pytest.MonkeyPatch, single: bool
 ) -> None:
     an_hour_ago = SimpleNamespace(time=lambda: time.time() - 3600)
-    monkeypatch.setattr(gap, "time", an_hour_ago)
+    monkeypatch.setattr(change_record, "time", an_hour_ago)
     losing.run("A")
     older = losing.world.path.read_bytes()
-    monkeypatch.setattr(gap, "time", time)
+    monkeypatch.setattr(change_record, "time", time)
     losing.run("A", "B")
     losing.world.path.write_bytes(older)
     if single:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ....errors import JournalError, JournalWriteError
-from .standing import VERIFY
+from .completeness import VERIFY
 
 __all__ = ["OpenFileIdentity", "check_alone"]
 

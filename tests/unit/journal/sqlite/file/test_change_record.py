@@ -17,9 +17,9 @@ import pytest
 
 from octoffm_async.errors import JournalDamagedError
 from octoffm_async.journal import Journal, OutgoingItem, SQLiteJournal, State, payload_hash
-from octoffm_async.journal.sqlite.file import gap as gap_module
+from octoffm_async.journal.sqlite.file import change_record as gap_module
 from octoffm_async.journal.sqlite.file.backup import back_up
-from octoffm_async.journal.sqlite.file.gap import KEPT, TOLERANCE, Gap
+from octoffm_async.journal.sqlite.file.change_record import KEPT, TOLERANCE, Gap
 
 NAMES: dict[str, Any] = {"seller": "S1", "operation": "outbound.create"}
 AGO = 3600.0

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octoffm_async.bulk.reconciliation import gathering
-from octoffm_async.bulk.reconciliation.gathering import NO_ROWS, Like, LookupFindings, RemoteMatch, RowCollector
+from octoffm_async.bulk.reconciliation import lookup_findings
+from octoffm_async.bulk.reconciliation.lookup_findings import NO_ROWS, Like, LookupFindings, RemoteMatch, RowCollector
 from octoffm_async.journal import Entry, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,6 +89,6 @@ def test_a_reference_of_unseen_signs_cannot_be_read() -> None:
 
 
 def test_more_that_looks_alike_than_can_be_kept_is_a_doubt_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "ALIKE_MOST", 1)
+    monkeypatch.setattr(lookup_findings, "ALIKE_MOST", 1)
     found = gathered({"o-1", "b"}, ("O-1", "S-1"), ("O-1", "S-2"))
     assert "too many orders" in found.doubt_of("b")

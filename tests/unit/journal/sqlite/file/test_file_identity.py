@@ -12,7 +12,7 @@ import pytest
 from octoffm_async import Created, Skipped
 from octoffm_async.errors import JournalError, JournalWriteError
 from octoffm_async.journal import OutgoingItem, SQLiteJournal, payload_hash
-from octoffm_async.journal.sqlite.file import place
+from octoffm_async.journal.sqlite.file import file_identity
 from octoffm_async.journal.sqlite.file.lock import holder_of
 from tests.support.items import all_of, orders, serving
 
@@ -100,7 +100,7 @@ def test_a_file_that_is_mounted_alone_is_refused_for_writing(tmp_path: Path, mon
     mounts, alone = tmp_path / "mountinfo", tmp_path / "my orders"
     shown = str(alone).replace(" ", "\\040")
     mounts.write_text(f"1 2 0:1 / / rw - overlay overlay rw\n3 1 8:1 /x {shown} rw - ext4 /dev/sda1 rw\n")
-    monkeypatch.setattr(place, "_MOUNTS", mounts)
+    monkeypatch.setattr(file_identity, "_MOUNTS", mounts)
     with pytest.raises(JournalError, match="is mounted without its folder"):
         asyncio.run(make(alone))
     asyncio.run(make(tmp_path / "my"))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .engine import Store
 
-__all__ = ["IDS_MOST", "doubt", "holders", "ids"]
+__all__ = ["IDS_MOST", "doubt", "ids", "keys_of_ids"]
 
 IDS_MOST = 16
 """Number of created items, at each end of the key order, whose ids serve as samples of the account's ids."""
@@ -35,10 +35,10 @@ def ids(store: Store, scope: int) -> dict[str, str]:
     return {text(key): text(remote_id) for key, remote_id in found}
 
 
-def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+def keys_of_ids(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the keys of the created items that have these ids, by id."""
     found: dict[str, list[str]] = {}
-    for remote_id, key in store.tables.holders(scope, [stored(remote_id) for remote_id in remote_ids]):
+    for remote_id, key in store.tables.keys_of_ids(scope, [stored(remote_id) for remote_id in remote_ids]):
         found.setdefault(text(remote_id), []).append(text(key))
     return found
 

@@ -15,8 +15,8 @@ import pytest
 from octoffm_async.errors import JournalDamagedError
 from octoffm_async.journal import JournalRun, OutgoingItem, SQLiteJournal, State, payload_hash
 from octoffm_async.journal.sqlite import schema
-from octoffm_async.journal.sqlite.file import standing
-from octoffm_async.journal.sqlite.file.standing import log_of
+from octoffm_async.journal.sqlite.file import completeness
+from octoffm_async.journal.sqlite.file.completeness import log_of
 from octoffm_async.journal.sqlite.schema import VERSION, recognise
 
 pytestmark = pytest.mark.one_loop
@@ -129,7 +129,7 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
     path: Path, monkeypatch: pytest.MonkeyPatch, copy_at: int
 ) -> None:
     """A copy before each statement, as a kill would leave it; also of a log that is copied again and again."""
-    monkeypatch.setattr(standing, "_COPY_AT", copy_at)
+    monkeypatch.setattr(completeness, "_COPY_AT", copy_at)
     copies: list[tuple[Path, Path]] = []
     connect = schema.connect
 
@@ -165,7 +165,7 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
 async def test_a_long_log_is_copied_and_cut_and_not_copied_at_each_change(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "_COPY_AT", 100_000)
+    monkeypatch.setattr(completeness, "_COPY_AT", 100_000)
     sizes: list[int] = []
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(**NAMES)
@@ -182,7 +182,7 @@ async def test_a_long_log_is_copied_and_cut_and_not_copied_at_each_change(
 async def test_a_reader_that_holds_up_the_copying_makes_no_part_of_a_whole_journal(
     path: Path, monkeypatch: pytest.MonkeyPatch, copy_at: int, killed: bool
 ) -> None:
-    monkeypatch.setattr(standing, "_COPY_AT", copy_at)
+    monkeypatch.setattr(completeness, "_COPY_AT", copy_at)
     async with SQLiteJournal(path) as journal:
         await send(await journal.begin_run(**NAMES), "A")
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...journal.base import LOOK_UP_MOST
 from ...journal.states import UNDECIDED, State
-from .likeness import ReferenceMatcher, Size, tidied
+from .reference_matching import ReferenceMatcher, Size, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async.bulk.reconciliation.likeness import SHORTEST_CUT, ReferenceMatcher, Size, looks_like, tidied
+from octoffm_async.bulk.reconciliation.reference_matching import (
+    SHORTEST_CUT,
+    ReferenceMatcher,
+    Size,
+    looks_like,
+    tidied,
+)
 from tests.unit.sizes import tries
 
 UNSEEN = "\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad\u2060\u0007"
