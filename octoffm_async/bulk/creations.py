@@ -73,7 +73,7 @@ class CreateOrders(Job[OrderT]):
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
         check: Callable[[OrderT], None],
-        believing: IdVerifier,
+        id_verifier: IdVerifier,
         takes_encoded: bool = False,
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
@@ -82,7 +82,7 @@ class CreateOrders(Job[OrderT]):
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
-        self._believing = believing
+        self._id_verifier = id_verifier
         self._alone = alone
         self._take: Callable[[str, str, ConnectionHistory | None], Doubt | None]
         self._held: dict[str, _Held] = {}
@@ -95,7 +95,7 @@ class CreateOrders(Job[OrderT]):
         return fingerprints(items)
 
     async def start(self) -> None:
-        self.given = self._believing.given
+        self.given = self._id_verifier.given
         self._take = self.given.take
 
     async def screen(self, items: list[OrderT], prints: list[bytes]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002
@@ -143,8 +143,8 @@ class CreateOrders(Job[OrderT]):
         """Read orders with an odd id, unless other orders have meanwhile shown that such ids are right."""
         while self._held and not self.stop_requested:
             reference, held = next(iter(self._held.items()))
-            doubt = self._believing.given.take(reference, held.id, held.trail)
-            right = doubt is None or (doubt.odd and await self._believing.look_up(reference, held.id))
+            doubt = self._id_verifier.given.take(reference, held.id, held.trail)
+            right = doubt is None or (doubt.odd and await self._id_verifier.look_up(reference, held.id))
             del self._held[reference]
             await deliver(Created(key=reference, id=held.id) if right else Unknown(key=reference, reason=held.reason))
 
@@ -153,7 +153,7 @@ class CreateOrders(Job[OrderT]):
 
     def _doubted(self, reference: str, found: str, trail: ConnectionHistory | None, doubt: Doubt) -> Outcome | None:
         if doubt.odd:
-            self._believing.look_up_in_background(reference, found)
+            self._id_verifier.look_up_in_background(reference, found)
             if self._alone and len(self._held) < HELD_MOST:
                 self._held[reference] = _Held(found, trail, doubt.reason)
                 return None
@@ -209,7 +209,7 @@ def _job_of(
             orders = CreateOrders(
                 send=Outbound(scope).send,
                 check=partial(_check, scope, check_shipment),
-                believing=IdVerifier(scope, CREATE_OUTBOUND),
+                id_verifier=IdVerifier(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
                 alone=alone,
                 verify=verify,
@@ -219,7 +219,7 @@ def _job_of(
             supplies = CreateOrders(
                 send=Inbound(scope).send,
                 check=partial(_check, scope, check_supply_order),
-                believing=IdVerifier(scope, CREATE_INBOUND),
+                id_verifier=IdVerifier(scope, CREATE_INBOUND),
                 alone=alone,
                 verify=verify,
             )

@@ -81,7 +81,7 @@ class ProtectedCreation:
         self._outgoing = outgoing_of(key, request)
         self._request = request
         self._send = send
-        self._believing = IdVerifier(scope, operation)
+        self._id_verifier = IdVerifier(scope, operation)
         self._lookup = lookup
         self._journal = journal
         self._patience = patience
@@ -165,7 +165,7 @@ class ProtectedCreation:
             return await self._looked_up_in(await self._journal_run(), key)
 
     async def _looked_up_in(self, journal_run: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
-        revoker = CreationRevoker(journal_run, self._believing.given)
+        revoker = CreationRevoker(journal_run, self._id_verifier.given)
         await revoker.learn()
         await revoker.revoke()
         return journal_run, (await journal_run.look_up([key]))[0]
@@ -193,7 +193,7 @@ class ProtectedCreation:
         await journal_run.mark_sent([self._outgoing], api_at=await api_clock_before(self._session))
         self._may_exist = True
         try:
-            order_id = await self._believing.verified_id(key, await self._send(self._request))
+            order_id = await self._id_verifier.verified_id(key, await self._send(self._request))
         except CallError as error:
             if error.outcome_unknown:
                 mark_journaled(error, seconds=self._patience)
@@ -252,7 +252,7 @@ class ProtectedCreation:
         if not is_sent and self._journal.opened_at is not None:
             left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
         over_for = key_claims_of(self._journal, *self._names).over_for(key)
-        revoker = CreationRevoker(journal_run, self._believing.given)
+        revoker = CreationRevoker(journal_run, self._id_verifier.given)
         decided = reconcile(
             self._lookup,
             {key: entry.sent_at},
