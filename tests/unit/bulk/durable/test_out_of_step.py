@@ -190,10 +190,10 @@ async def test_what_was_reported_as_created_and_is_not_shown_is_unknown_and_neve
             again = known.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0)
             (unknown,) = [outcome for outcome in await outcomes_of(again) if isinstance(outcome, Unknown)]
             assert unknown.key == "O-1"
-            assert "it was answered as created" in unknown.reason
+            assert "its response said that it was created" in unknown.reason
         assert api.calls.count("create") == 8
         async with Journal.open(path) as journal:
-            with pytest.raises(UnusableAnswerError, match="it was answered as created"):
+            with pytest.raises(UnusableAnswerError, match="its response said that it was created"):
                 await client.outbound.create(order("O-1"), journal=journal, patience=0)
         assert api.calls.count("create") == 8
 
