@@ -74,6 +74,9 @@ async def test_each_order_comes_with_its_outcome(concurrency: int, is_async: boo
     assert error is None
     assert_own_items(outcomes, items)
     assert {type(outcome) for outcome in outcomes} == {Created, Refused, Skipped, Unknown}
+    first = {item.reference: item for item in reversed(items) if hasattr(item, "reference")}
+    sent = [outcome for outcome in outcomes if isinstance(outcome, Created | Unknown)]
+    assert all(outcome.item is first[outcome.key] for outcome in sent)
     conflict = next(outcome for outcome in outcomes if outcome.key == "O-1" and isinstance(outcome, Refused))
     assert conflict.item.delivery_address.city == "Lyon"
     assert not kept(run)
@@ -130,12 +133,13 @@ async def test_each_product_and_each_reference_comes_with_its_outcome() -> None:
         outcomes, _ = await all_of(client.bulk.create_products(wares, with_items=True))
         assert_own_items(outcomes, wares, "seller_product_reference")
         sandbox.add_stock("P-3", quantity=1)
-        references: list[Any] = ["P-3", "P-4", "an P-3"[3:], "", None, "None"]
+        references: list[Any] = ["P-3", "P-4", "an P-3"[3:], "", None, "None", None]
         outcomes, _ = await all_of(client.bulk.lookup_stocks(references, with_items=True))
     assert_own_items(outcomes, references)
     assert {outcome.key: outcome.item for outcome in outcomes if outcome.item is not None} == {
         reference: reference for reference in references if reference is not None
     }
+    assert {outcome.item for outcome in outcomes if isinstance(outcome, Refused)} == {None, ""}
 
 
 @pytest.mark.parametrize("journaled", [False, True])
