@@ -20,7 +20,21 @@ from .version import __version__
 if TYPE_CHECKING:
     from .auth.file_store import FileTokenStore
     from .auth.store import MemoryTokenStore, TokenStore
-    from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
+    from .bulk.outcomes import (
+        Created,
+        CreateOutcome,
+        Failed,
+        Found,
+        LookupOutcome,
+        Missing,
+        OrderOutcome,
+        Outcome,
+        ProductOutcome,
+        Refused,
+        Skipped,
+        Summary,
+        Unknown,
+    )
     from .bulk.run import Run
     from .client import FulfillmentClient, SellerClient
     from .config import Config, Limit, Secret
@@ -113,11 +127,15 @@ else:
             "octoffm_async.feeds.change_feed": ("Change", "ChangeFeed"),
             "octoffm_async.journal": ("Journal",),
             "octoffm_async.bulk.outcomes": (
+                "CreateOutcome",
                 "Created",
                 "Failed",
                 "Found",
+                "LookupOutcome",
                 "Missing",
+                "OrderOutcome",
                 "Outcome",
+                "ProductOutcome",
                 "Refused",
                 "Skipped",
                 "Summary",
@@ -242,6 +260,7 @@ __all__ = [
     "ConnectError",
     "ConnectionLostError",
     "ContractDrift",
+    "CreateOutcome",
     "Created",
     "CredentialsRefusedError",
     "DeadlineExceededError",
@@ -273,6 +292,7 @@ __all__ = [
     "LimitStore",
     "Localization",
     "LoggingHook",
+    "LookupOutcome",
     "MemoryLimits",
     "MemoryTokenStore",
     "Missing",
@@ -280,6 +300,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "OctoffmError",
+    "OrderOutcome",
     "OtherEnvironmentError",
     "OutboundCancellation",
     "OutboundShipment",
@@ -295,6 +316,7 @@ __all__ = [
     "PayloadConflictError",
     "PermissionDeniedError",
     "ProductCondition",
+    "ProductOutcome",
     "ProductResult",
     "ProductRows",
     "ProductState",

@@ -71,7 +71,7 @@ class ChunkRunner:
         self._counts = ItemCounts()
         self._before: list[str] = []
         self._items: TimedIterator | None = None
-        self._run: Run[Any] | None = None
+        self._run: Run[Any, Any] | None = None
         self._stopped = False
 
     def stop(self) -> None:

@@ -108,6 +108,9 @@ class ResumeJob(Job[StoredItem]):
     def key(self, item: StoredItem) -> str:
         return item.key
 
+    def original(self, item: StoredItem) -> object:
+        return item.request
+
     def check(self, item: StoredItem) -> None:
         if not item.problem:
             self._started.check(item.request)

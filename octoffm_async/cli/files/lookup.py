@@ -106,7 +106,7 @@ async def _lookup(wanted: FileOptions, noticed: DriftRecorder) -> int:
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
 
-                more = {} if wanted.concurrency is None else {"concurrency": wanted.concurrency}
+                more: dict[str, Any] = {} if wanted.concurrency is None else {"concurrency": wanted.concurrency}
                 async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
                     async for outcome in run:
                         rows = items.release(outcome.key)

@@ -58,7 +58,7 @@ class FileCreation:
 
     target: ItemType
     operation: Operation[Any]
-    start: Callable[..., Run[Any]]
+    start: Callable[..., Run[Any, Any]]
 
 
 class FileRun:
@@ -271,16 +271,16 @@ async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
     return own[-1] if own else None
 
 
-def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates products."""
     return bulk.create_products(items, **how)
 
 
-def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates shipping orders."""
     return bulk.create_outbound(items, **how)
 
 
-def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates supply orders."""
     return bulk.create_inbound(items, **how)
