@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
     from os import PathLike
 
+    from ..contract.common import StorageCountry
     from ..contract.inbound import InboundShipmentRequest
     from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
@@ -223,7 +224,7 @@ class Bulk:
     def scan_stocks(
         self,
         *,
-        storage_country: str | None = None,
+        storage_country: StorageCountry | None = None,
         delivery_country: str | None = None,
         concurrency: int = PAGES_UNDER_WAY,
         overlap: float = OVERLAP,

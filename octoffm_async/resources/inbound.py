@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from datetime import datetime
 
-    from ..contract.common import Document
-    from ..contract.inbound import InboundShipment
+    from ..contract.common import Document, StorageCountry
+    from ..contract.inbound import InboundShipment, InboundStatusName
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
     from ..session.session import Result
@@ -118,7 +118,7 @@ class Inbound:
         return await self._scope.document(GET_DELIVERY_NOTE, path=path, owner=GET_INBOUND)
 
     async def wait_for(
-        self, inbound_shipment_id: str, status: str = InboundStatus.RECEIVED, *, deadline: float = 3600.0
+        self, inbound_shipment_id: str, status: InboundStatusName = InboundStatus.RECEIVED, *, deadline: float = 3600.0
     ) -> InboundShipment:
         """Poll a supply order until it has reached ``status`` or a later one, and return it.
 
@@ -142,8 +142,8 @@ class Inbound:
     def list(
         self,
         *,
-        status: str | None = None,
-        storage_country: str | None = None,
+        status: InboundStatusName | None = None,
+        storage_country: StorageCountry | None = None,
         created_at_min: datetime | None = None,
         created_at_max: datetime | None = None,
         updated_at_min: datetime | None = None,
@@ -175,8 +175,8 @@ class Inbound:
     async def count(
         self,
         *,
-        status: str | None = None,
-        storage_country: str | None = None,
+        status: InboundStatusName | None = None,
+        storage_country: StorageCountry | None = None,
         created_at_min: datetime | None = None,
         created_at_max: datetime | None = None,
         updated_at_min: datetime | None = None,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from ..contract.outbound import OutboundCancellation, OutboundShipment
+    from ..contract.outbound import OutboundCancellation, OutboundShipment, OutboundStatusName, ShipmentStateName
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
     from ..session.session import Result
@@ -130,7 +130,11 @@ class Outbound:
         return shipment
 
     async def wait_for(
-        self, outbound_shipment_id: str, status: str = OutboundStatus.SHIPPED, *, deadline: float = 3600.0
+        self,
+        outbound_shipment_id: str,
+        status: OutboundStatusName = OutboundStatus.SHIPPED,
+        *,
+        deadline: float = 3600.0,
     ) -> OutboundShipment:
         """Poll a shipment until it has reached ``status`` or a later one, and return it.
 
@@ -187,7 +191,7 @@ class Outbound:
     def list(
         self,
         *,
-        state: str | None = None,
+        state: ShipmentStateName | None = None,
         status_updated_at_min: datetime | None = None,
         status_updated_at_max: datetime | None = None,
         limit: int = 1000,
@@ -214,7 +218,7 @@ class Outbound:
     async def count(
         self,
         *,
-        state: str | None = None,
+        state: ShipmentStateName | None = None,
         status_updated_at_min: datetime | None = None,
         status_updated_at_max: datetime | None = None,
     ) -> int:

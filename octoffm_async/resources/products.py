@@ -21,7 +21,7 @@ from ..session.pagination import paginate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..contract.products import SellerReference
+    from ..contract.products import ProductConditionName, SellerReference
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
 
@@ -59,7 +59,11 @@ class Products:
         return results or await self.read_back([product.seller_product_reference for product in some])
 
     async def add_reference(
-        self, *, gtin: str, seller_product_reference: str, product_condition: str = ProductCondition.NEW
+        self,
+        *,
+        gtin: str,
+        seller_product_reference: str,
+        product_condition: ProductConditionName = ProductCondition.NEW,
     ) -> ProductResult:
         """Add your reference to a product that you or another seller registered already (documented).
 
