@@ -278,7 +278,7 @@ class Bulk:
         )
         return Run(job, job, options)
 
-    def create(
+    def _create(
         self,
         operation: str,
         items: Iterable[Any] | AsyncIterable[Any],

@@ -75,7 +75,7 @@ class Inbound:
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            answer = await self.send(request)
+            answer = await send_supply_order(self._scope, request)
             doubt = known_ids_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].trail)
             if doubt is None:
                 return answer[0]
@@ -85,13 +85,6 @@ class Inbound:
         return await self._protect(
             self._scope, CREATE_INBOUND, request, journal=journal, patience=patience, verify_first=verify_first
         )
-
-    def send(self, request: InboundShipmentRequest) -> Awaitable[Result[str]]:
-        """Send a supply order in one call, without checks, with its expected date in UTC, as the API writes times."""
-        if request.expected_delivery_date is not None:
-            expected = request.expected_delivery_date.astimezone(UTC)
-            request = msgspec.structs.replace(request, expected_delivery_date=expected)
-        return self._scope.call(CREATE_INBOUND, body=request)
 
     async def get(self, inbound_shipment_id: str) -> InboundShipment:
         """Return one supply order by its id (documented).
@@ -197,6 +190,14 @@ class Inbound:
             updated_at_max=updated_at_max,
         )
         return await self._scope.count(COUNT_INBOUND, filters)
+
+
+def send_supply_order(scope: SellerSession, request: InboundShipmentRequest) -> Awaitable[Result[str]]:
+    """Send a supply order in one call, without checks, with its expected date in UTC, as the API writes times."""
+    if request.expected_delivery_date is not None:
+        expected = request.expected_delivery_date.astimezone(UTC)
+        request = msgspec.structs.replace(request, expected_delivery_date=expected)
+    return scope.call(CREATE_INBOUND, body=request)
 
 
 def check_supply_order(request: InboundShipmentRequest) -> None:

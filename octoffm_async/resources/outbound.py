@@ -91,9 +91,8 @@ class Outbound:
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            return await IdVerifier(self._scope, CREATE_OUTBOUND).verified_id(
-                request.reference, await self.send(request)
-            )
+            answer = await send_shipment(self._scope, request)
+            return await IdVerifier(self._scope, CREATE_OUTBOUND).verified_id(request.reference, answer)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(
@@ -104,7 +103,7 @@ class Outbound:
         """Create an order that only its encoding can prove invalid, and encode it once."""
         check_reference(self._scope, "shipment", request.reference)
         try:
-            call = self.send(request)
+            call = send_shipment(self._scope, request)
         except NOT_ENCODABLE:
             check_shipment(request)  # its error names the field
             raise
@@ -113,10 +112,6 @@ class Outbound:
         if doubt is None:
             return answer[0]
         return await IdVerifier(self._scope, CREATE_OUTBOUND).resolve_doubt(request.reference, answer, doubt)
-
-    def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
-        """Send a shipping order, which may be encoded already, in one call, without checks."""
-        return self._scope.call(CREATE_OUTBOUND, body=request)
 
     async def get(self, outbound_shipment_id: str) -> OutboundShipment:
         """Return one shipment by its id (documented).
@@ -234,6 +229,11 @@ class Outbound:
             status_updated_at_max=status_updated_at_max,
         )
         return await self._scope.count(COUNT_OUTBOUND, filters)
+
+
+def send_shipment(scope: SellerSession, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
+    """Send a shipping order, which may be encoded already, in one call, without checks."""
+    return scope.call(CREATE_OUTBOUND, body=request)
 
 
 def check_shipment(request: OutboundShipmentRequest) -> None:
