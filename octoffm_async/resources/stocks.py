@@ -61,9 +61,8 @@ class Stocks:
         ``sort`` or ``order``. ``resume_from`` is the cursor to start at; ``max_items`` ends the list early.
 
         ``seller_product_reference`` selects all stocks of one reference: often one, none if it is unknown (seen). An
-        API that ignores this filter silently returns all stocks: :meth:`Bulk.prove_stock_filter
-        <octoffm_async.bulk.bulk.Bulk.prove_stock_filter>` detects that, and ``client.bulk.lookup_stocks`` finds the
-        stocks in both cases. Rows do not carry the seller's reference.
+        API that ignores this filter silently returns all stocks: ``client.bulk.prove_stock_filter`` detects that, and
+        ``client.bulk.lookup_stocks`` finds the stocks in both cases. Rows do not carry the seller's reference.
 
         Raises:
             ValidationError: the filters cannot be combined, or are out of range.

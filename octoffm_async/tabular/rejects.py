@@ -117,17 +117,6 @@ COLUMNS = ("line", "key", "field", "value", "reason")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class RejectedRow(NamedTuple):
-    """A rejected row: its line in the file, its business reference as far as known, and its problems.
-
-    ``line`` is a physical line number, counted from 1; ``None`` when it is no longer known.
-    """
-
-    line: int | None
-    key: str
-    problems: tuple[FieldProblem, ...]
-
-
 class RejectsReport:
     """Writer of rejected rows to ``path``, one line per problem: line, key, field, value, reason.
 
