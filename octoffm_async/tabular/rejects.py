@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
 import msgspec
 
 from ..contract.requests.checks import FieldProblem
 from ..errors import ConfigurationError
 from .formats.csv_table import escape_formula
+from .rejected_row import RejectedRow
 from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
 
 if TYPE_CHECKING:
