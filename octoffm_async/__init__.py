@@ -118,7 +118,8 @@ if TYPE_CHECKING:
     from .ratelimit.stats import KeyStats, Stats
     from .session.pagination import Page, Pager
     from .tabular.product_rows import ProductRows
-    from .tabular.rejects import RejectedRow, RejectsReport
+    from .tabular.rejected_row import RejectedRow
+    from .tabular.rejects import RejectsReport
     from .transport.response import Response
 else:
     __getattr__, __dir__ = lazy_names(
@@ -142,7 +143,8 @@ else:
                 "Unknown",
             ),
             "octoffm_async.tabular.product_rows": ("ProductRows",),
-            "octoffm_async.tabular.rejects": ("RejectedRow", "RejectsReport"),
+            "octoffm_async.tabular.rejected_row": ("RejectedRow",),
+            "octoffm_async.tabular.rejects": ("RejectsReport",),
             "octoffm_async.bulk.run": ("Run",),
             "octoffm_async.feeds.stock_scan": ("StockScan",),
             "octoffm_async.client": ("FulfillmentClient", "SellerClient"),

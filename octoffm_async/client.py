@@ -158,7 +158,7 @@ class FulfillmentClient(SellerClient):
     logger. ``token_store`` shares the token with other clients and processes, for instance
     :class:`~octoffm_async.FileTokenStore`; by default it is a file if ``config.token_file`` names one, else the client
     keeps its own token. ``limit_store`` shares the limits, pauses and learned rates with other clients and processes
-    that use the same store, for instance :class:`~octoffm_async.cluster.stores.redis_limits.RedisLimits`; all must be
+    that use the same store, for instance :class:`~octoffm_async.cluster.RedisLimits`; all must be
     configured with the same limits.
     """
 

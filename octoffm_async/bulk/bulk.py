@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
     from os import PathLike
 
+    from ..contract.common import StorageCountry
     from ..contract.inbound import InboundShipmentRequest
     from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
@@ -253,7 +254,7 @@ class Bulk:
     def scan_stocks(
         self,
         *,
-        storage_country: str | None = None,
+        storage_country: StorageCountry | None = None,
         delivery_country: str | None = None,
         concurrency: int = PAGES_UNDER_WAY,
         overlap: float = OVERLAP,
@@ -314,7 +315,7 @@ class Bulk:
         )
         return Run(job, job, options)
 
-    def create(
+    def _create(
         self,
         operation: str,
         items: Iterable[Any] | AsyncIterable[Any],

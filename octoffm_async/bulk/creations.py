@@ -11,8 +11,8 @@ from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUC
 from ..contract.requests.fingerprints import fingerprints
 from ..errors import CallError, ConfigurationError
 from ..resources.believing import IdVerifier
-from ..resources.inbound import Inbound, check_supply_order
-from ..resources.outbound import Outbound, check_shipment
+from ..resources.inbound import check_supply_order, send_supply_order
+from ..resources.outbound import check_shipment, send_shipment
 from .durable.settings import outcome_of_match
 from .job import RUN_ENDING, Job
 from .odd_references import OddReferences
@@ -207,7 +207,7 @@ def _job_of(
             return CreateProducts(scope), ProductLookup(scope)
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
-                send=Outbound(scope).send,
+                send=partial(send_shipment, scope),
                 check=partial(_check, scope, check_shipment),
                 believing=IdVerifier(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
@@ -217,7 +217,7 @@ def _job_of(
             return orders, OrderLookup(scope, "outbound")
         case CREATE_INBOUND.name:
             supplies = CreateOrders(
-                send=Inbound(scope).send,
+                send=partial(send_supply_order, scope),
                 check=partial(_check, scope, check_supply_order),
                 believing=IdVerifier(scope, CREATE_INBOUND),
                 alone=alone,

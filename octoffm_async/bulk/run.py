@@ -99,7 +99,7 @@ class Run(Generic[T, OutcomeT_co]):
             self._raise_error()
 
     @property
-    def odd(self) -> OddReferences | None:
+    def _odd(self) -> OddReferences | None:
         """Check of odd references; ``None`` where items have no reference of their own."""
         return self._job.odd
 

@@ -129,7 +129,9 @@ class ChunkRunner:
             resend_unknown=turn.how.resend_unknown,
             run=book.run,
         )
-        run = self._client.seller(turn.seller).bulk.create(turn.operation, items, journaling=journaling, drain=DRAIN)
+        # One run of the journal is shared by many workers, which no other program can do.
+        create = self._client.seller(turn.seller).bulk._create  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        run = create(turn.operation, items, journaling=journaling, drain=DRAIN)
         self._run = run
         try:
             async with run:

@@ -16,7 +16,7 @@ from .column_plan import plan_for
 from .formats.csv_table import CsvTable
 from .item_reader import ItemReader
 from .item_types import PRODUCTS
-from .rejects import RejectedRow
+from .rejected_row import RejectedRow
 
 if TYPE_CHECKING:
     from os import PathLike

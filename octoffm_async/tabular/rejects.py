@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
 import msgspec
 
 from ..contract.requests.checks import FieldProblem
 from ..errors import ConfigurationError
 from .formats.csv_table import escape_formula
+from .rejected_row import RejectedRow
 from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
 
 if TYPE_CHECKING:
@@ -115,17 +116,6 @@ __all__ = ["RejectedRow", "RejectsReport"]
 
 COLUMNS = ("line", "key", "field", "value", "reason")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-class RejectedRow(NamedTuple):
-    """A rejected row: its line in the file, its business reference as far as known, and its problems.
-
-    ``line`` is a physical line number, counted from 1; ``None`` when it is no longer known.
-    """
-
-    line: int | None
-    key: str
-    problems: tuple[FieldProblem, ...]
 
 
 class RejectsReport:

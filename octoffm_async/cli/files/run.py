@@ -105,8 +105,8 @@ class FileRun:
             strict_references=wanted.strict_references or None,
             **more,
         )
-        if run.odd is not None:
-            run.odd.on_warning = self._tell_odd
+        if (odd := run._odd) is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (shown, not logged)
+            odd.on_warning = self._tell_odd
         try:
             with interruptible(run.stop, drain=wanted.drain, say=self.show.print_message) as interrupts:
                 async with run:

@@ -1,4 +1,4 @@
-"""The PostgreSQL back-end of outcomes recorded by hand; :mod:`octoffm_async.journal.settling` has the rules."""
+"""The PostgreSQL back-end of outcomes recorded by hand; :mod:`..settling` has the rules."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Place(NamedTuple):
 
 
 class PostgresManualSettlement:
-    """The reads and writes of :class:`octoffm_async.journal.settling.Settling` on one journal."""
+    """The reads and writes of :class:`..settling.Settling` on one journal."""
 
     def __init__(self, writer: JournalWriter, lease: Lease) -> None:
         self._writer = writer
