@@ -45,11 +45,11 @@ class SellerClient:
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
-        self.products = Products(scope)
-        self.inbound = Inbound(scope, protect)
-        self.stocks = Stocks(scope)
-        self.outbound = Outbound(scope, protect)
-        self.returns = Returns(scope)
+        self.products: Products = Products(scope)
+        self.inbound: Inbound = Inbound(scope, protect)
+        self.stocks: Stocks = Stocks(scope)
+        self.outbound: Outbound = Outbound(scope, protect)
+        self.returns: Returns = Returns(scope)
 
     @cached_property
     def bulk(self) -> Bulk:

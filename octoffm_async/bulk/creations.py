@@ -23,7 +23,7 @@ from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..session.decoding.given_ids import Doubt
+    from ..session.decoding.given_ids import Doubt, KnownIds
     from ..session.seller_session import SellerSession
     from ..session.session import Result
     from ..transport.trail import ConnectionHistory
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .reconciliation.remote_lookup import RemoteLookup
     from .reconciliation.verification import Verification
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 LOOK_AHEAD = 256
 """Number of items that are looked up together."""
@@ -78,7 +78,7 @@ class CreateOrders(Job[OrderT]):
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
     ) -> None:
-        self.key = attrgetter("reference")
+        self.key: Callable[[OrderT], str] = attrgetter("reference")
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
@@ -95,7 +95,7 @@ class CreateOrders(Job[OrderT]):
         return fingerprints(items)
 
     async def start(self) -> None:
-        self.given = self._believing.given
+        self.given: KnownIds | None = self._believing.given
         self._take = self.given.take
 
     async def screen(self, items: list[OrderT], prints: list[bytes]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002

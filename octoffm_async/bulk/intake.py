@@ -28,9 +28,9 @@ class RunInput(Generic[T]):
     def __init__(
         self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions, delivery: OutcomeQueue
     ) -> None:
-        self.stopping = False
+        self.stopping: bool = False
         """True once no more items are to be handled."""
-        self.is_screened = job.look_ahead > 1
+        self.is_screened: bool = job.look_ahead > 1
         """True if items are screened ahead of the workers."""
         self._job = job
         self._options = options

@@ -121,7 +121,7 @@ class OutcomeQueue(BoundedQueue[Outcome]):
         self._progress_at = 0.0
         self._started = 0.0
         self._watched = options.max_failures is not None or options.on_progress is not None
-        self.summary = Summary()
+        self.summary: Summary = Summary()
 
     def begin(self) -> None:
         """Start the clock."""

@@ -37,7 +37,7 @@ class CreateProducts(Job[FulfillmentProduct]):
     chunk's deadline allows, and are refused after that.
     """
 
-    batch = CREATE_PRODUCTS.max_items
+    batch: int = CREATE_PRODUCTS.max_items
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope

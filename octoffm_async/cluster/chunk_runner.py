@@ -29,15 +29,15 @@ DRAIN = 20.0
 """Seconds for which a worker that must stop waits for the requests in flight."""
 WORKER_ERRORS = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
 """Errors that would end every further chunk of this worker too."""
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class TimedIterator:
     """An iterator over a chunk's items that ends early when its time is over or :meth:`stop` is called."""
 
     def __init__(self, items: Iterable[Any], *, seconds: float) -> None:
-        self.out = 0
-        self.ended_early = False
+        self.out: int = 0
+        self.ended_early: bool = False
         self._items = iter(items)
         self._ends = asyncio.get_running_loop().time() + seconds
 

@@ -87,7 +87,8 @@ class WorkerMetrics:
     )
 
     def __init__(self, *, sellers: bool = False) -> None:
-        self.registry = registry = CollectorRegistry()
+        registry = CollectorRegistry()
+        self.registry: CollectorRegistry = registry
         self._sellers = sellers
         self._clients = _Clients(sellers=sellers)
         by_seller = ("seller",) if sellers else ()

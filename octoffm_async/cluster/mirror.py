@@ -249,7 +249,7 @@ def _json(item: Answer) -> str:
 ROUND: Final = "octoffm.mirror"
 SELLER: Final = "octoffm.mirror_seller"
 _SELLERS = "SELECT DISTINCT seller FROM octoffm_lanes ORDER BY seller"
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 def cron_of(minutes: int) -> str:

@@ -59,7 +59,7 @@ SELECT id, pg_notify('procrastinate_queue_v1#' || %(queue)s,
     json_build_object('type', 'job_inserted', 'job_id', id)::text) FROM rescued
 """
 _BEAT: LiteralString = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id"
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class JobClaim(NamedTuple):

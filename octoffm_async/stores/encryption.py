@@ -50,7 +50,7 @@ class Encryptor:
     def __init__(self, key: Secret | str | None = None) -> None:
         text = os.environ.get(VARIABLE) or None if key is None else Secret(key).reveal()
         self._fernet = None if text is None else Fernet(_checked(text))
-        self.key_id = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
+        self.key_id: str = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
         """The key's id: eight hexadecimal digits from which the key cannot be found; empty without a key."""
 
     @property

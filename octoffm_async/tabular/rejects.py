@@ -35,8 +35,8 @@ class RejectsFile:
     """
 
     def __init__(self, path: str | PathLike[str], table: Table) -> None:
-        self.path = Path(path)
-        self.items = 0
+        self.path: Path = Path(path)
+        self.items: int = 0
         self._table = table
         self._file: TextIO | None = None
         self._writer: Any = None
@@ -127,8 +127,8 @@ class RejectsReport:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
-        self.rows = 0
+        self.path: Path = Path(path)
+        self.rows: int = 0
         self._file: TextIO | None = None
         self._writer: Any = None
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...session.decoding.given_ids import KnownIds
     from ..reconciliation.gathering import RemoteMatch
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 WHY = "it was told as created with an id that may be another order's"
 
@@ -32,7 +32,7 @@ class CreationRevoker:
     def __init__(self, book: JournalRun, given: KnownIds | None) -> None:
         self._book = book
         self._given = given
-        self.owners = None if given is None else Owners(book, given)
+        self.owners: Owners | None = None if given is None else Owners(book, given)
         self.told: dict[str, str] = {}
         """Ids that were delivered and are revoked, by key."""
 

@@ -67,12 +67,12 @@ class FileRun:
     def __init__(self, wanted: FileOptions, creation: FileCreation, table: Table, plan: ColumnPlan) -> None:
         self.wanted = wanted
         self.creation = creation
-        self.tally = FileCounts()
-        self.recording = RunStats()
-        self.rejects = RejectsFile(wanted.rejects_file, table)
-        self.items = ItemReader(table, plan, self._faulty, keep=True)
-        self.interrupted = False
-        self.odd_references = 0
+        self.tally: FileCounts = FileCounts()
+        self.recording: RunStats = RunStats()
+        self.rejects: RejectsFile = RejectsFile(wanted.rejects_file, table)
+        self.items: ItemReader = ItemReader(table, plan, self._faulty, keep=True)
+        self.interrupted: bool = False
+        self.odd_references: int = 0
         self.run_id: str | None = None
         self._told = 0
         title = creation.target.plural.capitalize()

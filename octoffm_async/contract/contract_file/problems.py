@@ -22,7 +22,7 @@ class ContractFileError(ValueError):
         found = tuple(problems)
         super().__init__(source, found)  # pickle rebuilds the exception from these arguments
         self.source = source
-        self.problems = found[:_MOST_TOLD]
+        self.problems: tuple[str, ...] = found[:_MOST_TOLD]
         if len(found) > _MOST_TOLD:
             self.problems += (f"and {len(found) - _MOST_TOLD} more mistakes",)
 
