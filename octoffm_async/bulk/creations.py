@@ -11,8 +11,8 @@ from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUC
 from ..contract.requests.fingerprints import fingerprints
 from ..errors import CallError, ConfigurationError
 from ..resources.believing import IdVerifier
-from ..resources.inbound import Inbound, check_supply_order
-from ..resources.outbound import Outbound, check_shipment
+from ..resources.inbound import check_supply_order, send_supply_order
+from ..resources.outbound import check_shipment, send_shipment
 from .durable.settings import outcome_of_match
 from .job import RUN_ENDING, Job
 from .odd_references import OddReferences
@@ -23,7 +23,7 @@ from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..session.decoding.given_ids import Doubt
+    from ..session.decoding.given_ids import Doubt, KnownIds
     from ..session.seller_session import SellerSession
     from ..session.session import Result
     from ..transport.trail import ConnectionHistory
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .reconciliation.remote_lookup import RemoteLookup
     from .reconciliation.verification import Verification
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 LOOK_AHEAD = 256
 """Number of items that are looked up together."""
@@ -78,7 +78,7 @@ class CreateOrders(Job[OrderT]):
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
     ) -> None:
-        self.key = attrgetter("reference")
+        self.key: Callable[[OrderT], str] = attrgetter("reference")
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
@@ -95,7 +95,7 @@ class CreateOrders(Job[OrderT]):
         return fingerprints(items)
 
     async def start(self) -> None:
-        self.given = self._id_verifier.given
+        self.given: KnownIds | None = self._id_verifier.given
         self._take = self.given.take
 
     async def screen(self, items: list[OrderT], prints: list[bytes]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002
@@ -207,7 +207,7 @@ def _job_of(
             return CreateProducts(scope), ProductLookup(scope)
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
-                send=Outbound(scope).send,
+                send=partial(send_shipment, scope),
                 check=partial(_check, scope, check_shipment),
                 id_verifier=IdVerifier(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
@@ -217,7 +217,7 @@ def _job_of(
             return orders, OrderLookup(scope, "outbound")
         case CREATE_INBOUND.name:
             supplies = CreateOrders(
-                send=Inbound(scope).send,
+                send=partial(send_supply_order, scope),
                 check=partial(_check, scope, check_supply_order),
                 id_verifier=IdVerifier(scope, CREATE_INBOUND),
                 alone=alone,

@@ -10,7 +10,7 @@ from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..contract.requests.fingerprints import fingerprints
 from ..errors import AnsweredError, CallError
-from ..resources.products import UNCONFIRMED, Products, check_product
+from ..resources.products import UNCONFIRMED, check_product, read_products_back, send_products
 from ..session.seller_session import SellerSession
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
@@ -37,12 +37,11 @@ class CreateProducts(Job[FulfillmentProduct]):
     chunk's deadline allows, and are refused after that.
     """
 
-    batch = CREATE_PRODUCTS.max_items
+    batch: int = CREATE_PRODUCTS.max_items
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
         self.batch = scope.session.translation.max_items(CREATE_PRODUCTS)
-        self._products = Products(scope)
         self._unconfirmed: dict[str, None] = {}
 
     def key(self, item: FulfillmentProduct) -> str:
@@ -64,7 +63,7 @@ class CreateProducts(Job[FulfillmentProduct]):
         while groups:
             group = groups.pop()
             try:
-                results = await self._within(ends_at if over_quota else None).send(group)
+                results = await send_products(self._within(ends_at if over_quota else None), group)
             except RUN_ENDING:
                 raise
             except CallError as error:
@@ -89,7 +88,7 @@ class CreateProducts(Job[FulfillmentProduct]):
         """Read back, once for all, the products that were accepted without a result."""
         if not self._unconfirmed:
             return
-        for result in await self._products.read_back(list(self._unconfirmed)):
+        for result in await read_products_back(self._scope, list(self._unconfirmed)):
             if result.status != UNCONFIRMED:
                 del self._unconfirmed[result.seller_product_reference]
                 await deliver(Created(key=result.seller_product_reference))
@@ -107,14 +106,12 @@ class CreateProducts(Job[FulfillmentProduct]):
             await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
         return to_resend
 
-    def _within(self, ends_at: float | None) -> Products:
-        """Return products whose calls end by then, if it is given."""
+    def _within(self, ends_at: float | None) -> SellerSession:
+        """Return a session whose calls end by then, if it is given."""
         if ends_at is None:
-            return self._products
+            return self._scope
         left = max(1e-3, ends_at - asyncio.get_running_loop().time())
-        return Products(
-            SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
-        )
+        return SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
 
     async def _deliver_results(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver

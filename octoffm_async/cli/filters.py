@@ -49,7 +49,7 @@ class OpenEnumParam(_Type):
 
     def __init__(self, values: type[OpenEnum]) -> None:
         self._values = values
-        self.name = values.__name__
+        self.name: str = values.__name__
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
         return "|".join(self._values)

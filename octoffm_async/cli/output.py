@@ -53,7 +53,7 @@ class TablePrinter:
         self._waiting: list[list[str]] = []
         self._widths: list[int] = []
         self._hidden = ""
-        self.count = 0
+        self.count: int = 0
 
     def add(self, item: object) -> None:
         """Add one row."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,21 @@ from .answers.json_values import is_array
 
 Tag = Literal["D", "S", "A"]
 AnswerT = TypeVar("AnswerT", bound="Answer")
+
+if TYPE_CHECKING:
+    NameT = TypeVar("NameT")
+    Text: TypeAlias = NameT | str
+else:
+
+    class Text:
+        """Text in a field: ``Text[SortOrderName]`` completes the known values in editors, and is ``str`` for msgspec.
+
+        msgspec takes no union of literals and other text; checking literals would also cost time.
+        """
+
+        def __class_getitem__(cls, _names: object) -> type[str]:
+            """Return ``str``."""
+            return str
 
 
 def _tag(letter: Tag) -> msgspec.Meta:

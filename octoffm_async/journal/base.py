@@ -307,7 +307,7 @@ class Journal(Protocol):
         source: str = "",
         environment: Environment | None = None,
     ) -> JournalRun:
-        """Begin a run, or continue the run named.
+        """Begin a run, or continue the run named. A bulk run calls this, a program has no need to.
 
         ``source`` describes to people where the items come from.
 

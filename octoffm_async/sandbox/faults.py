@@ -58,7 +58,7 @@ class Fault(Enum):
     """401, and the bearer token of the request is invalid from now on. Not processed."""
 
 
-DEFAULT_VALUES = {
+DEFAULT_VALUES: dict[Fault, float] = {
     Fault.LATENCY: 0.05,
     Fault.THROTTLE: 1.0,
     Fault.HUGE: 64 * 1024 * 1024,

@@ -53,11 +53,11 @@ class ItemReader(Iterator[Any]):
     def __init__(
         self, table: Table, plan: ColumnPlan, on_faulty: OnRejected | None = None, *, keep: bool = False
     ) -> None:
-        self.rows = 0
-        self.faulty = 0
-        self.faulty_rows = 0
-        self.good = 0
-        self.line = 0
+        self.rows: int = 0
+        self.faulty: int = 0
+        self.faulty_rows: int = 0
+        self.good: int = 0
+        self.line: int = 0
         self._plan = plan
         self._pass: RowReader = table.rows()
         self._on_faulty = on_faulty

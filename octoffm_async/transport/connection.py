@@ -68,12 +68,12 @@ class Http1Connection(BaseProtocol):
         if handler is None or transport is None or handler.should_close:  # lost since, or it received unrequested data
             connection.close()
             raise aiohttp.ServerDisconnectedError
-        self.deadline = 0.0
-        self.expired = False
-        self.idle = False
-        self.shelf = shelf
-        self.trail = ConnectionHistory(self.close)
-        self.transport = transport
+        self.deadline: float = 0.0
+        self.expired: bool = False
+        self.idle: bool = False
+        self.shelf: IdleConnections = shelf
+        self.trail: ConnectionHistory = ConnectionHistory(self.close)
+        self.transport: asyncio.Transport | None = transport
         self._connection = connection
         self._handler = handler
         self._waiter: asyncio.Future[ResponseHead] | None = None

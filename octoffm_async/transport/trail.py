@@ -34,11 +34,11 @@ class ConnectionHistory:
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
-        self.doubted = ""
+        self.doubted: str = ""
         """The reason for which the connection's responses are no longer believed."""
         self.told: deque[str] = deque(maxlen=KEPT)
         """The ids that were believed; bare texts, because one is added for every order."""
-        self.last = ""
+        self.last: str = ""
         """The last of them, which may belong to another believer."""
         self.believer: IdObserver | None = None
         """The believer of the last id."""

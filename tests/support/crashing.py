@@ -355,7 +355,7 @@ class World:
         _graveyard.append((loop, tasks, list(loop._ready), list(loop._scheduled)))  # type: ignore[attr-defined]
 
 
-async def ended(run: Run[Any]) -> tuple[list[Outcome], Summary]:
+async def ended(run: Run[Any, Any]) -> tuple[list[Outcome], Summary]:
     """The outcomes of a run and its counts."""
     async with run:
         outcomes = [outcome async for outcome in run]

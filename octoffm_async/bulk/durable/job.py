@@ -42,12 +42,13 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
     from ...journal import JournalRun, OutgoingItem
     from ...session.seller_session import SellerSession
     from ..job import Deliver
+    from ..odd_references import OddReferences
     from ..outcomes import Outcome
     from ..reconciliation.remote_lookup import RemoteLookup
     from .settings import JournalOptions
@@ -82,15 +83,16 @@ class JournaledJob(Job[T]):
         *,
         scope: SellerSession,
     ) -> None:
-        self.batch, self.one_by_one = inner.batch, inner.one_by_one
+        self.batch: int = inner.batch
+        self.one_by_one: bool = inner.one_by_one
         self._inner = inner
         self._lookup = lookup
         self._tracker = tracker
         self._how = journaling
         self._scope = scope
         self._opened = AsyncExitStack()
-        self.key = inner.key
-        self.odd = inner.odd
+        self.key: Callable[[T], str] = inner.key
+        self.odd: OddReferences | None = inner.odd
         self._open: tuple[JournalRun, KeyClaims, PendingItems[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
@@ -135,7 +137,7 @@ class JournaledJob(Job[T]):
             source=how.source,
             environment=environment_of(self._scope.session.config),
         )
-        self.low = 0 if journal_run.in_thread else self.look_ahead // 2
+        self.low: int = 0 if journal_run.in_thread else self.look_ahead // 2
         claims = key_claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
         revoker = CreationRevoker(journal_run, self._inner.given)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .status_tracking import StatusTracker
 
 T = TypeVar("T")
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between checks of items that another process is working on."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ...journal import Entry, RunRecord
     from ..job import Deliver
+    from ..odd_references import OddReferences
     from ..outcomes import Outcome
 
 __all__ = ["ResumeJob", "StoredItem"]
@@ -108,6 +109,9 @@ class ResumeJob(Job[StoredItem]):
     def key(self, item: StoredItem) -> str:
         return item.key
 
+    def original(self, item: StoredItem) -> object:
+        return item.request
+
     def check(self, item: StoredItem) -> None:
         if not item.problem:
             self._started.check(item.request)
@@ -125,7 +129,9 @@ class ResumeJob(Job[StoredItem]):
             job, lookup = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
-        self.batch, self.one_by_one, self.odd = job.batch, job.one_by_one, job.odd
+        self.batch: int = job.batch
+        self.one_by_one: bool = job.one_by_one
+        self.odd: OddReferences | None = job.odd
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
         inner = JournaledJob[Any](job, lookup, how, scope=scope)
@@ -133,7 +139,7 @@ class ResumeJob(Job[StoredItem]):
         if self.stop_requested:
             inner.request_stop()
         await inner.start()
-        self.low = inner.low
+        self.low: int = inner.low
 
     def __aiter__(self) -> StoredItems:
         """Iterate over the items that the run may have to send, by key."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...session.decoding.given_ids import KnownIds
     from ..reconciliation.lookup_findings import RemoteMatch
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 WHY = "its response had an id that may be another order's"
 
@@ -32,7 +32,7 @@ class CreationRevoker:
     def __init__(self, journal_run: JournalRun, known_ids: KnownIds | None) -> None:
         self._journal_run = journal_run
         self._known_ids = known_ids
-        self.owners = None if known_ids is None else Owners(journal_run, known_ids)
+        self.owners: Owners | None = None if known_ids is None else Owners(journal_run, known_ids)
         self.revoked_ids: dict[str, str] = {}
         """Ids that were delivered and are revoked, by key."""
 

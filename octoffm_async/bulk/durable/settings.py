@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from operator import add
 from os import PathLike
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -18,7 +18,7 @@ from ..outcomes import Created, Failed, Refused, Skipped, Unknown, refused_local
 from ..reconciliation.taken_reference import taken_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from ...journal import Entry, JournalRun
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
-encode = msgspec.json.Encoder().encode
+encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 """Encoder of a request as it is sent."""
 
 PATIENCE = 60.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -28,8 +29,8 @@ from ...errors import (
 from ...journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, decide_known_key, environment_of
 from ...journal.key_claims import key_claims_of
 from ...resources.believing import IdVerifier
-from ...resources.inbound import Inbound
-from ...resources.outbound import Outbound
+from ...resources.inbound import send_supply_order
+from ...resources.outbound import send_shipment
 from ...session.seller_session import SellerSession
 from ..outcomes import Refused, Unknown, outcome_of
 from ..reconciliation.reconcile import braked, controls_of, left_ago, one_first_of, reconcile
@@ -335,7 +336,7 @@ async def protect(
         operation,
         key=request.reference,
         request=request,
-        send=Outbound(scope).send if is_outbound else Inbound(scope).send,
+        send=partial(send_shipment if is_outbound else send_supply_order, scope),
         lookup=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
         journal=opened,
         patience=patience,

@@ -43,7 +43,7 @@ A new status between two known ones is passed by then, and a new final status is
 _WARNINGS_MOST = 20
 """Maximum number of statuses of which one run warns: the API may invent any number of them."""
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 OutboundGoal = Literal["accepted", "shipped"]
 InboundGoal = Literal["accepted", "received"]
@@ -80,7 +80,7 @@ class StatusTracker:
     def __init__(self, scope: SellerSession, kind: OrderKind, goal: str, *, seconds: float = FOLLOW_FOR) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
-        self.goal = _STATUSES[kind](goal)
+        self.goal: InboundStatus | OutboundStatus = _STATUSES[kind](goal)
         self._seconds = seconds
         self._warned: set[str] = set()
         self._unclear: dict[str, _Unclear] = {}

@@ -98,7 +98,7 @@ class AbsenceScan:
         self._take = take
         self._most: int | None = None
         self._walked = self._cut = False
-        self.uncounted = ""
+        self.uncounted: str = ""
         """Doubt where the API has no count, so that only the list's own end shows that it is complete."""
 
     async def read(self) -> str:

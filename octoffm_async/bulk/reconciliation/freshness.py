@@ -29,14 +29,14 @@ class Freshness:
     """
 
     def __init__(self, scope: SellerSession, *, after: datetime | None = None, waited: float = 0.0) -> None:
-        self.doubt = ""
+        self.doubt: str = ""
         """Reason why the responses prove nothing, or ""."""
         self._after = after
         self._oldest = None
         if after is not None:
             self._oldest = after.replace(microsecond=0) + timedelta(seconds=max(0.0, waited - _INEXACT))
         self._listener = scope.options.on_response
-        self.scope = SellerSession(
+        self.scope: SellerSession = SellerSession(
             scope.session, scope.seller_id, scope.options.changed(fresh=True, on_response=self._hear)
         )
 

@@ -136,7 +136,7 @@ class RowCollector:
         self._others: dict[Like, None] = {}
         self._largest = largest or Size()
         self._rows = ListedIds()
-        self.too_many = False
+        self.too_many: bool = False
 
     def add(self, reference: object, match: RemoteMatch) -> None:
         """Add a row."""

@@ -70,7 +70,7 @@ class LookupFunction(Protocol):
     def __call__(self, references: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
 
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 async def reconcile(

@@ -63,7 +63,7 @@ class ListedReferences:
         self._waiting: list[tuple[object, ...]] = []
         self._largest = Size()
         self._longest = 0
-        self.unreadable = 0
+        self.unreadable: int = 0
         """Number of rows whose reference cannot be read."""
 
     def add(self, reference: object, match: RemoteMatch) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...contract.stocks import Stock
     from ...session.seller_session import SellerSession
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 NOT_TAKEN = (BadRequestError, NotFoundError, UnprocessableError)
 """Errors that show that the API does not accept the filter, or not this reference."""
@@ -51,7 +51,7 @@ class StockFilter:
     """State of the filter in a session, for one seller."""
 
     def __init__(self) -> None:
-        self.shown = False
+        self.shown: bool = False
         """True once it gave a stock for some reference, so that an empty response means something."""
         self._proof: FilterProof | None = None
         self._until: float | None = None

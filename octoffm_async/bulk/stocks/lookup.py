@@ -59,6 +59,7 @@ class LookupStocks(Job[str]):
     """The job of ``client.bulk.lookup_stocks``."""
 
     batch = WINDOW
+    reads_only = True
 
     def __init__(self, scope: SellerSession, *, workers: int, how: StockLookupMethod) -> None:
         self._scope = taking_bad_rows(scope, "raise")  # a skipped stock would be missing in a sum

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...session.pagination import Pager
     from ..remote import Remote
 
-group = click.Group("auth", help="Check the credentials and what they can reach.")
+group: click.Group = click.Group("auth", help="Check the credentials and what they can reach.")
 
 TOLERANCE = 60.0
 """Seconds by which this machine's clock may differ from the API's before the command mentions it."""

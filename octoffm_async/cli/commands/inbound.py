@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ...contract.inbound import InboundShipment
     from ..remote import Remote
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "inbound",
     help="Supply orders: goods sent in to the warehouse.",
     later={

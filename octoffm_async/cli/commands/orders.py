@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..remote import Remote
     from .orders_find import OrderSelector
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "orders",
     help="Shipping orders to customers.",
     later={

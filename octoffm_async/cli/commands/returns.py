@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...contract.returns import Return
     from ..remote import Remote
 
-group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
+group: click.Group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
 
 COLUMNS = (
     Column("id", "return_id"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..remote import Remote
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "stocks",
     help="Stocks: quantities of each product in the warehouses.",
     later={

@@ -103,7 +103,7 @@ class MadeUpProducts:
     def __init__(self, count: int, *, seed: int) -> None:
         self._count = count
         self._seed = seed
-        self.rows = 0
+        self.rows: int = 0
 
     def products(self) -> Iterator[FulfillmentProduct]:
         rng = Random(self._seed)

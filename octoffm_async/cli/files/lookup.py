@@ -106,7 +106,9 @@ async def _lookup(file_options: FileOptions, noticed: DriftRecorder) -> int:
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
 
-                more = {} if file_options.concurrency is None else {"concurrency": file_options.concurrency}
+                more: dict[str, Any] = (
+                    {} if file_options.concurrency is None else {"concurrency": file_options.concurrency}
+                )
                 async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
                     async for outcome in run:
                         rows = items.release(outcome.key)

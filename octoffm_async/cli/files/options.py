@@ -207,8 +207,14 @@ _CREATING = (
         help="Refuse references that the API may change: outer blanks, invisible characters, over 50 characters.",
     ),
 )
-limit_option = click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds.")
-"""The option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
+
+
+def limit_option(command: F) -> F:
+    """Add the option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
+    help_text = "At most N calls in T seconds."
+    return click.option("--limit", callback=_limit, metavar="N/T|off", help=help_text)(command)
+
+
 _CALLING = (
     limit_option,
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls at a time."),

@@ -58,7 +58,7 @@ class FileCreation:
 
     target: ItemType
     operation: Operation[Any]
-    start: Callable[..., Run[Any]]
+    start: Callable[..., Run[Any, Any]]
 
 
 class FileRun:
@@ -67,12 +67,12 @@ class FileRun:
     def __init__(self, file_options: FileOptions, creation: FileCreation, table: Table, plan: ColumnPlan) -> None:
         self.file_options = file_options
         self.creation = creation
-        self.tally = FileCounts()
-        self.recording = RunStats()
-        self.rejects = RejectsFile(file_options.rejects_file, table)
-        self.items = ItemReader(table, plan, self._faulty, keep=True)
-        self.interrupted = False
-        self.odd_references = 0
+        self.tally: FileCounts = FileCounts()
+        self.recording: RunStats = RunStats()
+        self.rejects: RejectsFile = RejectsFile(file_options.rejects_file, table)
+        self.items: ItemReader = ItemReader(table, plan, self._faulty, keep=True)
+        self.interrupted: bool = False
+        self.odd_references: int = 0
         self.run_id: str | None = None
         self._printed_problems = 0
         title = creation.target.plural.capitalize()
@@ -105,8 +105,8 @@ class FileRun:
             strict_references=file_options.strict_references or None,
             **more,
         )
-        if run.odd is not None:
-            run.odd.on_warning = self._print_odd
+        if (odd := run._odd) is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (shown, not logged)
+            odd.on_warning = self._print_odd
         try:
             with interruptible(run.stop, drain=file_options.drain, say=self.show.print_message) as interrupts:
                 async with run:
@@ -273,16 +273,16 @@ async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
     return own[-1] if own else None
 
 
-def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates products."""
     return bulk.create_products(items, **how)
 
 
-def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates shipping orders."""
     return bulk.create_outbound(items, **how)
 
 
-def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates supply orders."""
     return bulk.create_inbound(items, **how)

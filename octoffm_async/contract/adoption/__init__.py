@@ -56,7 +56,7 @@ class Adoption:
 def adopt(document: object) -> Adoption:
     """Read an OpenAPI document that was loaded from JSON or YAML.
 
-    Raises :class:`~octoffm_async.contract.openapi.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
+    Raises ``NotOpenAPIError`` and :class:`NothingToAdoptError`.
     """
     ours, theirs = _ours(), describe(document)
     prefix = path_prefix(ours, theirs, fold_path)

@@ -22,7 +22,7 @@ class ContractFileError(ValueError):
         found = tuple(problems)
         super().__init__(source, found)  # pickle rebuilds the exception from these arguments
         self.source = source
-        self.problems = found[:_MAX_REPORTED]
+        self.problems: tuple[str, ...] = found[:_MAX_REPORTED]
         if len(found) > _MAX_REPORTED:
             self.problems += (f"and {len(found) - _MAX_REPORTED} more mistakes",)
 

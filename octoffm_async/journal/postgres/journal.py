@@ -65,7 +65,7 @@ class PostgresJournal(Journal):
         clock: Callable[[], float] = boot_time,
     ) -> None:
         self.opened_at: datetime | None = None
-        self.database = as_database(database)
+        self.database: Database = as_database(database)
         self._lease = Lease(self.database, lease, clock=clock)
         self._seconds = lease
         self._read_only = read_only
@@ -254,7 +254,10 @@ class PostgresJournalRun:
     """One run's view of a :class:`PostgresJournal`."""
 
     in_thread = False
-    takeover_seconds = 0.0
+    takeover_seconds: float = 0.0
+    run: str
+    seller: str
+    operation: str
 
     def __init__(
         self, writer: JournalWriter, lease: Lease, numbers: tuple[int, int], names: tuple[str, str, str], live: set[str]

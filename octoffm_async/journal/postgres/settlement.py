@@ -1,4 +1,4 @@
-"""PostgreSQL back-end of manual settlement; the rules are in :mod:`octoffm_async.journal.manual_settlement`."""
+"""The PostgreSQL back-end of outcomes recorded by hand; :mod:`..manual_settlement` has the rules."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Place(NamedTuple):
 
 
 class PostgresManualSettlement:
-    """The reads and writes of :class:`octoffm_async.journal.manual_settlement.Settling` on one journal."""
+    """The reads and writes of :class:`..manual_settlement.ManualSettlement` on one journal."""
 
     def __init__(self, writer: JournalWriter, lease: Lease) -> None:
         self._writer = writer

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 __all__ = ["JournalWriter"]
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 _LINGER = 0.05
 _LINGER_MOST = 512

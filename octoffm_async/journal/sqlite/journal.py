@@ -60,7 +60,7 @@ class SQLiteJournal(Journal):
     ) -> None:
         if durability not in get_args(Durability):
             raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self.opened_at: datetime | None = None
         self.opened_on: float | None = None
         self._read_only = read_only
@@ -221,7 +221,10 @@ class SQLiteJournalRun:
     """One run's view of a :class:`SQLiteJournal`."""
 
     in_thread = True
-    takeover_seconds = 0.0
+    takeover_seconds: float = 0.0
+    run: str
+    seller: str
+    operation: str
 
     def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
         self._writer = writer

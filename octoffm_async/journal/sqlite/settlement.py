@@ -20,7 +20,7 @@ __all__ = ["SQLiteManualSettlement"]
 
 
 class SQLiteManualSettlement:
-    """Reads and writes for manual settlement in a SQLite file; see :class:`..settling.Settling`."""
+    """Reads and writes for manual settlement in a SQLite file; see :class:`..manual_settlement.ManualSettlement`."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer

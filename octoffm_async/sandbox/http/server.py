@@ -71,7 +71,7 @@ class Server:
         dialect: Dialect | None = None,
     ) -> None:
         self.origin = ""
-        self.stopping = asyncio.Event()
+        self.stopping: asyncio.Event = asyncio.Event()
         self._state = state
         self._gate = RequestChecks(world=state.world, tokens=state.tokens, limits=state.limits)
         self._control = ControlRoutes(state, monotonic)

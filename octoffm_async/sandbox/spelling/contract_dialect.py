@@ -33,7 +33,7 @@ class Dialect:
     def __init__(self, file: ContractFile) -> None:
         self._translation = Translation(file)
         words = respelled_document(file)
-        self.document = {part: words[part] for part in ("paths", "components")}
+        self.document: dict[str, Any] = {part: words[part] for part in ("paths", "components")}
         """The parts of the OpenAPI document that differ."""
 
     def path(self, operation: Operation[Any]) -> str:

@@ -162,7 +162,7 @@ class DyingJob(durable_job.JournaledJob[Any]):
         await super().close()
 
 
-def started(client: FulfillmentClient, plan: Plan) -> Run[Any]:
+def started(client: FulfillmentClient, plan: Plan) -> Run[Any, Any]:
     options: dict[str, Any] = {"journal": plan.journal, "patience": plan.patience, "concurrency": 8}
     if plan.kind == "outbound":
         return client.bulk.create_outbound(items(plan), **options)

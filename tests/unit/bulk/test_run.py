@@ -411,7 +411,7 @@ async def test_waiting_gives_the_counts() -> None:
     assert await run.wait() is summary
 
 
-async def _leave(run: Run[Any], way: str, taken: list[Outcome]) -> None:
+async def _leave(run: Run[Any, Any], way: str, taken: list[Outcome]) -> None:
     """Take ten outcomes and leave the block in the given way."""
     async with run:
         async for outcome in run:

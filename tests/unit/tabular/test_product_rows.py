@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from octoffm_async import ConfigurationError, FulfillmentProduct
 from octoffm_async.tabular.formats import csv_table
 from octoffm_async.tabular.product_rows import ProductRows
-from octoffm_async.tabular.rejects import RejectedRow
+from octoffm_async.tabular.rejected_row import RejectedRow
 
 GOOD = "4006381333931"
 OTHER = "96385074"

@@ -36,7 +36,7 @@ class WriterLock:
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self.path = journal.with_name(journal.name + ".lock")
+        self.path: Path = journal.with_name(journal.name + ".lock")
         self._descriptor: int | None = None
 
     def acquire(self) -> None:

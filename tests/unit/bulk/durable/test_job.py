@@ -345,7 +345,9 @@ async def test_following_distinguishes_late_refusals_from_what_was_shipped(path:
     async with serving() as (sandbox, client):
         await stocked(client, sandbox)
         mixed = [order(f"O-{n}", product="NOBODY" if n % 10 == 3 else "P-0") for n in range(100)]
-        outcomes = await follow(client, sandbox, client.bulk.create_outbound(mixed, journal=path, follow="shipped"))
+        run = client.bulk.create_outbound(mixed, journal=path, follow="shipped", with_items=True)
+        outcomes = await follow(client, sandbox, run)
+        assert all(outcomes[item.reference].item is item for item in mixed)
         assert sandbox.requests.count("outbound.get") == 0
         lists = sandbox.requests.count("outbound.list")
         again = await done(client.bulk.create_outbound(mixed, journal=path, follow="shipped"))

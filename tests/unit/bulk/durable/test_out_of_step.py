@@ -71,7 +71,7 @@ LIES = {
 }
 
 
-async def outcomes_of(run: Run[Any]) -> list[Outcome]:
+async def outcomes_of(run: Run[Any, Any]) -> list[Outcome]:
     outcomes, error = await all_of(run)
     assert error is None
     return outcomes
