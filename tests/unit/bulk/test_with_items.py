@@ -107,9 +107,9 @@ async def test_an_order_that_waits_for_a_look_up_comes_with_its_outcome_at_the_e
     items = [*orders(4), order("O-2"), order("O-3", city="Lyon")]
     async with serving() as (_, client):
         async with Journal.open(tmp_path / "orders.journal") as journal:
-            book = await journal.begin_run(seller=client.seller_id, operation="outbound.create")
+            journal_run = await journal.begin_run(seller=client.seller_id, operation="outbound.create")
             payload = msgspec.json.encode(items[2])
-            await book.mark_sent([OutgoingItem("O-2", payload_hash(payload), payload)])
+            await journal_run.mark_sent([OutgoingItem("O-2", payload_hash(payload), payload)])
         run = client.bulk.create_outbound(items, journal=tmp_path / "orders.journal", patience=0, with_items=True)
         outcomes, error = await all_of(run)
         assert error is None
@@ -181,11 +181,11 @@ async def test_an_order_before_an_error_of_the_input_comes_with_its_outcome(jour
 
 async def test_a_resumed_order_comes_as_the_request_in_the_journal(tmp_path: Path) -> None:
     async with serving() as (_, client), Journal.open(tmp_path / "orders.journal") as journal:
-        book = await journal.begin_run(seller=client.seller_id, operation="outbound.create")
+        journal_run = await journal.begin_run(seller=client.seller_id, operation="outbound.create")
         payloads = {f"O-{number}": msgspec.json.encode(order(f"O-{number}")) for number in range(3)} | {"bad": b"{}"}
-        await book.mark_sent([OutgoingItem(key, payload_hash(text), text) for key, text in payloads.items()])
-        await book.flush()
-        outcomes, error = await all_of(client.bulk.resume(journal, book.run, patience=0, with_items=True))
+        await journal_run.mark_sent([OutgoingItem(key, payload_hash(text), text) for key, text in payloads.items()])
+        await journal_run.flush()
+        outcomes, error = await all_of(client.bulk.resume(journal, journal_run.run, patience=0, with_items=True))
     assert error is None
     assert {outcome.key: outcome.item for outcome in outcomes} == {
         **{f"O-{number}": order(f"O-{number}") for number in range(3)},
