@@ -78,19 +78,19 @@ async def compare(rounds: int, count: int) -> None:
 async def prepare(path: Path, count: int) -> None:
     encode = msgspec.json.Encoder().encode
     async with Journal.open(path) as journal:
-        book = await journal.begin_run(seller="12345", operation="outbound.create")
+        journal_run = await journal.begin_run(seller="12345", operation="outbound.create")
         chunk: list[OutgoingItem] = []
         for order in orders(0, count):
             payload = encode(order)
             chunk.append(OutgoingItem(order.reference, payload_hash(payload), payload))
             if len(chunk) == 1000 or len(chunk) == count:
-                await book.mark_sent(chunk)
-                for sending in chunk:
-                    book.record_outcome(
-                        sending.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{sending.key[6:]:>12}"
+                await journal_run.mark_sent(chunk)
+                for outgoing in chunk:
+                    journal_run.record_outcome(
+                        outgoing.key, State.CREATED, remote_id=f"00000000-0000-4000-a000-{outgoing.key[6:]:>12}"
                     )
                 chunk.clear()
-        await book.flush()
+        await journal_run.flush()
 
 
 async def resume(count: int) -> None:

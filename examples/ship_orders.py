@@ -77,7 +77,7 @@ async def ship(client: FulfillmentClient, journal: Path) -> set[str]:
     async with client.bulk.create_outbound(read_orders(ORDERS), journal=journal, follow="shipped") as run:
         async for outcome in run:
             match outcome:
-                case Created(id=str(order)) | Skipped(earlier=Created(id=str(order))):
+                case Created(id=order) | Skipped(earlier=Created(id=order)):
                     shipped.add(order)
                 case _:
                     print(f"not shipped: {outcome}")

@@ -20,7 +20,21 @@ from .version import __version__
 if TYPE_CHECKING:
     from .auth.file_store import FileTokenStore
     from .auth.store import MemoryTokenStore, TokenStore
-    from .bulk.outcomes import Created, Failed, Found, Missing, Outcome, Refused, Skipped, Summary, Unknown
+    from .bulk.outcomes import (
+        Created,
+        CreateOutcome,
+        Failed,
+        Found,
+        LookupOutcome,
+        Missing,
+        OrderOutcome,
+        Outcome,
+        ProductOutcome,
+        Refused,
+        Skipped,
+        Summary,
+        Unknown,
+    )
     from .bulk.run import Run
     from .client import FulfillmentClient, SellerClient
     from .config import Config, Limit, Secret
@@ -104,7 +118,8 @@ if TYPE_CHECKING:
     from .ratelimit.stats import KeyStats, Stats
     from .session.pagination import Page, Pager
     from .tabular.product_rows import ProductRows
-    from .tabular.rejects import RejectedRow, RejectsReport
+    from .tabular.rejected_row import RejectedRow
+    from .tabular.rejects import RejectsReport
     from .transport.response import Response
 else:
     __getattr__, __dir__ = lazy_names(
@@ -113,18 +128,23 @@ else:
             "octoffm_async.feeds.change_feed": ("Change", "ChangeFeed"),
             "octoffm_async.journal": ("Journal",),
             "octoffm_async.bulk.outcomes": (
+                "CreateOutcome",
                 "Created",
                 "Failed",
                 "Found",
+                "LookupOutcome",
                 "Missing",
+                "OrderOutcome",
                 "Outcome",
+                "ProductOutcome",
                 "Refused",
                 "Skipped",
                 "Summary",
                 "Unknown",
             ),
             "octoffm_async.tabular.product_rows": ("ProductRows",),
-            "octoffm_async.tabular.rejects": ("RejectedRow", "RejectsReport"),
+            "octoffm_async.tabular.rejected_row": ("RejectedRow",),
+            "octoffm_async.tabular.rejects": ("RejectsReport",),
             "octoffm_async.bulk.run": ("Run",),
             "octoffm_async.feeds.stock_scan": ("StockScan",),
             "octoffm_async.client": ("FulfillmentClient", "SellerClient"),
@@ -242,6 +262,7 @@ __all__ = [
     "ConnectError",
     "ConnectionLostError",
     "ContractDrift",
+    "CreateOutcome",
     "Created",
     "CredentialsRefusedError",
     "DeadlineExceededError",
@@ -273,6 +294,7 @@ __all__ = [
     "LimitStore",
     "Localization",
     "LoggingHook",
+    "LookupOutcome",
     "MemoryLimits",
     "MemoryTokenStore",
     "Missing",
@@ -280,6 +302,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "OctoffmError",
+    "OrderOutcome",
     "OtherEnvironmentError",
     "OutboundCancellation",
     "OutboundShipment",
@@ -295,6 +318,7 @@ __all__ = [
     "PayloadConflictError",
     "PermissionDeniedError",
     "ProductCondition",
+    "ProductOutcome",
     "ProductResult",
     "ProductRows",
     "ProductState",

@@ -45,11 +45,11 @@ class SellerClient:
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
-        self.products = Products(scope)
-        self.inbound = Inbound(scope, protect)
-        self.stocks = Stocks(scope)
-        self.outbound = Outbound(scope, protect)
-        self.returns = Returns(scope)
+        self.products: Products = Products(scope)
+        self.inbound: Inbound = Inbound(scope, protect)
+        self.stocks: Stocks = Stocks(scope)
+        self.outbound: Outbound = Outbound(scope, protect)
+        self.returns: Returns = Returns(scope)
 
     @cached_property
     def bulk(self) -> Bulk:
@@ -158,7 +158,7 @@ class FulfillmentClient(SellerClient):
     logger. ``token_store`` shares the token with other clients and processes, for instance
     :class:`~octoffm_async.FileTokenStore`; by default it is a file if ``config.token_file`` names one, else the client
     keeps its own token. ``limit_store`` shares the limits, pauses and learned rates with other clients and processes
-    that use the same store, for instance :class:`~octoffm_async.cluster.stores.redis_limits.RedisLimits`; all must be
+    that use the same store, for instance :class:`~octoffm_async.cluster.RedisLimits`; all must be
     configured with the same limits.
     """
 

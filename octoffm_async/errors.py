@@ -145,7 +145,7 @@ class ValidationError(OctoffmError, ValueError):
         super().__init__(what, key, problems)
         self.what = what
         self.key = key
-        self.problems = tuple(problems)
+        self.problems: tuple[FieldProblem, ...] = tuple(problems)
 
     def __str__(self) -> str:
         named = f"{self.what} {self.key!r}" if self.key else self.what
@@ -250,8 +250,8 @@ class CallError(OctoffmError):
         self.operation = ""
         self.seller_id = ""
         self.attempts = 0
-        self.waited = 0.0
-        self.travelled = 0.0
+        self.waited: float = 0.0
+        self.travelled: float = 0.0
         self.retry_after: float | None = None
 
     def __str__(self) -> str:
@@ -350,7 +350,7 @@ class AnsweredError(CallError):
         self.status = status
         self.code = code
         self.title = title
-        self.field_errors = dict(field_errors or {})
+        self.field_errors: dict[str, Sequence[str]] = dict(field_errors or {})
         self.trace_id = trace_id
         self.retry_after = retry_after
         self.body = body
@@ -405,7 +405,7 @@ class PayloadConflictError(ConflictError):
     ) -> None:
         super().__init__(message, code=code, **answered)
         self.key = key
-        self.fields = tuple(fields)
+        self.fields: tuple[str, ...] = tuple(fields)
 
 
 class UnprocessableError(AnsweredError):

@@ -31,7 +31,7 @@ __all__ = [
     "TokenFetched",
 ]
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 logger.addHandler(logging.NullHandler())  # a library is silent until its program configures logging
 
 CircuitState = Literal["closed", "open", "probing"]

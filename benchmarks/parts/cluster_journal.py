@@ -95,14 +95,14 @@ class ClusterJournal:
         name = f"fill_{self._databases}"
         keys = [f"ORDER-{number:08d}" for number in range(rows)]
         async with self._journal(way, name) as journal:
-            book = await journal.begin_run(seller="S", operation="outbound.create")
+            journal_run = await journal.begin_run(seller="S", operation="outbound.create")
             wall, cpu, database = time.perf_counter(), time.process_time(), self._database_time()
             for start in range(0, rows, CHUNK):
                 part = keys[start : start + CHUNK]
-                await book.mark_sent([OutgoingItem(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
+                await journal_run.mark_sent([OutgoingItem(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
                 for key in part:
-                    book.record_outcome(key, State.CREATED, remote_id=REMOTE_ID)
-            await book.flush()
+                    journal_run.record_outcome(key, State.CREATED, remote_id=REMOTE_ID)
+            await journal_run.flush()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             database = self._database_time() - database
         figures = {"wall": wall / rows * 1e6, "cpu": cpu / rows * 1e6, "db": database / rows * 1e6}

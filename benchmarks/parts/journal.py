@@ -43,21 +43,21 @@ class Booking:
         self._journals += 1
         path = Path(self._folder.name) / f"{self._journals}.sqlite"
         async with SQLiteJournal(path, durability=self._durability) as journal:
-            book = await journal.begin_run(seller="S", operation="outbound.create")
-            return await timed(lambda: self._book(book, order["items"]))
+            journal_run = await journal.begin_run(seller="S", operation="outbound.create")
+            return await timed(lambda: self._journal_run(journal_run, order["items"]))
 
     async def close(self) -> None:
         """See Subject."""
         self._folder.cleanup()
 
-    async def _book(self, book: JournalRun, items: int) -> None:
+    async def _journal_run(self, journal_run: JournalRun, items: int) -> None:
         async def handle(key: object) -> None:
             name = cast("str", key)
-            await book.mark_sent([OutgoingItem(name, payload_hash(PAYLOAD), PAYLOAD)])
-            book.record_outcome(name, State.CREATED, remote_id=REMOTE_ID)
+            await journal_run.mark_sent([OutgoingItem(name, payload_hash(PAYLOAD), PAYLOAD)])
+            journal_run.record_outcome(name, State.CREATED, remote_id=REMOTE_ID)
 
         await spread_over(handle, [f"ORDER-{index:08d}" for index in range(items)], self._in_flight)
-        await book.flush()
+        await journal_run.flush()
 
 
 def run(options: Options) -> Result:

@@ -54,13 +54,13 @@ class LargeJournal:
 async def _write(path: Path, keys: Sequence[str]) -> dict[str, float]:
     started = time.perf_counter()
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="outbound.create")
+        journal_run = await journal.begin_run(seller="S", operation="outbound.create")
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
-            await book.mark_sent([OutgoingItem(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
+            await journal_run.mark_sent([OutgoingItem(key, payload_hash(PAYLOAD), PAYLOAD) for key in part])
             for key in part:
-                book.record_outcome(key, State.CREATED, remote_id=REMOTE_ID)
-        await book.finish()
+                journal_run.record_outcome(key, State.CREATED, remote_id=REMOTE_ID)
+        await journal_run.finish()
     size = path.stat().st_size  # noqa: ASYNC240  (nothing else runs here)
     return {"written": time.perf_counter() - started, "bytes": size / len(keys)}
 
@@ -69,13 +69,13 @@ async def _read(path: Path, keys: Sequence[str]) -> dict[str, float]:
     memory = Memory()
     times = [time.perf_counter()]
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="outbound.create")
-        await book.undecided()
+        journal_run = await journal.begin_run(seller="S", operation="outbound.create")
+        await journal_run.undecided()
         written = (await journal.runs())[0].id
         times.append(time.perf_counter())
         found = 0
         for start in range(0, len(keys), LOOK_UP):
-            found += sum(entry is not None for entry in await book.look_up(keys[start : start + LOOK_UP]))
+            found += sum(entry is not None for entry in await journal_run.look_up(keys[start : start + LOOK_UP]))
         times.append(time.perf_counter())
         seen = 0
         async for _ in journal.entries(written):

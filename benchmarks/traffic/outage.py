@@ -94,7 +94,7 @@ async def _run(outage: Outage) -> Figures:
     outcomes = Counter[str]()
     async with FulfillmentClient(settings, transport=api, hooks=()) as client:
         breaking = asyncio.create_task(_break(api, outage.way))
-        run: Run[Any]
+        run: Run[Any, Any]
         if outage.work == "orders":
             run = client.bulk.create_outbound(order(number) for number in range(items))
         else:

@@ -40,7 +40,7 @@ class FileTokenStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path: Path = Path(path).expanduser().absolute()
         self._file = TokenFile(self.path)
         self._clock = clock
         try:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .token import Token
 
 T = TypeVar("T")
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 STORE_TIMEOUT = 5.0
 """Seconds that a store may take for any operation."""

@@ -98,7 +98,7 @@ class TokenStore(Protocol):
     If a method raises, the store cannot be used now: the client logs one WARNING and goes on with a token of its own.
     ``ConfigurationError`` is passed on to the caller. A method that takes longer than 5 s counts as one that raised.
     Every method may be cancelled; a cancelled ``acquire_renewal_lock`` that acquired the lock must release it.
-    ``TokenAccount``, ``TokenRecord`` and the other types are in this module, :mod:`octoffm_async.auth.store`.
+    ``TokenAccount``, ``TokenRecord`` and the other types are in :mod:`octoffm_async.auth`.
     """
 
     def now(self) -> float:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
     from os import PathLike
 
+    from ..contract.common import StorageCountry
     from ..contract.inbound import InboundShipmentRequest
     from ..contract.operations import Operation
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
     from ..journal import Journal
     from .durable.status_tracking import InboundGoal, OutboundGoal
-    from .outcomes import Summary
+    from .outcomes import CreateOutcome, LookupOutcome, OrderOutcome, ProductOutcome, Summary
     from .stocks.lookup import StockLookupMethod
 
 T = TypeVar("T")
@@ -64,7 +65,9 @@ class Bulk:
     Common arguments: ``concurrency`` is the number of concurrent calls; ``on_progress`` is called with a
     :class:`Summary` at most four times a second and at the end; ``max_failures`` items may be refused, failed or
     unknown before the run stops with :class:`ErrorBudgetExceededError` (``None``: any number); ``drain`` is the number
-    of seconds that calls in flight may take when a run is stopped.
+    of seconds that calls in flight may take when a run is stopped; ``with_items`` puts the item of the input itself
+    onto its outcome, as ``outcome.item`` (of a resumed run, the request in the journal, if it can be read). The run
+    keeps items until they have their outcomes, no longer.
 
     The client logs references that an API may store in another form (blanks around them, invisible characters, not
     composed, more than 50 characters) before it sends the first of them, and counts them in
@@ -82,18 +85,25 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
+        with_items: bool = False,
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
         strict_references: bool | None = None,
-    ) -> Run[FulfillmentProduct]:
+    ) -> Run[FulfillmentProduct, ProductOutcome]:
         """Register products, a hundred per call.
 
         Outcomes: Created, Refused, Failed, Unknown, Skipped.
 
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
-        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(
+            workers=concurrency,
+            on_progress=on_progress,
+            max_failures=max_failures,
+            drain=drain,
+            with_items=with_items,
+        )
         journaling = None if journal is None else self._journaling(CREATE_PRODUCTS, journal, patience, resend_unknown)
         return self._creation(CREATE_PRODUCTS, products, options, journaling, strict=strict_references)
 
@@ -105,6 +115,7 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
+        with_items: bool = False,
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
@@ -112,7 +123,7 @@ class Bulk:
         follow: OutboundGoal | None = None,
         follow_for: float = FOLLOW_FOR,
         strict_references: bool | None = None,
-    ) -> Run[OutboundShipmentRequest]:
+    ) -> Run[OutboundShipmentRequest, OrderOutcome]:
         """Order shipments, one per call.
 
         Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
@@ -121,7 +132,13 @@ class Bulk:
         parcel. Marketplace orders in supply mode ``Fulfillment`` must not be among the requests: Octopia ships them by
         itself, and sending one would ship it twice (documented).
         """
-        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(
+            workers=concurrency,
+            on_progress=on_progress,
+            max_failures=max_failures,
+            drain=drain,
+            with_items=with_items,
+        )
         journaling = (
             None
             if journal is None
@@ -147,6 +164,7 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
+        with_items: bool = False,
         journal: Journal | str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
@@ -154,14 +172,20 @@ class Bulk:
         follow: InboundGoal | None = None,
         follow_for: float = FOLLOW_FOR,
         strict_references: bool | None = None,
-    ) -> Run[InboundShipmentRequest]:
+    ) -> Run[InboundShipmentRequest, OrderOutcome]:
         """Announce supply orders, one per call.
 
         Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped.
 
         Without a journal, an order whose response was lost is Unknown, and the run never sends it again.
         """
-        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(
+            workers=concurrency,
+            on_progress=on_progress,
+            max_failures=max_failures,
+            drain=drain,
+            with_items=with_items,
+        )
         journaling = (
             None
             if journal is None
@@ -188,10 +212,11 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
-    ) -> Run[str]:
+        with_items: bool = False,
+    ) -> Run[str, LookupOutcome]:
         """Look up stocks by the seller's references.
 
-        Outcomes: Found (with its stocks), Missing, Failed, Skipped.
+        Outcomes: Found (with its stocks), Missing, Refused (it cannot be looked up), Failed, Skipped.
 
         All stocks of a reference count: ``Found.quantities`` sums them. ``how`` chooses the method:
 
@@ -207,7 +232,13 @@ class Bulk:
         is Failed.
         """
         job = LookupStocks(self._scope, workers=concurrency, how=how)
-        options = RunOptions(workers=1, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(
+            workers=1,
+            on_progress=on_progress,
+            max_failures=max_failures,
+            drain=drain,
+            with_items=with_items,
+        )
         return Run(job, references, options)
 
     async def prove_stock_filter(self) -> FilterProof:
@@ -223,7 +254,7 @@ class Bulk:
     def scan_stocks(
         self,
         *,
-        storage_country: str | None = None,
+        storage_country: StorageCountry | None = None,
         delivery_country: str | None = None,
         concurrency: int = PAGES_UNDER_WAY,
         overlap: float = OVERLAP,
@@ -258,10 +289,11 @@ class Bulk:
         on_progress: Callable[[Summary], None] | None = None,
         max_failures: int | None = None,
         drain: float = 30.0,
+        with_items: bool = False,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
         verify_first: bool = False,
-    ) -> Run[StoredItem]:
+    ) -> Run[StoredItem, CreateOutcome]:
         """Resume a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
 
         The run first looks up the undecided items; items that are absent or failed, and unknown items that are proven
@@ -271,13 +303,19 @@ class Bulk:
 
         The run raises :class:`ConfigurationError` if the journal has no such run, or it is another seller's.
         """
-        options = RunOptions(workers=concurrency, on_progress=on_progress, max_failures=max_failures, drain=drain)
+        options = RunOptions(
+            workers=concurrency,
+            on_progress=on_progress,
+            max_failures=max_failures,
+            drain=drain,
+            with_items=with_items,
+        )
         job = ResumeJob(
             self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
         )
         return Run(job, job, options)
 
-    def create(
+    def _create(
         self,
         operation: str,
         items: Iterable[Any] | AsyncIterable[Any],
@@ -285,7 +323,7 @@ class Bulk:
         journaling: JournalOptions,
         on_progress: Callable[[Summary], None] | None = None,
         drain: float = 30.0,
-    ) -> Run[Any]:
+    ) -> Run[Any, CreateOutcome]:
         """Create items with the operation of that name, as a part of a journal's run that several processes share.
 
         Raises:
@@ -307,7 +345,7 @@ class Bulk:
         follower: StatusTracker | None = None,
         verify: float | None = None,
         strict: bool | None = None,
-    ) -> Run[T]:
+    ) -> Run[T, Any]:
         options_of_calls = self._scope.options.changed(strict_references=strict)
         scope = SellerSession(self._scope.session, self._scope.seller_id, options_of_calls)
         verification = None

@@ -11,8 +11,8 @@ from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUC
 from ..contract.requests.fingerprints import fingerprints
 from ..errors import CallError, ConfigurationError
 from ..resources.believing import IdVerifier
-from ..resources.inbound import Inbound, check_supply_order
-from ..resources.outbound import Outbound, check_shipment
+from ..resources.inbound import check_supply_order, send_supply_order
+from ..resources.outbound import check_shipment, send_shipment
 from .durable.settings import outcome_of_match
 from .job import RUN_ENDING, Job
 from .odd_references import OddReferences
@@ -23,17 +23,17 @@ from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..session.decoding.known_ids import Doubt
+    from ..session.decoding.known_ids import Doubt, KnownIds
     from ..session.seller_session import SellerSession
     from ..session.session import Result
     from ..transport.connection_history import ConnectionHistory
     from .job import Deliver
     from .outcomes import Outcome
-    from .reconciliation.gathering import RemoteMatch
+    from .reconciliation.lookup_findings import RemoteMatch
     from .reconciliation.remote_lookup import RemoteLookup
     from .reconciliation.verification import Verification
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 LOOK_AHEAD = 256
 """Number of items that are looked up together."""
@@ -73,16 +73,16 @@ class CreateOrders(Job[OrderT]):
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
         check: Callable[[OrderT], None],
-        believing: IdVerifier,
+        id_verifier: IdVerifier,
         takes_encoded: bool = False,
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
     ) -> None:
-        self.key = attrgetter("reference")
+        self.key: Callable[[OrderT], str] = attrgetter("reference")
         self.check = check
         self.send = send
         self.takes_encoded = takes_encoded
-        self._believing = believing
+        self._id_verifier = id_verifier
         self._alone = alone
         self._take: Callable[[str, str, ConnectionHistory | None], Doubt | None]
         self._held: dict[str, _Held] = {}
@@ -95,7 +95,7 @@ class CreateOrders(Job[OrderT]):
         return fingerprints(items)
 
     async def start(self) -> None:
-        self.given = self._believing.given
+        self.given: KnownIds | None = self._id_verifier.given
         self._take = self.given.take
 
     async def screen(self, items: list[OrderT], prints: list[bytes]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002
@@ -103,7 +103,7 @@ class CreateOrders(Job[OrderT]):
             return items, []
         self._verification = self._verification or self._verify()
         if self.stop_requested:
-            self._verification.hurry()
+            self._verification.request_stop()
         if (found := await self._verification.findings(self.keys(items))) is None:
             return [], [not_looked_up(item.reference) for item in items]
         absent: list[OrderT] = []
@@ -121,7 +121,7 @@ class CreateOrders(Job[OrderT]):
     def request_stop(self) -> None:
         super().request_stop()
         if self._verification is not None:
-            self._verification.hurry()
+            self._verification.request_stop()
 
     async def close(self) -> None:
         if self._verification is not None:
@@ -143,8 +143,8 @@ class CreateOrders(Job[OrderT]):
         """Read orders with an odd id, unless other orders have meanwhile shown that such ids are right."""
         while self._held and not self.stop_requested:
             reference, held = next(iter(self._held.items()))
-            doubt = self._believing.given.take(reference, held.id, held.history)
-            right = doubt is None or (doubt.odd and await self._believing.look_up(reference, held.id))
+            doubt = self._id_verifier.given.take(reference, held.id, held.history)
+            right = doubt is None or (doubt.odd and await self._id_verifier.look_up(reference, held.id))
             del self._held[reference]
             await deliver(Created(key=reference, id=held.id) if right else Unknown(key=reference, reason=held.reason))
 
@@ -153,7 +153,7 @@ class CreateOrders(Job[OrderT]):
 
     def _doubted(self, reference: str, found: str, history: ConnectionHistory | None, doubt: Doubt) -> Outcome | None:
         if doubt.odd:
-            self._believing.look_up_in_background(reference, found)
+            self._id_verifier.look_up_in_background(reference, found)
             if self._alone and len(self._held) < HELD_MOST:
                 self._held[reference] = _Held(found, history, doubt.reason)
                 return None
@@ -192,11 +192,11 @@ def job_of(
     Raises:
         ConfigurationError: no creation has this name.
     """
-    job, finder = _job_of(operation, scope, alone=alone, verify=verify)
+    job, lookup = _job_of(operation, scope, alone=alone, verify=verify)
     what, field = _WORDS[operation]
     job.odd = OddReferences(what, field, strict=bool(scope.options.strict_references))
     job.check = job.odd.checking(job.check, job.key)
-    return job, finder
+    return job, lookup
 
 
 def _job_of(
@@ -207,9 +207,9 @@ def _job_of(
             return CreateProducts(scope), ProductLookup(scope)
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
-                send=Outbound(scope).send,
+                send=partial(send_shipment, scope),
                 check=partial(_check, scope, check_shipment),
-                believing=IdVerifier(scope, CREATE_OUTBOUND),
+                id_verifier=IdVerifier(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
                 alone=alone,
                 verify=verify,
@@ -217,9 +217,9 @@ def _job_of(
             return orders, OrderLookup(scope, "outbound")
         case CREATE_INBOUND.name:
             supplies = CreateOrders(
-                send=Inbound(scope).send,
+                send=partial(send_supply_order, scope),
                 check=partial(_check, scope, check_supply_order),
-                believing=IdVerifier(scope, CREATE_INBOUND),
+                id_verifier=IdVerifier(scope, CREATE_INBOUND),
                 alone=alone,
                 verify=verify,
             )

@@ -9,10 +9,11 @@ from ..errors import ValidationError
 from .durable.settings import conflict_within, refused_conflict
 from .item_source import END, End, Source
 from .outcomes import Refused, Skipped, refused_locally
+from .output import ItemOutcomeQueue
 from .prefetch import Prefetcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator
+    from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 
     from .job import Job, RunOptions
     from .outcomes import Outcome
@@ -27,13 +28,14 @@ class RunInput(Generic[T]):
     def __init__(
         self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions, delivery: OutcomeQueue
     ) -> None:
-        self.stopping = False
+        self.stopping: bool = False
         """True once no more items are to be handled."""
-        self.is_screened = job.look_ahead > 1
+        self.is_screened: bool = job.look_ahead > 1
         """True if items are screened ahead of the workers."""
         self._job = job
         self._options = options
         self._delivery = delivery
+        self._items = delivery if isinstance(delivery, ItemOutcomeQueue) else None
         self._seen = SeenKeys(fingerprints=job.fingerprints)
         self._source = Source(items)
         self._ahead = Prefetcher(self._screened, low=0)
@@ -50,6 +52,13 @@ class RunInput(Generic[T]):
             return refused_locally(error)
         key = job.key(item)
         return None if seen.add_item(key, item) else seen_before(key, item, seen, *job.fingerprints((item,)))
+
+    def outcome_before_with_item(self, item: T) -> Outcome | None:
+        """Return :meth:`outcome_before` with its item, or keep the item for its outcome to come."""
+        if (outcome := self.outcome_before(item)) is not None:
+            return self._of_item(outcome, item)
+        self._keep([item])
+        return None
 
     def begin(self) -> None:
         """Take the settings that the job knows once it has started."""
@@ -110,8 +119,9 @@ class RunInput(Generic[T]):
         """Return the next item that may be valid and is no duplicate."""
         while not self.stopping:
             item = await self._source.next()
-            right, _, outcomes = sort_out([item], self._job, self._seen)
+            right, _, outcomes = sort_out([item], self._job, self._seen, self._of_item)
             if right:
+                self._keep(right)
                 return item
             for outcome in outcomes:
                 await self._delivery.in_turn(outcome)
@@ -123,7 +133,8 @@ class RunInput(Generic[T]):
         if not chunk:
             return None
         try:
-            some, prints, outcomes = sort_out(chunk, self._job, self._seen)
+            some, prints, outcomes = sort_out(chunk, self._job, self._seen, self._of_item)
+            self._keep(some)
             wanted, known = await self._job.screen(some, prints)
         except BaseException:
             undecided = self._job.undecided_keys()
@@ -168,11 +179,29 @@ class RunInput(Generic[T]):
 
     def _skip(self, batch: Iterable[T]) -> None:
         for item in batch:
-            self._delivery.now(Skipped(key=self._job.key(item), reason="the run was stopped before it was sent"))
+            outcome = Skipped(key=self._job.key(item), reason="the run was stopped before it was sent")
+            self._delivery.now(self._of_item(outcome, item))
+
+    def _keep(self, items: Iterable[T]) -> None:
+        """Keep accepted items for their outcomes, if these are to have them."""
+        if self._items is not None:
+            for item in items:
+                self._items.keep(self._job.key(item), self._job.original(item))
+
+    def _of_item(self, outcome: Outcome, item: T) -> Outcome:
+        """Return the outcome of an item with this item, if it is to have it."""
+        return outcome if self._items is None else self._items.of_item(outcome, self._job.original(item))
 
 
-def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list[bytes], list[Outcome]]:
-    """Return a chunk's valid new items, their fingerprints, and the outcomes of the others."""
+def bare(outcome: Outcome, item: object) -> Outcome:  # noqa: ARG001  (the item is what others add)
+    """Return the outcome as it is."""
+    return outcome
+
+
+def sort_out(
+    chunk: list[T], job: Job[T], seen: SeenKeys, of_item: Callable[[Outcome, T], Outcome] = bare
+) -> tuple[list[T], list[bytes], list[Outcome]]:
+    """Return a chunk's valid new items, their fingerprints, and the outcomes of the others, made ``of_item``."""
     right: list[T] = []
     outcomes: list[Outcome] = []
     check, key_of = job.check, job.key
@@ -180,7 +209,7 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
         try:
             check(item)
         except ValidationError as error:
-            outcomes.append(refused_locally(error))
+            outcomes.append(of_item(refused_locally(error), item))
         else:
             right.append(item)
     keys = list(map(key_of, right))
@@ -189,7 +218,9 @@ def sort_out(chunk: list[T], job: Job[T], seen: SeenKeys) -> tuple[list[T], list
     if all(new):
         return right, prints, outcomes
     together = list(zip(keys, right, prints, new, strict=True))
-    outcomes += [seen_before(key, item, seen, print_) for key, item, print_, is_new in together if not is_new]
+    outcomes += [
+        of_item(seen_before(key, item, seen, print_), item) for key, item, print_, is_new in together if not is_new
+    ]
     fresh = [(item, print_) for _, item, print_, is_new in together if is_new]
     return [item for item, _ in fresh], [print_ for _, print_ in fresh], outcomes
 

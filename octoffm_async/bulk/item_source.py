@@ -37,7 +37,7 @@ class Source(Generic[T]):
             self._sync = iter(items)
         made = self._sync if self._async is None else self._async
         self._ours = made is not items or inspect.isgenerator(made) or inspect.isasyncgen(made)
-        self._turn = asyncio.Lock()
+        self._anext_lock = asyncio.Lock()
         self._ended = self._stopped = False
         self._readers: set[asyncio.Task[Any]] = set()
 
@@ -78,7 +78,7 @@ class Source(Generic[T]):
         reader = cast("asyncio.Task[Any]", asyncio.current_task())
         self._readers.add(reader)
         try:
-            async with self._turn:  # an async generator allows one anext() at a time
+            async with self._anext_lock:  # an async generator allows one anext() at a time
                 return await self._next(self._async)
         except asyncio.CancelledError:
             if not self._stopped:

@@ -41,6 +41,8 @@ class Job(Generic[T]):
     """Low-water mark of screened items, at which the next ones are screened; known once the job is started."""
     one_by_one: bool = False
     """True if each item is one call: :meth:`send` begins it, :meth:`outcome` or :meth:`outcome_of_error` ends it."""
+    reads_only: bool = False
+    """True if the calls of the job change nothing, so that an interrupted item is failed and not unknown."""
     takes_encoded: bool = False
     """True if :meth:`send` also takes an item's encoded request, as the journal stores it."""
     given: KnownIds | None = None
@@ -53,6 +55,10 @@ class Job(Generic[T]):
     def fingerprints(self, items: Sequence[T]) -> list[bytes]:
         """Return fingerprints that distinguish items of one reference; empty where the reference is enough."""
         return [b""] * len(items)
+
+    def original(self, item: T) -> object:
+        """Return the form of an item that the caller knows, for ``outcome.item``."""
+        return item
 
     def keys(self, items: Iterable[T]) -> list[str]:
         """Return the business references of many items."""
@@ -115,12 +121,13 @@ class Job(Generic[T]):
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of a run. ``drain`` is in seconds."""
+    """Options of a run. ``drain`` is in seconds; ``with_items`` puts each item onto its outcome."""
 
     workers: int
     on_progress: Callable[[Summary], None] | None = None
     max_failures: int | None = None
     drain: float = 30.0
+    with_items: bool = False
 
     def __post_init__(self) -> None:
         if self.workers < 1 or not self.drain >= 0:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from ..contract.requests.checks import FieldProblem, reference_oddity
 from ..errors import ValidationError
-from .reconciliation.likeness import tidied
+from .reconciliation.reference_matching import tidied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 COMPARED = 10_000
 """Number of references that are compared with each other at a time."""
@@ -39,7 +39,7 @@ class OddReferences:
     def __init__(self, what: str, field: str, *, strict: bool = False, compared: int = COMPARED) -> None:
         self.on_warning: Callable[[str], None] = _warn
         """Function that is called with each warning; by default it writes to the log."""
-        self.count = 0
+        self.count: int = 0
         self.first: list[str] = []
         """Descriptions of the first few odd references, for people."""
         self._what = what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import msgspec
 
@@ -14,12 +14,24 @@ from ..errors import BadRequestError, CallError, ConflictError, UnprocessableErr
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from typing_extensions import TypeVar  # of the type checkers: nothing has to be installed
+
+    IdT_co = TypeVar("IdT_co", bound=str | None, default=str | None, covariant=True)
+else:
+    from typing import TypeVar
+
+    IdT_co = TypeVar("IdT_co", covariant=True)
+
 __all__ = [
+    "CreateOutcome",
     "Created",
     "Failed",
     "Found",
+    "LookupOutcome",
     "Missing",
+    "OrderOutcome",
     "Outcome",
+    "ProductOutcome",
     "Refused",
     "Skipped",
     "Summary",
@@ -30,12 +42,24 @@ __all__ = [
 class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     key: str
     """The item's business reference."""
+    item: Any = None
+    """The item of the input itself, in a run with ``with_items=True``. The ``repr`` does not show it."""
+
+    def __repr__(self) -> str:
+        """Show the outcome without the item, which has the data of a customer."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "item"]
 
 
-class Created(_Outcome, frozen=True, kw_only=True, gc=False):
-    """Outcome of an item that exists now. ``id`` is the API's, where the response has one."""
+class Created(_Outcome, Generic[IdT_co], frozen=True, kw_only=True, gc=False):
+    """Outcome of an item that exists now.
 
-    id: str | None = None
+    ``id`` is the API's: a text for orders (``Created[str]``), ``None`` for products (``Created[None]``).
+    """
+
+    id: IdT_co = cast("IdT_co", None)
 
 
 class Refused(_Outcome, frozen=True, kw_only=True):
@@ -64,14 +88,14 @@ class Unknown(_Outcome, frozen=True, kw_only=True):
     retry_after: float | None = None
 
 
-class Skipped(_Outcome, frozen=True, kw_only=True, gc=False):
+class Skipped(_Outcome, Generic[IdT_co], frozen=True, kw_only=True, gc=False):
     """Outcome of an item that was not sent: a duplicate in the input, a stopped run, or an outcome in the journal.
 
     ``earlier`` is the outcome in the journal.
     """
 
     reason: str
-    earlier: Created | Refused | None = None
+    earlier: Created[IdT_co] | Refused | None = None
 
 
 class Found(_Outcome, frozen=True, kw_only=True):
@@ -96,7 +120,16 @@ class Missing(_Outcome, frozen=True, kw_only=True):
     reason: str
 
 
-Outcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped | Found | Missing
+OrderOutcome: TypeAlias = Created[str] | Refused | Failed | Unknown | Skipped[str]
+"""Outcomes of ``create_outbound`` and ``create_inbound``; the id of a created order is a text."""
+ProductOutcome: TypeAlias = Created[None] | Refused | Failed | Unknown | Skipped[None]
+"""Outcomes of ``create_products``; the API gives registered products no id."""
+CreateOutcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped
+"""Outcomes of a run that creates items of any kind, such as ``resume``."""
+LookupOutcome: TypeAlias = Found | Missing | Refused | Failed | Skipped
+"""Outcomes of ``lookup_stocks``; Refused is a reference that cannot be looked up, such as an empty one."""
+Outcome: TypeAlias = CreateOutcome | LookupOutcome
+"""Outcomes of all runs."""
 
 
 class Summary(msgspec.Struct, kw_only=True):

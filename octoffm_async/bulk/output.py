@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-import msgspec
+from msgspec.structs import replace
 
 from ..errors import ErrorBudgetExceededError
 from .outcomes import Created, Outcome, Summary
@@ -121,7 +121,7 @@ class OutcomeQueue(BoundedQueue[Outcome]):
         self._progress_at = 0.0
         self._started = 0.0
         self._watched = options.max_failures is not None or options.on_progress is not None
-        self.summary = Summary()
+        self.summary: Summary = Summary()
 
     def begin(self) -> None:
         """Start the clock."""
@@ -182,7 +182,7 @@ class OutcomeQueue(BoundedQueue[Outcome]):
             self.summary.seconds = now - self._started
             if self._options.on_progress is not None:
                 try:
-                    self._options.on_progress(msgspec.structs.replace(self.summary))
+                    self._options.on_progress(replace(self.summary))
                 except Exception as error:  # noqa: BLE001  (raised to the consumer, behind the outcomes)
                     self._end(error)
 
@@ -195,3 +195,51 @@ class OutcomeQueue(BoundedQueue[Outcome]):
             )
         if self._options.on_progress is not None:
             self.report()
+
+
+_NO_ITEM: Final = object()
+"""Mark of an outcome whose item is ``None`` itself, so that it does not get the item of another one with its key."""
+
+
+class ItemOutcomeQueue(OutcomeQueue):
+    """Queue that puts the items of the input onto their outcomes.
+
+    Keys of accepted items are unique in a run, so that the outcome of such an item is recognised by its key. Outcomes
+    of other items (invalid ones, duplicates, those of a stopped run) are made by the input, which knows the item
+    (:meth:`of_item`). Only items without an outcome are kept.
+    """
+
+    def __init__(self, options: RunOptions, end: Callable[[Exception], None]) -> None:
+        super().__init__(options, end)
+        self._kept: dict[str, object] = {}
+
+    def keep(self, key: str, item: object) -> None:
+        """Keep an accepted item until its outcome is put into the queue."""
+        self._kept[key] = item
+
+    @staticmethod
+    def of_item(outcome: Outcome, item: object) -> Outcome:
+        """Return the outcome with its item."""
+        return replace(outcome, item=_NO_ITEM if item is None else item)
+
+    async def in_turn(self, outcome: Outcome) -> None:
+        await super().in_turn(self._with_item(outcome))
+
+    def offer(self, outcome: Outcome) -> bool:
+        return self.has_room(1) and super().offer(self._with_item(outcome))
+
+    def now(self, outcome: Outcome) -> None:
+        super().now(self._with_item(outcome))
+
+    def all_now(self, outcomes: list[Outcome]) -> None:
+        super().all_now(list(map(self._with_item, outcomes)))
+
+    def close(self) -> None:
+        self._kept.clear()
+        super().close()
+
+    def _with_item(self, outcome: Outcome) -> Outcome:
+        item: Any = outcome.item
+        if item is not None:
+            return replace(outcome, item=None) if item is _NO_ITEM else outcome
+        return replace(outcome, item=self._kept.pop(outcome.key, None))

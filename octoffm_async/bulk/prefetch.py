@@ -49,7 +49,7 @@ class Prefetcher(Generic[T]):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._error: Exception | None = None
-        self.ready = self._taken()
+        self.ready: Iterator[T | End] = self._taken()
         """Iterator over items that are available without waiting; it yields ``END`` each time there is none."""
 
     async def next(self) -> T:

@@ -10,7 +10,7 @@ from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..contract.requests.fingerprints import fingerprints
 from ..errors import AnsweredError, CallError
-from ..resources.products import UNCONFIRMED, Products, check_product
+from ..resources.products import UNCONFIRMED, check_product, read_products_back, send_products
 from ..session.seller_session import SellerSession
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
@@ -37,12 +37,11 @@ class CreateProducts(Job[FulfillmentProduct]):
     chunk's deadline allows, and are refused after that.
     """
 
-    batch = CREATE_PRODUCTS.max_items
+    batch: int = CREATE_PRODUCTS.max_items
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
         self.batch = scope.session.translation.max_items(CREATE_PRODUCTS)
-        self._products = Products(scope)
         self._unconfirmed: dict[str, None] = {}
 
     def key(self, item: FulfillmentProduct) -> str:
@@ -56,13 +55,15 @@ class CreateProducts(Job[FulfillmentProduct]):
         self._scope.check_extra("product", item)
 
     async def handle(self, items: Sequence[FulfillmentProduct], deliver: Deliver) -> None:
-        ends = asyncio.get_running_loop().time() + (self._scope.options.deadline or self._scope.session.config.deadline)
+        ends_at = asyncio.get_running_loop().time() + (
+            self._scope.options.deadline or self._scope.session.config.deadline
+        )
         over_quota: dict[str, Refused] = {}
         groups = [list(items)]
         while groups:
             group = groups.pop()
             try:
-                results = await self._within(ends if over_quota else None).send(group)
+                results = await send_products(self._within(ends_at if over_quota else None), group)
             except RUN_ENDING:
                 raise
             except CallError as error:
@@ -74,20 +75,20 @@ class CreateProducts(Job[FulfillmentProduct]):
                     given_up = isinstance(outcome, Failed) and error.retryable
                     await deliver(over_quota.get(outcome.key, outcome) if given_up else outcome)
             else:
-                refused = await self._tell(group, results, deliver)
+                refused = await self._deliver_results(group, results, deliver)
                 over_quota |= {outcome.key: outcome for outcome in refused}
-                if self.stop_requested or asyncio.get_running_loop().time() >= ends:
+                if self.stop_requested or asyncio.get_running_loop().time() >= ends_at:
                     for outcome in refused:
                         await deliver(outcome)
                 elif refused:
-                    again = {outcome.key for outcome in refused}
-                    groups.append([product for product in group if self.key(product) in again])
+                    to_resend = {outcome.key for outcome in refused}
+                    groups.append([product for product in group if self.key(product) in to_resend])
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back, once for all, the products that were accepted without a result."""
         if not self._unconfirmed:
             return
-        for result in await self._products.read_back(list(self._unconfirmed)):
+        for result in await read_products_back(self._scope, list(self._unconfirmed)):
             if result.status != UNCONFIRMED:
                 del self._unconfirmed[result.seller_product_reference]
                 await deliver(Created(key=result.seller_product_reference))
@@ -99,22 +100,20 @@ class CreateProducts(Job[FulfillmentProduct]):
     async def _set_apart(
         self, group: list[FulfillmentProduct], error: AnsweredError, deliver: Deliver
     ) -> list[list[FulfillmentProduct]]:
-        refused, again = _set_apart(group, error)
+        refused, to_resend = _set_apart(group, error)
         for product, message in refused:
             code = error.code or str(error.status)
             await deliver(Refused(key=self.key(product), code=code, message=message, error=error))
-        return again
+        return to_resend
 
-    def _within(self, ends: float | None) -> Products:
-        """Return products whose calls end by then, if it is given."""
-        if ends is None:
-            return self._products
-        left = max(1e-3, ends - asyncio.get_running_loop().time())
-        return Products(
-            SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
-        )
+    def _within(self, ends_at: float | None) -> SellerSession:
+        """Return a session whose calls end by then, if it is given."""
+        if ends_at is None:
+            return self._scope
+        left = max(1e-3, ends_at - asyncio.get_running_loop().time())
+        return SellerSession(self._scope.session, self._scope.seller_id, self._scope.options.changed(deadline=left))
 
-    async def _tell(
+    async def _deliver_results(
         self, group: list[FulfillmentProduct], results: list[ProductResult] | None, deliver: Deliver
     ) -> list[Refused]:
         """Deliver decided outcomes; return those that were refused for a quota."""
@@ -153,12 +152,12 @@ def _set_apart(
     if len(group) == 1:
         return [(group[0], str(error))], []
     messages: dict[int, list[str]] = {}
-    for field, told in error.field_errors.items():
+    for field, texts in error.field_errors.items():
         if (place := _PLACE.search(field)) and int(place[1]) < len(group):
             name = _PLACE.sub("", field, count=1).lstrip(".")  # the caller does not know an index in the chunk
-            messages.setdefault(int(place[1]), []).append(f"{name}: {', '.join(told)}")
+            messages.setdefault(int(place[1]), []).append(f"{name}: {', '.join(texts)}")
     if not messages:
         middle = len(group) // 2
         return [], [group[:middle], group[middle:]]
     rest = [product for place, product in enumerate(group) if place not in messages]
-    return [(group[place], "; ".join(told)) for place, told in messages.items()], [rest] if rest else []
+    return [(group[place], "; ".join(texts)) for place, texts in messages.items()], [rest] if rest else []

@@ -6,7 +6,7 @@ The way of an item through a run:
 
 1. *Input.* The run pulls the item from the caller's iterable (:mod:`.item_source`), and never reads further ahead than
 its workers need.
-2. *Checks* (:mod:`.intake`, :mod:`.intake`). The job validates the item: an invalid one is ``Refused`` and never sent.
+2. *Checks* (:mod:`.intake`). The job validates the item: an invalid one is ``Refused`` and never sent.
    The run compares its key with all earlier keys of the input (:mod:`..disk.seen_keys`): a duplicate is ``Skipped``,
    and a duplicate with another payload is ``Refused``.
 3. *Screening*, in jobs that look items up before they send them (with a journal or ``verify_first``). The run
@@ -35,14 +35,14 @@ The end of a run:
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 from ..errors import ClosedError, is_outcome_unknown
 from .intake import RunInput
 from .item_source import END, broken_off
 from .job import RUN_ENDING
 from .outcomes import Failed, Outcome, Skipped, Unknown
-from .output import OutcomeQueue
+from .output import ItemOutcomeQueue, OutcomeQueue
 from .prefetch import end_all
 
 if TYPE_CHECKING:
@@ -52,18 +52,25 @@ if TYPE_CHECKING:
     from .job import Job, RunOptions
     from .odd_references import OddReferences
     from .outcomes import Summary
+    from .output import BoundedQueue
 
 T = TypeVar("T")
+OutcomeT_co = TypeVar("OutcomeT_co", bound=Outcome, covariant=True)
 
 
-class Run(Generic[T]):
-    """One bulk run; enter it once, and iterate it for outcomes in the order in which they become known."""
+class Run(Generic[T, OutcomeT_co]):
+    """One bulk run; enter it once, and iterate it for outcomes in the order in which they become known.
+
+    ``Run[Item, Outcome]`` names the type of the items and that of their outcomes: a ``match`` over the outcomes that
+    this run has is exhaustive, and ``assert_never`` passes in its last case.
+    """
 
     def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions) -> None:
-        self.leftover: list[Outcome] = []
+        self.leftover: list[OutcomeT_co] = []
         self._job = job
         self._options = options
-        self._delivery = OutcomeQueue(options, self._end)
+        self._delivery = (ItemOutcomeQueue if options.with_items else OutcomeQueue)(options, self._end)
+        self._outcomes = cast("BoundedQueue[OutcomeT_co]", self._delivery)  # a job makes the outcomes of its kind only
         self._intake = RunInput(job, items, options, self._delivery)
         self._main: asyncio.Task[None] | None = None
         self._taken = False
@@ -87,12 +94,12 @@ class Run(Generic[T]):
             try:
                 await self._settle()
             finally:
-                self.leftover = self._delivery.rest()
+                self.leftover = self._outcomes.rest()
         if exc is None:
             self._raise_error()
 
     @property
-    def odd(self) -> OddReferences | None:
+    def _odd(self) -> OddReferences | None:
         """Check of odd references; ``None`` where items have no reference of their own."""
         return self._job.odd
 
@@ -107,14 +114,14 @@ class Run(Generic[T]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Outcome:
+    async def __anext__(self) -> OutcomeT_co:
         if self._main is None:
             raise ClosedError("a run must be entered before it is iterated: async with … as run")
         self._taken = True
-        if (outcome := self._delivery.get_nowait()) is not None:
+        if (outcome := self._outcomes.get_nowait()) is not None:
             return outcome
         try:
-            return await self._delivery.get()
+            return await self._outcomes.get()
         except StopAsyncIteration:
             self._raise_error()
             raise
@@ -208,7 +215,8 @@ class Run(Generic[T]):
     async def _decide_items(self) -> None:
         """Handle items one by one, in each worker; attributes are looked up once, as the loop runs for every item."""
         job, intake, delivery, summary = self._job, self._intake, self._delivery, self._delivery.summary
-        send, outcome_of, outcome_before = job.send, job.outcome, intake.outcome_before
+        send, outcome_of = job.send, job.outcome
+        outcome_before = intake.outcome_before_with_item if self._options.with_items else intake.outcome_before
         screened, ready, offer = intake.is_screened, intake.ready, delivery.offer
         try:
             while not intake.stopping:
@@ -271,13 +279,15 @@ class Run(Generic[T]):
             self._delivery.summary.in_flight -= len(batch)
 
     def _settle_rest(self, batch: list[T], decided: set[str], error: BaseException) -> None:
-        """Deliver outcomes of interrupted items: unknown if they may have been sent, else failed or skipped."""
+        """Deliver outcomes of interrupted items: unknown if they may have changed something, else failed or skipped."""
         decided |= self._job.undecided_keys()  # these get their outcomes at the end
         for key in [key for item in batch if (key := self._job.key(item)) not in decided]:
             if isinstance(error, RUN_ENDING):
                 self._delivery.now(Failed(key=key, error=error))
             elif isinstance(error, asyncio.CancelledError) and not is_outcome_unknown(error):
                 self._delivery.now(Skipped(key=key, reason="the run was stopped before it was sent"))
+            elif self._job.reads_only:
+                self._delivery.now(Failed(key=key, error=error if isinstance(error, Exception) else broken_off()))
             else:
                 cause = error if isinstance(error, Exception) else None
                 self._delivery.now(Unknown(key=key, reason=f"broken off: {type(error).__name__} {error}", error=cause))

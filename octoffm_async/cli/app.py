@@ -81,7 +81,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("octoffm: interrupted\n")
         return code_of(error)
     except click.ClickException as error:
-        return _told(error)
+        return _print_error(error)
     except Exception as error:
         from .errors import EXPECTED
 
@@ -91,11 +91,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
             import traceback
 
             traceback.print_exc()
-        return _told(error)
+        return _print_error(error)
     return int(result or 0)
 
 
-def _told(error: Exception) -> int:
+def _print_error(error: Exception) -> int:
     from .advice import advice_for
     from .errors import code_of, details_of, line_of
 

@@ -49,7 +49,7 @@ class OpenEnumParam(_Type):
 
     def __init__(self, values: type[OpenEnum]) -> None:
         self._values = values
-        self.name = values.__name__
+        self.name: str = values.__name__
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
         return "|".join(self._values)
@@ -59,8 +59,8 @@ class OpenEnumParam(_Type):
             self.fail(f"is empty: {', '.join(self._values)}", param, ctx)
         found = self._values(str(value).strip())
         if not found.known:
-            told = f"{found.value!r} is not one of {', '.join(self._values)}; it is used unchanged"
-            click.echo(f"octoffm: {told}", err=True)
+            message = f"{found.value!r} is not one of {', '.join(self._values)}; it is used unchanged"
+            click.echo(f"octoffm: {message}", err=True)
         return str(found.value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002

@@ -53,7 +53,7 @@ class TablePrinter:
         self._waiting: list[list[str]] = []
         self._widths: list[int] = []
         self._hidden = ""
-        self.count = 0
+        self.count: int = 0
 
     def add(self, item: object) -> None:
         """Add one row."""
@@ -70,7 +70,7 @@ class TablePrinter:
         """Write the rows that were kept back, and name the columns that had no room."""
         if self._waiting and not self._widths:
             self._begin()
-        self._tell_hidden()
+        self._print_hidden()
 
     def _begin(self) -> None:
         titles = [column.title for column in self._columns]
@@ -91,9 +91,9 @@ class TablePrinter:
         self._hidden = ", ".join(column.title for column in self._columns[shown:])
         self._widths = self._widths[:shown]
         if self._at_once:
-            self._tell_hidden()
+            self._print_hidden()
 
-    def _tell_hidden(self) -> None:
+    def _print_hidden(self) -> None:
         if self._hidden:
             click.echo(f"octoffm: no room for {self._hidden} (--json)", err=True)
             self._hidden = ""
@@ -196,9 +196,9 @@ def received_of(row: Any) -> int | None:
 
 
 def _sum(parts: Iterable[int | None]) -> int | None:
-    told = list(parts)
-    numbers = [part for part in told if part is not None]
-    return sum(numbers) if numbers and len(numbers) == len(told) else None
+    amounts = list(parts)
+    numbers = [part for part in amounts if part is not None]
+    return sum(numbers) if numbers and len(numbers) == len(amounts) else None
 
 
 _SHOWN = {"return_": "return"}

@@ -47,14 +47,14 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         as_json: bool,
         **own: Any,
     ) -> int:
-        wanted = {
+        overrides = {
             "seller_id": seller,
             "deadline": timeout,
             "bulk_deadline": timeout,
             "trust_env": proxies or None,
             "contract": contract,
         }
-        settings = {name: value for name, value in wanted.items() if value is not None}
+        settings = {name: value for name, value in overrides.items() if value is not None}
         variables = environment(env_file)
         config = Config.from_env(variables, **settings)
 

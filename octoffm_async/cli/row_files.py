@@ -41,8 +41,8 @@ PART = 10_000
 def rows_output(*, required: bool) -> Callable[[F], F]:
     """Add ``-o FILE``, whose suffix decides the format; the command receives ``output: Path | None``."""
     otherwise = "" if required else " Without it a table is shown."
-    told = f"stocks.csv, .jsonl or .parquet: the suffix decides the format.{otherwise}"
-    return output_option(told, required=required, callback=_checked)
+    help_text = f"stocks.csv, .jsonl or .parquet: the suffix decides the format.{otherwise}"
+    return output_option(help_text, required=required, callback=_checked)
 
 
 def ending_of(path: Path) -> str:

@@ -42,7 +42,7 @@ class Interrupts:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
-        self.count = 0
+        self.count: int = 0
 
     def interrupt(self) -> None:
         """Handle one interruption: the first one stops the run, the second one cancels the task."""

@@ -29,15 +29,15 @@ DRAIN = 20.0
 """Seconds for which a worker that must stop waits for the requests in flight."""
 WORKER_ERRORS = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
 """Errors that would end every further chunk of this worker too."""
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class TimedIterator:
     """An iterator over a chunk's items that ends early when its time is over or :meth:`stop` is called."""
 
     def __init__(self, items: Iterable[Any], *, seconds: float) -> None:
-        self.out = 0
-        self.ended_early = False
+        self.out: int = 0
+        self.ended_early: bool = False
         self._items = iter(items)
         self._ends = asyncio.get_running_loop().time() + seconds
 
@@ -71,7 +71,7 @@ class ChunkRunner:
         self._counts = ItemCounts()
         self._created_before: list[str] = []
         self._items: TimedIterator | None = None
-        self._run: Run[Any] | None = None
+        self._run: Run[Any, Any] | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -129,7 +129,9 @@ class ChunkRunner:
             resend_unknown=lease.how.resend_unknown,
             run=journal_run.run,
         )
-        run = self._client.seller(lease.seller).bulk.create(lease.operation, items, journaling=journaling, drain=DRAIN)
+        # One run of the journal is shared by many workers, which no other program can do.
+        create = self._client.seller(lease.seller).bulk._create  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        run = create(lease.operation, items, journaling=journaling, drain=DRAIN)
         self._run = run
         try:
             async with run:

@@ -105,7 +105,7 @@ class Cluster:
 
         Workers start when all requests are loaded; if the input raises, none of them is sent. A plain iterable is read
         on this event loop. ``source`` describes the input to people; ``chunk`` is the number of items of a chunk;
-        ``patience`` (seconds) and ``resend_unknown`` are those of :class:`~octoffm_async.bulk.bulk.Bulk`;
+        ``patience`` (seconds) and ``resend_unknown`` are those of ``client.bulk``;
         ``on_progress`` is called with the number of items loaded so far.
 
         Raises:

@@ -34,7 +34,7 @@ UPDATE octoffm_workers SET turns = %(turns)s, items = %(items)s, per_second = %(
     throttled = %(throttled)s, seen_at = now() WHERE worker = %(worker)s
 """
 _CANCELLED: LiteralString = "SELECT job FROM octoffm_jobs WHERE job = ANY(%s) AND state = 'cancelled'"
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class WorkerCounters(msgspec.Struct, kw_only=True):

@@ -121,7 +121,7 @@ def creation_type_of(name: str) -> CreationType:
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of a job; see :class:`octoffm_async.bulk.bulk.Bulk`."""
+    """The options of a job; see ``client.bulk``."""
 
     patience: float = PATIENCE
     resend_unknown: bool = False

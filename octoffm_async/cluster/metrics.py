@@ -39,7 +39,7 @@ try:
     from prometheus_client.registry import Collector
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        "octoffm_async.cluster.metrics needs prometheus-client: pip install 'octoffm-async[cluster]'", name=missing.name
+        "the metrics of a worker need prometheus-client: pip install 'octoffm-async[cluster]'", name=missing.name
     ) from missing
 
 from ..contract.operations import CREATE_TOKEN, OPERATIONS, Group
@@ -87,7 +87,8 @@ class WorkerMetrics:
     )
 
     def __init__(self, *, sellers: bool = False) -> None:
-        self.registry = registry = CollectorRegistry()
+        registry = CollectorRegistry()
+        self.registry: CollectorRegistry = registry
         self._sellers = sellers
         self._clients = _Clients(sellers=sellers)
         by_seller = ("seller",) if sellers else ()

@@ -5,7 +5,7 @@ return that changed, in its latest state, with a number that grows with each cha
 number that it saw and selects ``number > … ORDER BY number``. Numbers grow in the order of commits, so a reader misses
 none; it reads a row once that changed twice between two reads.
 
-Each call continues at the watermark that the call before wrote to the database (:mod:`octoffm_async.feeds.change_feed`
+Each call continues at the watermark that the call before wrote to the database (:class:`octoffm_async.ChangeFeed`
 has the theory). It writes a batch of rows in a transaction, and the watermark with the last batch. A call that is
 killed loses nothing, and two calls at once, or a call that resumes late, do no harm: an older state never replaces a
 newer one. A stock that disappears from the API's list stays in the mirror, for the API does not report it. A quantity
@@ -249,7 +249,7 @@ def _json(item: Answer) -> str:
 ROUND: Final = "octoffm.mirror"
 SELLER: Final = "octoffm.mirror_seller"
 _SELLERS = "SELECT DISTINCT seller FROM octoffm_lanes ORDER BY seller"
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 def cron_of(minutes: int) -> str:

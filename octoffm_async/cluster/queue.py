@@ -1,6 +1,6 @@
 """The queue: procrastinate over the database that the fleet shares, with three additions of this package.
 
-- Its statements run on the connections of :class:`~octoffm_async.stores.database.Database`. A database that is
+- Its statements run on the connections of :class:`~octoffm_async.stores.Database`. A database that is
   unreachable stops no worker: the worker repeats its periodic statements (heartbeat, fetch, listen) a little later.
 - A worker ends only the queue jobs that it still holds. Procrastinate would let a process that was suspended past its
   heartbeat mark a job as failed that another worker has taken over. Here a claim (:class:`JobClaim`) names the worker
@@ -59,7 +59,7 @@ SELECT id, pg_notify('procrastinate_queue_v1#' || %(queue)s,
     json_build_object('type', 'job_inserted', 'job_id', id)::text) FROM rescued
 """
 _BEAT: LiteralString = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id"
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class JobClaim(NamedTuple):

@@ -86,8 +86,8 @@ class Loader:
     ) -> None:
         if chunk < 1:
             raise ConfigurationError(f"a chunk must have at least 1 item, not {chunk}")
-        self.job = new_job_id()
-        self.items = 0
+        self.job: str = new_job_id()
+        self.items: int = 0
         self._database = database
         self._scheduler = scheduler
         self._creation = creation

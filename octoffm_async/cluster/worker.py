@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .stores.redis_tokens import RedisTokens
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class Worker:
@@ -58,7 +58,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._session: WorkerSession | None = None
         self._metrics = None if self._options.metrics_port is None else WorkerMetrics()
-        self.items = 0
+        self.items: int = 0
         self.metrics_address: str | None = None
         """The URL of the metrics, once the worker serves them."""
 

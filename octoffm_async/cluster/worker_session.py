@@ -34,7 +34,7 @@ DEFAULT_CONCURRENCY = 32
 """Chunks that a worker processes at once: a chunk mostly waits for its seller's limit."""
 END_WITHIN = 60.0
 """Seconds for which a worker tries to write the end of a chunk while the database is unreachable."""
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class WorkerSession:
         options: WorkerOptions,
         metrics: WorkerMetrics | None,
     ) -> None:
-        self.items = 0
+        self.items: int = 0
         self._database = database
         self._client = client
         self._journal = journal

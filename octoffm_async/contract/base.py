@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,21 @@ from .answers.json_values import is_array
 
 Tag = Literal["D", "S", "A"]
 AnswerT = TypeVar("AnswerT", bound="Answer")
+
+if TYPE_CHECKING:
+    NameT = TypeVar("NameT")
+    Text: TypeAlias = NameT | str
+else:
+
+    class Text:
+        """Text in a field: ``Text[SortOrderName]`` completes the known values in editors, and is ``str`` for msgspec.
+
+        msgspec takes no union of literals and other text; checking literals would also cost time.
+        """
+
+        def __class_getitem__(cls, _names: object) -> type[str]:
+            """Return ``str``."""
+            return str
 
 
 def _tag(letter: Tag) -> msgspec.Meta:
@@ -129,14 +144,14 @@ def take_unknown_values() -> list[tuple[type[OpenEnum], str]]:
     return taken
 
 
-def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, wanted: OpenEnum) -> bool:
-    """Return True if ``status`` is ``wanted`` or comes after it in ``flow``; outside ``flow`` only equality counts.
+def at_or_after(flow: Sequence[OpenEnum], status: OpenEnum, target: OpenEnum) -> bool:
+    """Return True if ``status`` is ``target`` or comes after it in ``flow``; outside ``flow`` only equality counts.
 
     An unknown status never counts as reached.
     """
-    if status in flow and wanted in flow:
-        return flow.index(status) >= flow.index(wanted)
-    return status.meaning == wanted.meaning
+    if status in flow and target in flow:
+        return flow.index(status) >= flow.index(target)
+    return status.meaning == target.meaning
 
 
 if TYPE_CHECKING:

@@ -1,12 +1,15 @@
 """Shapes of several services: a line of a request, a refusal, a document."""
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from .base import A, Answer, D, Request, bounds
 from .requests.checks import QUANTITY_MAX
+
+StorageCountry: TypeAlias = Literal["FR", "ES", "UK"] | str
+"""The documented storage countries, or any other text (the API accepts ``GB``)."""
 
 
 class ShipmentLine(Request, frozen=True, kw_only=True):

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, at_or_after, bounds, known_values
-from .common import Refusal, ShipmentLine
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, Text, at_or_after, bounds, known_values
+from .common import Refusal, ShipmentLine, StorageCountry
 from .requests.checks import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 
 
@@ -36,6 +36,12 @@ class InboundStatus(OpenEnum):
         return at_or_after(_FLOW, self, InboundStatus(wanted))
 
 
+InboundStatusName: TypeAlias = (
+    Literal["Created", "Accepted", "Receiving", "PartiallyReceived", "Received", "Refused", "Cancelled"] | str
+)
+"""The values of :class:`InboundStatus`, or any other text."""
+
+
 _FINAL = frozenset({InboundStatus.RECEIVED, InboundStatus.REFUSED, InboundStatus.CANCELLED})
 _FLOW = (
     InboundStatus.CREATED,
@@ -60,7 +66,7 @@ class InboundShipmentRequest(Request, frozen=True, kw_only=True):
         Meta(description="The seller's own reference of the order, 1 to 50 characters"),
         bounds("A", minLength=1, maxLength=REFERENCE_MAX),
     ]
-    storage_country: Annotated[str, D, Meta(description="Storage country: FR, ES or UK"), NON_EMPTY]
+    storage_country: Annotated[Text[StorageCountry], D, Meta(description="Storage country: FR, ES or UK"), NON_EMPTY]
     lines: Annotated[
         Sequence[ShipmentLine],
         A,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .access import PageBody, TokenAnswer, TokenRequest
 from .base import Tag
@@ -26,7 +26,8 @@ AnswerT = TypeVar("AnswerT")
 class Group(Enum):
     """A group of operations that share one rate limit; there is one limit per seller and group."""
 
-    __hash__ = object.__hash__  # in C, because every call uses it as a dictionary key
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # in C, because every call uses it as a dictionary key
 
     TOKEN = "token"  # noqa: S105  (a name, not a secret)
     PRODUCTS = "products"
@@ -52,7 +53,8 @@ class Repeatability(Enum):
 class Shape(Enum):
     """The place of the result in a response."""
 
-    __hash__ = object.__hash__  # in C, because every call uses it as a dictionary key
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # in C, because every call uses it as a dictionary key
 
     OBJECT = "object"
     """The body is the result."""

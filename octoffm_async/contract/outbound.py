@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, at_or_after, bounds, known_values
-from .common import Refusal, ShipmentLine
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, Text, at_or_after, bounds, known_values
+from .common import Refusal, ShipmentLine, StorageCountry
 from .requests.checks import LINES_MAX, PAGE_MAX, REFERENCE_MAX
 
 
@@ -22,6 +22,21 @@ class DeliveryMode(OpenEnum):
     FIXED_DATE_HOME = "FixedDateHomeDelivery"
     SPECIFIC_ROOM_HOME = "SpecificRoomHomeDelivery"
     WITH_SETUP_HOME = "WithSetupHomeDelivery"
+
+
+DeliveryModeName: TypeAlias = (
+    Literal[
+        "TrackedHomeDelivery",
+        "SignedHomeDelivery",
+        "ExpressHomeDelivery",
+        "NotTrackedHomeDelivery",
+        "FixedDateHomeDelivery",
+        "SpecificRoomHomeDelivery",
+        "WithSetupHomeDelivery",
+    ]
+    | str
+)
+"""The values of :class:`DeliveryMode`, or any other text."""
 
 
 class OutboundStatus(OpenEnum):
@@ -47,6 +62,10 @@ class OutboundStatus(OpenEnum):
         return at_or_after(_FLOW, self, OutboundStatus(wanted))
 
 
+OutboundStatusName: TypeAlias = Literal["Created", "Accepted", "InPreparation", "Shipped", "Refused", "Cancelled"] | str
+"""The values of :class:`OutboundStatus`, or any other text."""
+
+
 _FINAL = frozenset({OutboundStatus.SHIPPED, OutboundStatus.REFUSED, OutboundStatus.CANCELLED})
 _FLOW = (
     OutboundStatus.CREATED,
@@ -61,6 +80,10 @@ class ShipmentState(OpenEnum):
 
     VALID = "Valid"
     INVALID = "Invalid"
+
+
+ShipmentStateName: TypeAlias = Literal["Valid", "Invalid"] | str
+"""The values of :class:`ShipmentState`, or any other text."""
 
 
 class DeliveryAddress(Request, frozen=True, kw_only=True):
@@ -106,9 +129,15 @@ class OutboundShipmentRequest(Request, frozen=True, kw_only=True):
     ]
     delivery_address: Annotated[DeliveryAddress, A, Meta(description="Address of the recipient")]
     delivery_mode: Annotated[
-        str, A, Meta(description="Mode of delivery, such as TrackedHomeDelivery"), NON_EMPTY, known_values(DeliveryMode)
+        Text[DeliveryModeName],
+        A,
+        Meta(description="Mode of delivery, such as TrackedHomeDelivery"),
+        NON_EMPTY,
+        known_values(DeliveryMode),
     ]
-    storage_country: Annotated[str, A, Meta(description="Storage country of the goods, such as FR"), NON_EMPTY]
+    storage_country: Annotated[
+        Text[StorageCountry], A, Meta(description="Storage country of the goods, such as FR"), NON_EMPTY
+    ]
 
 
 class ParcelLine(Answer, frozen=True, kw_only=True):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, bounds, known_values
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, Text, bounds, known_values
 from .requests.checks import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
@@ -27,6 +27,10 @@ class ProductCondition(OpenEnum):
 
     NEW = "New"
     LIKE_NEW = "LikeNew"
+
+
+ProductConditionName: TypeAlias = Literal["New", "LikeNew"] | str
+"""The values of :class:`ProductCondition`, or any other text."""
 
 
 class RegistrationStatus(OpenEnum):
@@ -84,7 +88,7 @@ class FulfillmentProduct(Request, frozen=True, kw_only=True):
     ] = None
     # A factory: the encoder omits plain defaults, and the API has no documented default.
     product_condition: Annotated[
-        str,
+        Text[ProductConditionName],
         D,
         Meta(description="Condition of the product, such as New or LikeNew"),
         NON_EMPTY,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, bounds, known_values
+from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, Text, bounds, known_values
 from .common import ShipmentLine
 from .requests.checks import LINES_MAX, PAGE_MAX
 
@@ -17,6 +17,10 @@ class ReturnType(OpenEnum):
 
     CUSTOMER = "Customer"
     CARRIER = "Carrier"
+
+
+ReturnTypeName: TypeAlias = Literal["Customer", "Carrier"] | str
+"""The values of :class:`ReturnType`, or any other text."""
 
 
 class ReturnStatus(OpenEnum):
@@ -35,6 +39,10 @@ class ReturnStatus(OpenEnum):
         return self is ReturnStatus.COMPLETED
 
 
+ReturnStatusName: TypeAlias = Literal["Created", "Referencing", "Referenced", "Accepted", "Pending", "Completed"] | str
+"""The values of :class:`ReturnStatus`, or any other text."""
+
+
 class ReturnReason(OpenEnum):
     """Reason of a return (documented, open)."""
 
@@ -42,6 +50,10 @@ class ReturnReason(OpenEnum):
     DAMAGED = "Damaged"
     RETRACTION = "Retraction"
     TRANSPORT_DAMAGE = "TransportDamage"
+
+
+ReturnReasonName: TypeAlias = Literal["ReferenceError", "Damaged", "Retraction", "TransportDamage"] | str
+"""The values of :class:`ReturnReason`, or any other text."""
 
 
 class ReturnLineState(OpenEnum):
@@ -59,7 +71,7 @@ class ReturnRequest(Request, frozen=True, kw_only=True):
     """
 
     reason: Annotated[
-        str,
+        Text[ReturnReasonName],
         A,
         Meta(description="Reason of the return, such as Damaged or Retraction"),
         NON_EMPTY,

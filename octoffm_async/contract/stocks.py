@@ -1,7 +1,7 @@
 """Stocks: quantities of products in the warehouses, by type of quantity and by country."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -31,11 +31,21 @@ class QuantityType(OpenEnum):
     LOGISTIC_OPERATIONS = "LogisticOperations"
 
 
+QuantityTypeName: TypeAlias = (
+    Literal["Available", "Allocated", "Blocked", "Litigation", "Removal", "Return", "LogisticOperations"] | str
+)
+"""The values of :class:`QuantityType`, or any other text."""
+
+
 class SortOrder(OpenEnum):
     """Direction of a sorted list (documented)."""
 
     ASC = "Asc"
     DESC = "Desc"
+
+
+SortOrderName: TypeAlias = Literal["Asc", "Desc"] | str
+"""The values of :class:`SortOrder`, or any other text."""
 
 
 class Quantities(Answer, frozen=True, kw_only=True, rename="pascal"):

@@ -36,6 +36,7 @@ from .time_windows import FINEST, TimeRange, Window, whole_second
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from ..contract.common import StorageCountry
     from ..session.pagination import Page, Pager
     from ..session.seller_session import SellerSession
 
@@ -63,7 +64,7 @@ class StockScan:
         self,
         scope: SellerSession,
         *,
-        storage_country: str | None,
+        storage_country: StorageCountry | None,
         delivery_country: str | None,
         concurrency: int,
         overlap: float,

@@ -66,7 +66,7 @@ class TimeRange:
         self.low = low
         self.high = high
         self.until = high
-        self.target = max(1, int(limit * FILL))
+        self.target: int = max(1, int(limit * FILL))
         self.cursor: str | None = None
         self.recent: dict[object, None] = {}
         self._begin: datetime | None = None

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from ..transport.fences import Fence
     from .environment import Environment
-    from .sqlite.file.gap import Gap
+    from .sqlite.file.change_record import Gap
 
 __all__ = ["LOOK_UP_MOST", "Durability", "Journal", "JournalRun", "Known", "OutgoingItem", "RunRecord"]
 
@@ -227,11 +227,11 @@ class JournalRun(Protocol):
         """
         ...
 
-    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys.
+    async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
+        """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those.
 
-        ``told`` has up to ``LOOK_UP_MOST`` keys. Their requests are no longer stored: an item that turns out not to
-        exist can be sent again only from the input.
+        ``id_by_key`` has up to ``LOOK_UP_MOST`` keys. Their requests are no longer stored: an item that turns out not
+        to exist can be sent again only from the input.
         """
         ...
 
@@ -307,7 +307,7 @@ class Journal(Protocol):
         source: str = "",
         environment: Environment | None = None,
     ) -> JournalRun:
-        """Begin a run, or continue the run named.
+        """Begin a run, or continue the run named. A bulk run calls this, a program has no need to.
 
         ``source`` describes to people where the items come from.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Environment", "check_same", "environment_of", "log_adopted"]
 
 _PORTS = {"http": 80, "https": 443}
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class Environment(msgspec.Struct, frozen=True):

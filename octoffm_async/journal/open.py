@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from .base import openers
+from .base import Journal, openers
 from .sqlite.journal import SQLiteJournal
 
 if TYPE_CHECKING:
-    from .base import Durability, Journal
+    from .base import Durability
+
+__all__ = ["Journal", "open_journal"]
 
 
 def open_journal(address: str, *, durability: Durability, read_only: bool, verify_first: bool) -> Journal:

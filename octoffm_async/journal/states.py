@@ -64,7 +64,7 @@ LEGAL: Mapping[State | None, frozenset[State]] = MappingProxyType(
 
 ``unknown`` → ``sent`` happens only on the user's request, ``refused`` → ``sent`` only with another payload; ``created``
 → ``refused`` is a late refusal. ``unknown`` → ``unknown`` records a new reason, and keeps the time. A created item
-whose id turns out to be another item's becomes ``unknown`` again, by ``Book.doubt`` only.
+whose id turns out to be another item's becomes ``unknown`` again, by ``JournalRun.reset_to_unknown`` only.
 """
 
 ABSENT = "Absent"

@@ -48,8 +48,8 @@ class Prober:
         clock: ProbeClock | None = None,
         on_progress: Callable[[Probe], None] = lambda _probe: None,
     ) -> None:
-        self.probe = Probe(version=__version__, started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
-        self.known = ProbeValues()
+        self.probe: Probe = Probe(version=__version__, started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
+        self.known: ProbeValues = ProbeValues()
         self._config = config
         self._wrong_secret = wrong_secret
         self._sender = Sender(config, clock=clock)

@@ -1,1 +1,44 @@
-"""Rate limits: of one client, learned from the API, and shared by many processes (:mod:`.shared`)."""
+"""Rate limits: of one client, learned from the API, and shared by many processes (:mod:`.shared`).
+
+The author of a store implements :class:`LimitStore` with :func:`advance`, the arithmetic of a limit.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .shared.gcra import LeaseReply, LeaseRequest, LimitState, advance
+    from .shared.store import LimitStore, MemoryLimits
+    from .stats import KeyStats, Stats
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "octoffm_async.ratelimit.shared.gcra": (
+                "LeaseReply",
+                "LeaseRequest",
+                "LimitState",
+                "advance",
+            ),
+            "octoffm_async.ratelimit.shared.store": (
+                "LimitStore",
+                "MemoryLimits",
+            ),
+            "octoffm_async.ratelimit.stats": (
+                "KeyStats",
+                "Stats",
+            ),
+        },
+    )
+
+__all__ = [
+    "KeyStats",
+    "LeaseReply",
+    "LeaseRequest",
+    "LimitState",
+    "LimitStore",
+    "MemoryLimits",
+    "Stats",
+    "advance",
+]

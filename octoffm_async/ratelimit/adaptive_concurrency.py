@@ -32,7 +32,7 @@ class AdaptiveConcurrency:
         self._short = 0.0
         self._usual = 0.0
         self._samples = 0
-        self.limit = most
+        self.limit: int = most
 
     def answered(self, seconds: float, in_flight: int) -> None:
         """Record the latency of a response, and how many requests were in flight."""

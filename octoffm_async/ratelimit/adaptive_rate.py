@@ -100,7 +100,7 @@ class AdaptiveRate:
     )
 
     def __init__(self, ceiling: float | None) -> None:
-        self.ceiling = ceiling
+        self.ceiling: float | None = ceiling
         """The lower of the configured rate and that of the API's headers; None is no limit."""
         self._plateau: float | None = None
         self._since = 0.0
@@ -118,7 +118,7 @@ class AdaptiveRate:
         self._early = 0
         self.blocked_since: float | None = None
         """The time of the 429 after which no request was accepted yet."""
-        self.throttlings = 0
+        self.throttlings: int = 0
         """429s since requests were last accepted steadily; those of one burst count as one."""
 
     @property

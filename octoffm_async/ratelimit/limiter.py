@@ -91,7 +91,7 @@ class RateLimiter:
         self._burst = None if limit is None else limit.burst
         self._configured = None if self._windows is None else self._windows.rate
         self._advised_at: float | None = None
-        self.control = AdaptiveRate(self._configured)
+        self.control: AdaptiveRate = AdaptiveRate(self._configured)
         self._in_flight_limit = AdaptiveConcurrency(max_in_flight)
         self._waiters = PriorityQueue(bulk_share)
         self._bulk_share = bulk_share
@@ -106,8 +106,8 @@ class RateLimiter:
         self._closed = False
         self._accepted = 0
         self._throttled = 0
-        self.in_flight = 0
-        self.paused_until = 0.0
+        self.in_flight: int = 0
+        self.paused_until: float = 0.0
 
     async def acquire(
         self,

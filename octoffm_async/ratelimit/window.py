@@ -41,11 +41,11 @@ class SlidingWindow:
     __slots__ = ("_left", "calls", "period", "places", "small")
 
     def __init__(self, limit: Limit, *, jitter: float) -> None:
-        self.calls = limit.calls
-        self.period = limit.per + jitter
-        self.places = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
+        self.calls: int = limit.calls
+        self.period: float = limit.per + jitter
+        self.places: int = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
         """The number by which interactive calls may be ahead of the bucket; bulk calls leave as many free at least."""
-        self.small = 2 < limit.calls <= SMALL
+        self.small: bool = 2 < limit.calls <= SMALL
         """Bulk calls leave one more place free for the length of a window after an interactive call."""
         self._left: deque[float] = deque()
 

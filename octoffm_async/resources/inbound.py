@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from datetime import datetime
 
-    from ..contract.common import Document
-    from ..contract.inbound import InboundShipment
+    from ..contract.common import Document, StorageCountry
+    from ..contract.inbound import InboundShipment, InboundStatusName
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
     from ..session.session import Result
@@ -75,7 +75,7 @@ class Inbound:
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            answer = await self.send(request)
+            answer = await send_supply_order(self._scope, request)
             doubt = known_ids_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].history)
             if doubt is None:
                 return answer[0]
@@ -85,13 +85,6 @@ class Inbound:
         return await self._protect(
             self._scope, CREATE_INBOUND, request, journal=journal, patience=patience, verify_first=verify_first
         )
-
-    def send(self, request: InboundShipmentRequest) -> Awaitable[Result[str]]:
-        """Send a supply order in one call, without checks, with its expected date in UTC, as the API writes times."""
-        if request.expected_delivery_date is not None:
-            expected = request.expected_delivery_date.astimezone(UTC)
-            request = msgspec.structs.replace(request, expected_delivery_date=expected)
-        return self._scope.call(CREATE_INBOUND, body=request)
 
     async def get(self, inbound_shipment_id: str) -> InboundShipment:
         """Return one supply order by its id (documented).
@@ -118,7 +111,7 @@ class Inbound:
         return await self._scope.document(GET_DELIVERY_NOTE, path=path, owner=GET_INBOUND)
 
     async def wait_for(
-        self, inbound_shipment_id: str, status: str = InboundStatus.RECEIVED, *, deadline: float = 3600.0
+        self, inbound_shipment_id: str, status: InboundStatusName = InboundStatus.RECEIVED, *, deadline: float = 3600.0
     ) -> InboundShipment:
         """Poll a supply order until it has reached ``status`` or a later one, and return it.
 
@@ -142,8 +135,8 @@ class Inbound:
     def list(
         self,
         *,
-        status: str | None = None,
-        storage_country: str | None = None,
+        status: InboundStatusName | None = None,
+        storage_country: StorageCountry | None = None,
         created_at_min: datetime | None = None,
         created_at_max: datetime | None = None,
         updated_at_min: datetime | None = None,
@@ -175,8 +168,8 @@ class Inbound:
     async def count(
         self,
         *,
-        status: str | None = None,
-        storage_country: str | None = None,
+        status: InboundStatusName | None = None,
+        storage_country: StorageCountry | None = None,
         created_at_min: datetime | None = None,
         created_at_max: datetime | None = None,
         updated_at_min: datetime | None = None,
@@ -197,6 +190,14 @@ class Inbound:
             updated_at_max=updated_at_max,
         )
         return await self._scope.count(COUNT_INBOUND, filters)
+
+
+def send_supply_order(scope: SellerSession, request: InboundShipmentRequest) -> Awaitable[Result[str]]:
+    """Send a supply order in one call, without checks, with its expected date in UTC, as the API writes times."""
+    if request.expected_delivery_date is not None:
+        expected = request.expected_delivery_date.astimezone(UTC)
+        request = msgspec.structs.replace(request, expected_delivery_date=expected)
+    return scope.call(CREATE_INBOUND, body=request)
 
 
 def check_supply_order(request: InboundShipmentRequest) -> None:

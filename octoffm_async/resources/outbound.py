@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from ..contract.outbound import OutboundCancellation, OutboundShipment
+    from ..contract.outbound import OutboundCancellation, OutboundShipment, OutboundStatusName, ShipmentStateName
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
     from ..session.session import Result
@@ -91,9 +91,8 @@ class Outbound:
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            return await IdVerifier(self._scope, CREATE_OUTBOUND).verified_id(
-                request.reference, await self.send(request)
-            )
+            answer = await send_shipment(self._scope, request)
+            return await IdVerifier(self._scope, CREATE_OUTBOUND).verified_id(request.reference, answer)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(
@@ -104,7 +103,7 @@ class Outbound:
         """Create an order that only its encoding can prove invalid, and encode it once."""
         check_reference(self._scope, "shipment", request.reference)
         try:
-            call = self.send(request)
+            call = send_shipment(self._scope, request)
         except NOT_ENCODABLE:
             check_shipment(request)  # its error names the field
             raise
@@ -113,10 +112,6 @@ class Outbound:
         if doubt is None:
             return answer[0]
         return await IdVerifier(self._scope, CREATE_OUTBOUND).resolve_doubt(request.reference, answer, doubt)
-
-    def send(self, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
-        """Send a shipping order, which may be encoded already, in one call, without checks."""
-        return self._scope.call(CREATE_OUTBOUND, body=request)
 
     async def get(self, outbound_shipment_id: str) -> OutboundShipment:
         """Return one shipment by its id (documented).
@@ -130,7 +125,11 @@ class Outbound:
         return shipment
 
     async def wait_for(
-        self, outbound_shipment_id: str, status: str = OutboundStatus.SHIPPED, *, deadline: float = 3600.0
+        self,
+        outbound_shipment_id: str,
+        status: OutboundStatusName = OutboundStatus.SHIPPED,
+        *,
+        deadline: float = 3600.0,
     ) -> OutboundShipment:
         """Poll a shipment until it has reached ``status`` or a later one, and return it.
 
@@ -187,7 +186,7 @@ class Outbound:
     def list(
         self,
         *,
-        state: str | None = None,
+        state: ShipmentStateName | None = None,
         status_updated_at_min: datetime | None = None,
         status_updated_at_max: datetime | None = None,
         limit: int = 1000,
@@ -214,7 +213,7 @@ class Outbound:
     async def count(
         self,
         *,
-        state: str | None = None,
+        state: ShipmentStateName | None = None,
         status_updated_at_min: datetime | None = None,
         status_updated_at_max: datetime | None = None,
     ) -> int:
@@ -230,6 +229,11 @@ class Outbound:
             status_updated_at_max=status_updated_at_max,
         )
         return await self._scope.count(COUNT_OUTBOUND, filters)
+
+
+def send_shipment(scope: SellerSession, request: OutboundShipmentRequest | Raw) -> Awaitable[Result[str]]:
+    """Send a shipping order, which may be encoded already, in one call, without checks."""
+    return scope.call(CREATE_OUTBOUND, body=request)
 
 
 def check_shipment(request: OutboundShipmentRequest) -> None:

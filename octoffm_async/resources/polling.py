@@ -30,7 +30,7 @@ LAST_LOOK = 1.0
 """Seconds that a poll has at least, also at the deadline."""
 
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 RowT = TypeVar("RowT", bound=HasStatus)
 

@@ -21,7 +21,7 @@ from ..session.pagination import paginate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..contract.products import SellerReference
+    from ..contract.products import ProductConditionName, SellerReference
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
 
@@ -55,11 +55,16 @@ class Products:
         for product in some:
             check_product(product)
             self._scope.check_extra("product", product)
-        results = await self.send(some)
-        return results or await self.read_back([product.seller_product_reference for product in some])
+        results = await send_products(self._scope, some)
+        references = [product.seller_product_reference for product in some]
+        return results or await read_products_back(self._scope, references)
 
     async def add_reference(
-        self, *, gtin: str, seller_product_reference: str, product_condition: str = ProductCondition.NEW
+        self,
+        *,
+        gtin: str,
+        seller_product_reference: str,
+        product_condition: ProductConditionName = ProductCondition.NEW,
     ) -> ProductResult:
         """Add your reference to a product that you or another seller registered already (documented).
 
@@ -91,38 +96,40 @@ class Products:
         filters = ReferenceFilters(limit=limit, cursor=resume_from)
         return paginate(self._scope, LIST_REFERENCES, filters, max_items=max_items)
 
-    async def send(self, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
-        """Send products, without checks; return ``None`` when the API answers without results.
 
-        It makes one call, or one call a product where the contract file says that the API takes no more.
-        """
-        one_each = self._scope.session.translation.max_items(CREATE_PRODUCTS) == 1
-        results: list[ProductResult] = []
-        silent: list[str] = []
-        for some in [[product] for product in products] if one_each else [list(products)]:
-            answer, _ = await self._scope.call(CREATE_PRODUCTS, body=some)
-            if answer is None:
-                silent += [product.seller_product_reference for product in some]
-            else:
-                results += answer.items
-        if silent and results:
-            return results + await self.read_back(silent)
-        return None if silent else results
+async def send_products(scope: SellerSession, products: Sequence[FulfillmentProduct]) -> list[ProductResult] | None:
+    """Send products, without checks; return ``None`` when the API answers without results.
 
-    async def read_back(self, references: Sequence[str]) -> list[ProductResult]:
-        """Return results from the list of references: ``Accepted`` if a reference is listed, else ``Unconfirmed``."""
-        missing = set(references)
-        async for known in self.references():
-            missing.discard(known.seller_product_reference)
-            if not missing:
-                break
-        return [
-            ProductResult(
-                seller_product_reference=reference,
-                status=UNCONFIRMED if reference in missing else RegistrationStatus.ACCEPTED,
-            )
-            for reference in references
-        ]
+    It makes one call, or one call a product where the contract file says that the API takes no more.
+    """
+    one_each = scope.session.translation.max_items(CREATE_PRODUCTS) == 1
+    results: list[ProductResult] = []
+    silent: list[str] = []
+    for some in [[product] for product in products] if one_each else [list(products)]:
+        answer, _ = await scope.call(CREATE_PRODUCTS, body=some)
+        if answer is None:
+            silent += [product.seller_product_reference for product in some]
+        else:
+            results += answer.items
+    if silent and results:
+        return results + await read_products_back(scope, silent)
+    return None if silent else results
+
+
+async def read_products_back(scope: SellerSession, references: Sequence[str]) -> list[ProductResult]:
+    """Return results from the list of references: ``Accepted`` if a reference is listed, else ``Unconfirmed``."""
+    missing = set(references)
+    async for known in Products(scope).references():
+        missing.discard(known.seller_product_reference)
+        if not missing:
+            break
+    return [
+        ProductResult(
+            seller_product_reference=reference,
+            status=UNCONFIRMED if reference in missing else RegistrationStatus.ACCEPTED,
+        )
+        for reference in references
+    ]
 
 
 def _listed(products: object) -> list[FulfillmentProduct]:

@@ -11,7 +11,7 @@ from ..errors import ValidationError
 if TYPE_CHECKING:
     from ..session.seller_session import SellerSession
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 def check_reference(scope: SellerSession, what: str, reference: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..contract.common import Document
-    from ..contract.returns import Return
+    from ..contract.returns import Return, ReturnStatusName, ReturnTypeName
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
 
@@ -71,8 +71,8 @@ class Returns:
     def list(
         self,
         *,
-        type: str | None = None,  # noqa: A002  (the API's word)
-        status: str | None = None,
+        type: ReturnTypeName | None = None,  # noqa: A002  (the API's word)
+        status: ReturnStatusName | None = None,
         created_at_min: datetime | None = None,
         created_at_max: datetime | None = None,
         updated_at_min: datetime | None = None,
@@ -104,8 +104,8 @@ class Returns:
     async def count(
         self,
         *,
-        type: str | None = None,  # noqa: A002  (the API's word)
-        status: str | None = None,
+        type: ReturnTypeName | None = None,  # noqa: A002  (the API's word)
+        status: ReturnStatusName | None = None,
         created_at_min: datetime | None = None,
         created_at_max: datetime | None = None,
         updated_at_min: datetime | None = None,

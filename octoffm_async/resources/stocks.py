@@ -11,7 +11,8 @@ from ..session.pagination import paginate
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..contract.stocks import Stock
+    from ..contract.common import StorageCountry
+    from ..contract.stocks import QuantityTypeName, SortOrderName, Stock
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
 
@@ -43,12 +44,12 @@ class Stocks:
         self,
         *,
         seller_product_reference: str | None = None,
-        storage_country: str | None = None,
+        storage_country: StorageCountry | None = None,
         delivery_country: str | None = None,
         updated_at_min: datetime | None = None,
         updated_at_max: datetime | None = None,
-        sort: str | None = None,
-        order: str | None = None,
+        sort: QuantityTypeName | None = None,
+        order: SortOrderName | None = None,
         limit: int = 1000,
         resume_from: str | None = None,
         max_items: int | None = None,
@@ -60,9 +61,8 @@ class Stocks:
         ``sort`` or ``order``. ``resume_from`` is the cursor to start at; ``max_items`` ends the list early.
 
         ``seller_product_reference`` selects all stocks of one reference: often one, none if it is unknown (seen). An
-        API that ignores this filter silently returns all stocks: :meth:`Bulk.prove_stock_filter
-        <octoffm_async.bulk.bulk.Bulk.prove_stock_filter>` detects that, and ``client.bulk.lookup_stocks`` finds the
-        stocks in both cases. Rows do not carry the seller's reference.
+        API that ignores this filter silently returns all stocks: ``client.bulk.prove_stock_filter`` detects that, and
+        ``client.bulk.lookup_stocks`` finds the stocks in both cases. Rows do not carry the seller's reference.
 
         Raises:
             ValidationError: the filters cannot be combined, or are out of range.

@@ -58,7 +58,7 @@ class Fault(Enum):
     """401, and the bearer token of the request is invalid from now on. Not processed."""
 
 
-DEFAULT_VALUES = {
+DEFAULT_VALUES: dict[Fault, float] = {
     Fault.LATENCY: 0.05,
     Fault.THROTTLE: 1.0,
     Fault.HUGE: 64 * 1024 * 1024,
@@ -123,7 +123,7 @@ class Faults:
         if times < 1:
             raise ValueError(f"times = {times}: must be at least 1")
         named = None if operation is None else _known(operation)
-        self._script.append(_Scripted(_strike(fault, value), named, times))
+        self._script.append(_Scripted(_injected_fault(fault, value), named, times))
 
     def clear(self) -> None:
         """Remove all faults, scripted and random."""
@@ -137,15 +137,15 @@ class Faults:
                 {"fault": entry.fault.fault.name, "operation": entry.operation, "times": entry.times}
                 for entry in self._script[:20]
             ],
-            "rates": {strike.fault.name: share for share, strike in self._rates},
+            "rates": {injected.fault.name: share for share, injected in self._rates},
             "only": self._only,
             "operations": None if self._operations is None else sorted(self._operations),
         }
 
     def draw(self, operation: Operation[Any]) -> InjectedFault | None:
         """Return the fault that hits a request of this operation, if any."""
-        if self._script and (strike := self._scripted(operation)) is not None:
-            return strike
+        if self._script and (injected := self._scripted(operation)) is not None:
+            return injected
         return self._random(operation) if self._rates else None
 
     def _scripted(self, operation: Operation[Any]) -> InjectedFault | None:
@@ -162,9 +162,9 @@ class Faults:
         if not self._in_scope(operation):
             return None
         drawn = self._rng.random()
-        for share, strike in self._rates:
+        for share, injected in self._rates:
             if drawn < share:
-                return strike
+                return injected
             drawn -= share
         return None
 
@@ -188,10 +188,10 @@ def _known(operation: str) -> str:
 
 def _rate(fault: Fault, rate: Rate) -> tuple[float, InjectedFault]:
     share, value = rate if isinstance(rate, tuple) else (rate, None)
-    return share, _strike(fault, value)
+    return share, _injected_fault(fault, value)
 
 
-def _strike(fault: Fault, value: float | None) -> InjectedFault:
+def _injected_fault(fault: Fault, value: float | None) -> InjectedFault:
     if value is None:
         return InjectedFault(fault, DEFAULT_VALUES.get(fault, 0.0))
     if not 0 <= value < math.inf:

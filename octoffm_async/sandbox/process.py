@@ -110,8 +110,8 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
         )  # fmt: skip  (the command reads best on one line)
         self._drain = asyncio.create_task(self._keep_stderr(child))
         self._greeting = await self._await_greeting(child)
-        self.client_id = self._greeting.client_id
-        self.client_secret = self._greeting.client_secret
+        self.client_id: str = self._greeting.client_id
+        self.client_secret: str = self._greeting.client_secret
         self._http = aiohttp.ClientSession()
 
     async def stop(self) -> None:

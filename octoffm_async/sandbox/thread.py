@@ -53,8 +53,8 @@ class SandboxThread(ClientSettings, CalledMethods):
 
     def __init__(self, *, loop: LoopThread | None = None, **settings: Any) -> None:
         self._sandbox = Sandbox(**settings)
-        self.client_id = self._sandbox.client_id
-        self.client_secret = self._sandbox.client_secret
+        self.client_id: str = self._sandbox.client_id
+        self.client_secret: str = self._sandbox.client_secret
         self._loop = loop
         self._owned: LoopThread | None = None
 

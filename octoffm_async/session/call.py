@@ -64,27 +64,27 @@ class CallState(CancellableTask):
         options: CallOptions,
     ) -> None:
         super().__init__(task, now + deadline)
-        self.number = next(_NUMBERS)
-        self.operation = operation
-        self.seller_id = seller_id
-        self.url = url
-        self.body = body
-        self.limiter = limiter
-        self.clock = clock
-        self.options = options
-        self.started = now
-        self.attempt_started_at = now
-        self.is_in_flight = False
-        self.attempts = 0
-        self.status = 0
-        self.failures = 0
-        self.owed = 0
-        self.probed = False
-        self.token_renewed = False
+        self.number: int = next(_NUMBERS)
+        self.operation: Operation[Any] = operation
+        self.seller_id: str = seller_id
+        self.url: str = url
+        self.body: bytes | None = body
+        self.limiter: RateLimiter = limiter
+        self.clock: Callable[[], float] = clock
+        self.options: CallOptions = options
+        self.started: float = now
+        self.attempt_started_at: float = now
+        self.is_in_flight: bool = False
+        self.attempts: int = 0
+        self.status: int = 0
+        self.failures: int = 0
+        self.owed: int = 0
+        self.probed: bool = False
+        self.token_renewed: bool = False
         self.lane: Priority = options.lane or "interactive"
-        self.limiter_probe = False
-        self.circuit_probe = False
-        self.seconds_on_wire = 0.0
+        self.limiter_probe: bool = False
+        self.circuit_probe: bool = False
+        self.seconds_on_wire: float = 0.0
 
     @property
     def waits_out_outage(self) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .call import CallState
     from .retry.policy import Retry
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class EventEmitter:
@@ -34,7 +34,7 @@ class EventEmitter:
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self._hooks = tuple(hooks)
-        self.listened_to = bool(hooks)
+        self.listened_to: bool = bool(hooks)
         """True if there is any hook."""
 
     def attempt_finished(self, call: CallState, outcome: Response | NotAnsweredError, now: float) -> None:

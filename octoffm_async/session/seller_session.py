@@ -42,9 +42,9 @@ class SellerSession:
     __slots__ = ("options", "seller_id", "session")
 
     def __init__(self, session: Session, seller_id: str, options: CallOptions = DEFAULTS) -> None:
-        self.session = session
-        self.seller_id = seller_id
-        self.options = options
+        self.session: Session = session
+        self.seller_id: str = seller_id
+        self.options: CallOptions = options
 
     def call(
         self,

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Result: TypeAlias = tuple[T, Response]
 """The result of a call: the decoded value, and the response that contained it."""
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class Session:
@@ -108,11 +108,11 @@ class Session:
         limit_store: LimitStore | None = None,
     ) -> None:
         self.config = config
-        self.stats = SessionCounters()
-        self.tokens = TokenSource(
+        self.stats: SessionCounters = SessionCounters()
+        self.tokens: TokenSource = TokenSource(
             self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
         )
-        self.background = Background()
+        self.background: Background = Background()
         self.seller_cache: dict[tuple[str, str], object] = {}
         """Objects that other modules keep for a seller until the session is closed, by name and seller id."""
         self._transport = transport
@@ -124,9 +124,9 @@ class Session:
         self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = RequestHeaders(config)
-        self.translation = Translation(config.contract_file)
-        self.encode = RequestEncoder(self.translation).encode
-        self.drift = DriftLog(self._events.drifted)
+        self.translation: Translation = Translation(config.contract_file)
+        self.encode: Callable[[Operation[Any], Any], bytes] = RequestEncoder(self.translation).encode
+        self.drift: DriftLog = DriftLog(self._events.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._last_responses: dict[str, tuple[MultiMapping[str], float]] = {}

@@ -59,6 +59,7 @@ class Database:
     def __init__(self, address: str | Secret, *, size: int = 4, wait: float = 10.0) -> None:
         self._address = Secret(address)
         text = self._address.reveal()
+        self.name: str
         self.name, given = _read(text)
         self._secrets = [str(given[name]) for name in ("password", "sslpassword") if given.get(name)]
         self._settings = {name: value for name, value in _DEFAULTS.items() if name not in given}

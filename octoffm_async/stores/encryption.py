@@ -4,7 +4,7 @@ The key is a Fernet key (AES-128 in CBC mode with an HMAC, from the package ``cr
 can read and write encrypted values; an operator of the server without it can do neither. Generate a key, and give it to
 every process::
 
-    python -c "from octoffm_async.stores.encryption import new_key; print(new_key())"
+    python -c "from octoffm_async.stores import new_key; print(new_key())"
     export OCTOFFM_CLUSTER_KEY=…
 
 An encrypted value is bound to the name of its key in the store, so that it can be decrypted under no other name. Names
@@ -27,7 +27,7 @@ try:
     from cryptography.fernet import Fernet, InvalidToken
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        "octoffm_async.stores.encryption needs cryptography: pip install 'octoffm-async[cluster]'", name=missing.name
+        "octoffm_async.stores.Encryptor needs cryptography: pip install 'octoffm-async[cluster]'", name=missing.name
     ) from missing
 
 __all__ = ["VARIABLE", "DecryptionError", "Encryptor", "new_key"]
@@ -50,7 +50,7 @@ class Encryptor:
     def __init__(self, key: Secret | str | None = None) -> None:
         text = os.environ.get(VARIABLE) or None if key is None else Secret(key).reveal()
         self._fernet = None if text is None else Fernet(_checked(text))
-        self.key_id = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
+        self.key_id: str = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
         """The key's id: eight hexadecimal digits from which the key cannot be found; empty without a key."""
 
     @property
@@ -99,6 +99,6 @@ def _checked(text: str) -> bytes:
     if size != 32:
         raise ConfigurationError(
             f"the encryption key (argument, or {VARIABLE}) is not 32 bytes in URL-safe Base64; "
-            "octoffm_async.stores.encryption.new_key() makes one"
+            "octoffm_async.stores.new_key() makes one"
         )
     return text.encode()

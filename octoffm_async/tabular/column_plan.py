@@ -151,12 +151,14 @@ def _by_name(target: ItemType, header: Sequence[str]) -> dict[str, str]:
 
 def _check_header(table: Table, target: ItemType, mapping: Mapping[str, str]) -> None:
     header = table.columns or ()
-    told = ", ".join(name or "(no name)" for name in header)
-    wanted = mapping.values() or [name.rpartition(".")[2] for name in target.fields]
-    if not any(column in header for column in wanted) and not _by_name(target, header):
-        raise ConfigurationError(f"{table.path} has none of the columns {', '.join(wanted)}; its first line is: {told}")
+    columns = ", ".join(name or "(no name)" for name in header)
+    names = mapping.values() or [name.rpartition(".")[2] for name in target.fields]
+    if not any(column in header for column in names) and not _by_name(target, header):
+        raise ConfigurationError(
+            f"{table.path} has none of the columns {', '.join(names)}; its first line is: {columns}"
+        )
     if unknown := [column for column in mapping.values() if column not in header]:
-        raise ConfigurationError(f"{table.path} has no column {', '.join(unknown)}; there are {told}")
+        raise ConfigurationError(f"{table.path} has no column {', '.join(unknown)}; there are {columns}")
 
 
 def _check_complete(table: Table, target: ItemType, given: set[str]) -> None:

@@ -53,11 +53,11 @@ class ItemReader(Iterator[Any]):
     def __init__(
         self, table: Table, plan: ColumnPlan, on_faulty: OnRejected | None = None, *, keep: bool = False
     ) -> None:
-        self.rows = 0
-        self.faulty = 0
-        self.faulty_rows = 0
-        self.good = 0
-        self.line = 0
+        self.rows: int = 0
+        self.faulty: int = 0
+        self.faulty_rows: int = 0
+        self.good: int = 0
+        self.line: int = 0
         self._plan = plan
         self._pass: RowReader = table.rows()
         self._on_faulty = on_faulty
@@ -149,7 +149,7 @@ class ItemReader(Iterator[Any]):
             print_ = fingerprint(item)
             if (before := self._first.add(self._key_of(item), rows[0].line, print_)) is not None:
                 differ = differing_fields(item, before[1], print_)
-                problems.append(self._again(key, rows[0], before[0], differ))
+                problems.append(self._repeated_row(key, rows[0], before[0], differ))
         return item, problems
 
     def _incomplete(
@@ -176,7 +176,7 @@ class ItemReader(Iterator[Any]):
                 )
                 yield CellProblem(row.line, column, name, cell, reason)
 
-    def _again(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
+    def _repeated_row(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
         target = self._plan.target
         columns = self._plan.columns
         column = columns.get(target.key, columns.get(target.key_from, ""))

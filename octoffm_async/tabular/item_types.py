@@ -78,12 +78,12 @@ class ItemType:
 
     def find(self, name: str) -> str:
         """Return the full name of a field as :meth:`field` does; empty if there is none."""
-        wanted = snake(name)
+        field = snake(name)
         wire = {"length": "length_cm", "width": "width_cm", "height": "height_cm", "weight": "weight_g"}
-        head, _, last = wanted.rpartition(".")
+        head, _, last = field.rpartition(".")
         if head == "packaging":
-            wanted = f"packaging.{wire.get(last, last)}"
-        return wanted if wanted in self.fields else self._short.get(wanted, "")
+            field = f"packaging.{wire.get(last, last)}"
+        return field if field in self.fields else self._short.get(field, "")
 
     @property
     def _short(self) -> dict[str, str]:

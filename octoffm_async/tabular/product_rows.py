@@ -16,7 +16,7 @@ from .column_plan import plan_for
 from .formats.csv_table import CsvTable
 from .item_reader import ItemReader
 from .item_types import PRODUCTS
-from .rejects import RejectedRow
+from .rejected_row import RejectedRow
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -56,7 +56,7 @@ class ProductRows:
         on_reject: OnReject | None = None,
         delimiter: str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._on_reject = on_reject
         self._table = CsvTable(path, delimiter=delimiter)
         self._plan = plan_for(self._table, PRODUCTS, mapping or {}, constants or {})

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
 
 import msgspec
 
 from ..contract.requests.checks import FieldProblem
 from ..errors import ConfigurationError
 from .formats.csv_table import escape_formula
+from .rejected_row import RejectedRow
 from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class RejectsFile:
     """
 
     def __init__(self, path: str | PathLike[str], table: Table) -> None:
-        self.path = Path(path)
-        self.items = 0
+        self.path: Path = Path(path)
+        self.items: int = 0
         self._table = table
         self._file: TextIO | None = None
         self._writer: Any = None
@@ -117,17 +118,6 @@ COLUMNS = ("line", "key", "field", "value", "reason")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class RejectedRow(NamedTuple):
-    """A rejected row: its line in the file, its business reference as far as known, and its problems.
-
-    ``line`` is a physical line number, counted from 1; ``None`` when it is no longer known.
-    """
-
-    line: int | None
-    key: str
-    problems: tuple[FieldProblem, ...]
-
-
 class RejectsReport:
     """Writer of rejected rows to ``path``, one line per problem: line, key, field, value, reason.
 
@@ -137,8 +127,8 @@ class RejectsReport:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
-        self.rows = 0
+        self.path: Path = Path(path)
+        self.rows: int = 0
         self._file: TextIO | None = None
         self._writer: Any = None
 

@@ -70,12 +70,12 @@ class Http1Connection(BaseProtocol):
         if handler is None or transport is None or handler.should_close:  # lost since, or it received unrequested data
             connection.close()
             raise aiohttp.ServerDisconnectedError
-        self.deadline = 0.0
-        self.expired = False
-        self.is_idle = False
-        self.idle_connections = idle_connections
-        self.history = ConnectionHistory(self.close)
-        self.transport = transport
+        self.deadline: float = 0.0
+        self.expired: bool = False
+        self.is_idle: bool = False
+        self.idle_connections: IdleConnections = idle_connections
+        self.history: ConnectionHistory = ConnectionHistory(self.close)
+        self.transport: asyncio.Transport | None = transport
         self._connection = connection
         self._handler = handler
         self._waiter: asyncio.Future[ResponseHead] | None = None

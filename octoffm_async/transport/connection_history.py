@@ -34,11 +34,11 @@ class ConnectionHistory:
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
-        self.doubt_reason = ""
+        self.doubt_reason: str = ""
         """The reason for which the connection's responses are no longer believed."""
         self.recent_ids: deque[str] = deque(maxlen=RECENT_IDS)
         """The ids that were believed; bare texts, because one is added for every order."""
-        self.last = ""
+        self.last: str = ""
         """The last of them, which may belong to another observer."""
         self.observer: IdObserver | None = None
         """The observer that accepted the last id."""

@@ -32,9 +32,9 @@ class CancellableTask:
     __slots__ = ("_cancelling", "_taken_back", "deadline", "expired", "task")
 
     def __init__(self, task: asyncio.Task[Any], deadline: float) -> None:
-        self.task = task
-        self.deadline = deadline
-        self.expired = False
+        self.task: asyncio.Task[Any] = task
+        self.deadline: float = deadline
+        self.expired: bool = False
         self._cancelling = task.cancelling()
         self._taken_back = False
 

@@ -1,19 +1,17 @@
-"""A response, and the reading of its body: whole, up to a bound, and with a time-out for silence."""
+"""A response, and the reading of its body: whole, up to a bound, and with a time-out for silence.
 
-from __future__ import annotations
+The module evaluates its annotations, which tools for references read: a named tuple does not tell where it was defined.
+"""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import aiohttp
 import msgspec
+from multidict import MultiMapping
 
 from ..errors import UnusableAnswerError
-
-if TYPE_CHECKING:
-    import aiohttp
-    from multidict import MultiMapping
-
-    from .connection_history import ConnectionHistory
+from .connection_history import ConnectionHistory
 
 __all__ = ["BoundedBodyReader", "Response"]
 

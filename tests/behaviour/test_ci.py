@@ -77,20 +77,20 @@ def scripts(tmp_path: Path) -> Scripts:
     return Scripts(tmp_path)
 
 
-def wanted(*extras: str) -> set[Requirement]:
+def extra_requirements(*extras: str) -> set[Requirement]:
     """All requirements of the package with these extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {Requirement(text) for text in project["dependencies"]}
     for extra in extras:
         for requirement in map(Requirement, project["optional-dependencies"][extra]):
             own = requirement.name == project["name"]
-            found |= wanted(*requirement.extras) if own else {requirement}
+            found |= extra_requirements(*requirement.extras) if own else {requirement}
     return found
 
 
 def test_every_requirement_of_the_tests_is_pinned_to_what_it_allows() -> None:
     pinned = {canonicalize_name(name): version for name, version in PINNED.items()}
-    requirements = wanted("test", "dev")
+    requirements = extra_requirements("test", "dev")
     assert len(requirements) > 30
     for requirement in requirements:
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
@@ -152,7 +152,7 @@ def test_the_newest_are_tested_without_the_pins_and_named(scripts: Scripts) -> N
 @posix
 @pytest.mark.parametrize("broken", ["install", "freeze", "pytest"])
 @pytest.mark.parametrize(("strictness", "code"), [("", 0), ("strict", 1)])
-def test_the_newest_that_fail_are_told_and_stop_only_who_asks_for_it(
+def test_the_newest_that_fail_are_reported_and_stop_only_who_asks_for_it(
     scripts: Scripts, broken: str, strictness: str, code: int
 ) -> None:
     done = scripts.run("newest", broken=broken, OCTOFFM_NEWEST=strictness)

@@ -77,7 +77,7 @@ async def test_a_proxy_that_breaks_off_has_sent_nothing(proxy: Proxy) -> None:
     assert proxy.heads
 
 
-async def test_what_a_proxy_says_is_told_in_part_and_without_control_signs() -> None:
+async def test_what_a_proxy_says_is_reported_in_part_and_without_control_signs() -> None:
     async with behind(Proxy(refusal(403, "\x1b[31m" + "x" * 500))) as client:
         with pytest.raises(ConnectError) as caught:
             await client.outbound.create(order("A"))

@@ -40,7 +40,7 @@ def test_its_first_example_runs() -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.startswith("Stats(")
+    assert ran.stdout.startswith("Shipped [")
 
 
 @pytest.mark.parametrize("block", blocks("python")[1:])

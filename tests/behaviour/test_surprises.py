@@ -19,9 +19,9 @@ ORDER = order("O-1")
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("told", ["0", "-1", "Wed, 21 Oct 2015 07:28:00 GMT"])
-async def test_a_pause_of_no_time_makes_no_storm_of_requests(told) -> None:
-    transport = FakeTransport(lambda _: answer(429, Retry_After=told), latency=0.02)
+@pytest.mark.parametrize("retry_after", ["0", "-1", "Wed, 21 Oct 2015 07:28:00 GMT"])
+async def test_a_pause_of_no_time_makes_no_storm_of_requests(retry_after) -> None:
+    transport = FakeTransport(lambda _: answer(429, Retry_After=retry_after), latency=0.02)
     async with FulfillmentClient(config(deadline=10.0), transport=transport) as client:
         with pytest.raises(CallError):
             await client.stocks.get("S")
@@ -29,9 +29,11 @@ async def test_a_pause_of_no_time_makes_no_storm_of_requests(told) -> None:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("told", ["3", None])
-async def test_a_call_that_is_throttled_for_ever_ends(told) -> None:
-    transport = FakeTransport(lambda _: answer(429, **({"Retry_After": told} if told else {})), latency=0.02)
+@pytest.mark.parametrize("retry_after", ["3", None])
+async def test_a_call_that_is_throttled_for_ever_ends(retry_after) -> None:
+    transport = FakeTransport(
+        lambda _: answer(429, **({"Retry_After": retry_after} if retry_after else {})), latency=0.02
+    )
     async with FulfillmentClient(config(deadline=10.0), transport=transport) as client:
         with pytest.raises(CallError) as caught:
             await client.stocks.get("S")

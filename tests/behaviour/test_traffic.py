@@ -16,14 +16,14 @@ USELESS_CEILING = [Case(20, 1.0, ceiling=Limit(100_000))]
 
 
 @pytest.mark.parametrize("case", HIDDEN + CHANGED + USELESS_CEILING, ids=lambda case: case.name)
-def test_a_quota_that_nobody_told_is_found_and_held(case: Case) -> None:
+def test_a_quota_that_nobody_announced_is_found_and_held(case: Case) -> None:
     found = quota.measure(case)
     assert found.used >= USED_LEAST
     assert found.refused <= REFUSED_MOST
 
 
 @pytest.mark.parametrize("case", [Case(5, 1.0, told=True), Case(20, 10.0, told=True)], ids=lambda case: case.name)
-def test_a_quota_that_was_told_is_used_without_a_single_429(case: Case) -> None:
+def test_a_quota_that_was_announced_is_used_without_a_single_429(case: Case) -> None:
     found = quota.measure(case)
     assert found.used >= USED_LEAST_TOLD
     assert found.refusals == 0

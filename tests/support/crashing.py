@@ -28,7 +28,7 @@ from octoffm_async.errors import AnswerTimeoutError, ConnectionLostError
 from octoffm_async.journal import SQLiteJournal
 from octoffm_async.journal.commands import Command, Flush
 from octoffm_async.journal.sqlite.engine import Store
-from octoffm_async.journal.sqlite.file.gap import Gap
+from octoffm_async.journal.sqlite.file.change_record import Gap
 from octoffm_async.journal.sqlite.writer_thread import Writer, _resolve
 from octoffm_async.session import session as pipeline
 from octoffm_async.transport.response import Response
@@ -355,7 +355,7 @@ class World:
         _graveyard.append((loop, tasks, list(loop._ready), list(loop._scheduled)))  # type: ignore[attr-defined]
 
 
-async def ended(run: Run[Any]) -> tuple[list[Outcome], Summary]:
+async def ended(run: Run[Any, Any]) -> tuple[list[Outcome], Summary]:
     """The outcomes of a run and its counts."""
     async with run:
         outcomes = [outcome async for outcome in run]

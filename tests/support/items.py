@@ -111,7 +111,7 @@ def on_virtual_time(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(main())
 
 
-async def all_of(run: Run[Any]) -> tuple[list[Outcome], Exception | None]:
+async def all_of(run: Run[Any, Any]) -> tuple[list[Outcome], Exception | None]:
     """The outcomes of a run, and what it raised behind them."""
     outcomes: list[Outcome] = []
     try:

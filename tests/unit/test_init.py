@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,20 @@ ALONE = [
 ]
 
 
-LAZY = ["octoffm_async", "octoffm_async.sandbox", "octoffm_async.cluster"]
+LAZY = [
+    "octoffm_async",
+    "octoffm_async.auth",
+    "octoffm_async.cluster",
+    "octoffm_async.journal",
+    "octoffm_async.ratelimit",
+    "octoffm_async.sandbox",
+    "octoffm_async.stores",
+    "octoffm_async.transport",
+]
+PUBLIC = [*LAZY, *(f"octoffm_async.{name}" for name in ("config", "errors", "events", "telemetry"))]
+"""Packages and modules whose names a program may import; no text names a deeper one."""
+DEEPER = re.compile(r"octoffm_async(?:\.[a-z_]+){2,}")
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 OWN_MODULES = 5
 """Modules of ours that a bare import may load."""
 
@@ -48,13 +62,42 @@ def typed_imports(package: str) -> dict[str, str]:
 def test_names_that_are_loaded_when_used_are_those_that_type_checkers_see(package) -> None:
     module = importlib.import_module(package)
     typed = typed_imports(package)
-    assert module.__all__ == sorted(module.__all__)
     assert {*typed} == {*module.__all__} - {"__version__"}
     for name, source in typed.items():
         assert getattr(module, name) is getattr(importlib.import_module(source), name)
     assert {*dir(module)} >= {*module.__all__}
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         module.Nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_packages_list_their_names(package) -> None:
+    module = importlib.import_module(package)
+    assert module.__doc__
+    assert len({*module.__all__}) == len(module.__all__)
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name
+
+
+@pytest.mark.parametrize("folder", ["octoffm_async", "examples"])
+def test_no_docstring_and_no_example_names_a_module_below_the_public_packages(folder) -> None:
+    deeper: list[str] = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | FUNCTION)]
+        texts = [ast.get_docstring(node) or "" for node in nodes]
+        if folder == "examples":
+            texts.append(path.read_text(encoding="utf-8"))
+        deeper += [f"{path.name}: {found}" for text in texts for found in DEEPER.findall(text) if is_module(found)]
+    assert deeper == []
+
+
+def is_module(name: str) -> bool:
+    """True for a module or a package below those that are public, as opposed to a name in one of those."""
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 @pytest.mark.parametrize("name", octoffm_async.__all__)

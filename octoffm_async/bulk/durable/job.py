@@ -30,16 +30,25 @@ from ..reconciliation.reconcile import controls_of, utc_now
 from ..reconciliation.taken_reference import says_taken, to_look_for
 from ..reconciliation.verification import KINDS, Verification
 from .pending_items import PendingItems
-from .settings import api_clock_before, conflict_of, encodable, known_outcome, refused_conflict, sendings_of, settle
-from .taking_back import CreationRevoker
+from .revocation import CreationRevoker
+from .settings import (
+    api_clock_before,
+    conflict_of,
+    encodable,
+    known_outcome,
+    outgoing_items_of,
+    refused_conflict,
+    settle,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
     from ...journal import JournalRun, OutgoingItem
     from ...session.seller_session import SellerSession
     from ..job import Deliver
+    from ..odd_references import OddReferences
     from ..outcomes import Outcome
     from ..reconciliation.remote_lookup import RemoteLookup
     from .settings import JournalOptions
@@ -51,7 +60,7 @@ LOOK_AHEAD = 256
 """Number of items that are looked up, and written as sent, together."""
 ROUNDS = 3
 """Maximum number of rounds of looking up undecided items and sending absent ones; each is resent once at most."""
-AGAIN_AT_ONCE = 8
+RESEND_CONCURRENCY = 8
 """Number of concurrent calls when items are sent again."""
 NOTHING_LEFT = (CallError, asyncio.CancelledError, *RUN_ENDING)
 """Errors that show whether a request may have been sent; after any other error, it may have been."""
@@ -68,21 +77,22 @@ class JournaledJob(Job[T]):
     def __init__(
         self,
         inner: Job[T],
-        finder: RemoteLookup,
+        lookup: RemoteLookup,
         journaling: JournalOptions,
-        follower: StatusTracker | None = None,
+        tracker: StatusTracker | None = None,
         *,
         scope: SellerSession,
     ) -> None:
-        self.batch, self.one_by_one = inner.batch, inner.one_by_one
+        self.batch: int = inner.batch
+        self.one_by_one: bool = inner.one_by_one
         self._inner = inner
-        self._finder = finder
-        self._follower = follower
+        self._lookup = lookup
+        self._tracker = tracker
         self._how = journaling
         self._scope = scope
         self._opened = AsyncExitStack()
-        self.key = inner.key
-        self.odd = inner.odd
+        self.key: Callable[[T], str] = inner.key
+        self.odd: OddReferences | None = inner.odd
         self._open: tuple[JournalRun, KeyClaims, PendingItems[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
@@ -110,9 +120,9 @@ class JournaledJob(Job[T]):
         super().request_stop()
         self._inner.request_stop()
         if self._open is not None:
-            self._open[2].hurry()
+            self._open[2].request_stop()
         if self._verification is not None:
-            self._verification.hurry()
+            self._verification.request_stop()
 
     async def start(self) -> None:
         how = self._how
@@ -120,27 +130,27 @@ class JournaledJob(Job[T]):
         if isinstance(journal, str | PathLike):
             journal = await self._opened.enter_async_context(Journal.open(journal, verify_first=how.verify_first))
         self._scope.options = self._scope.options.changed(fence=journal.fence)
-        book = await journal.begin_run(
+        journal_run = await journal.begin_run(
             seller=how.seller_id,
             operation=how.operation,
             run=how.run,
             source=how.source,
             environment=environment_of(self._scope.session.config),
         )
-        self.low = 0 if book.in_thread else self.look_ahead // 2
+        self.low: int = 0 if journal_run.in_thread else self.look_ahead // 2
         claims = key_claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()
-        back = CreationRevoker(book, self._inner.given)
-        ends = PendingItems[T](
-            book,
+        revoker = CreationRevoker(journal_run, self._inner.given)
+        pending = PendingItems[T](
+            journal_run,
             claims,
-            finder=self._finder,
-            follower=self._follower,
+            lookup=self._lookup,
+            tracker=self._tracker,
             journal=journal,
             api_clock=lambda: self._scope.session.api_clock,
-            back=back,
+            revoker=revoker,
         )
-        self._open = book, claims, ends
+        self._open = journal_run, claims, pending
         if (how.verify_first or journal.gap is not None) and (kind := KINDS.get(how.operation)) is not None:
             gone_by = 0.0
             if not how.verify_first and journal.gap is not None:
@@ -149,46 +159,46 @@ class JournaledJob(Job[T]):
                 self._scope,
                 kind,
                 patience=how.patience,
-                look_up=book.look_up,
-                controls=controls_of(book, how.patience),
-                owners=back.owners,
+                look_up=journal_run.look_up,
+                controls=controls_of(journal_run, how.patience),
+                owners=revoker.owners,
                 passed=gone_by,
             )
         if self.stop_requested:
             self.request_stop()
-        await back.learn()
+        await revoker.learn()
 
     async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
-        book, claims, ends = self._parts()
-        await ends.back.revoke()
+        journal_run, claims, pending = self._parts()
+        await pending.revoker.revoke()
         outcomes: list[Outcome] = []
-        items, sendings = encodable(self._inner, items, prints, outcomes)
+        items, outgoing_items = encodable(self._inner, items, prints, outcomes)
         keys = self.keys(items)
-        entries = await book.look_up(keys)
-        busy = claims.held_by_others(keys, ends)
+        entries = await journal_run.look_up(keys)
+        busy = claims.held_by_others(keys, pending)
         check = self._inner.check
-        wanted: list[T] = []
+        unsent: list[T] = []
         to_send: list[OutgoingItem] = []
-        for item, sending, entry in zip(items, sendings, entries, strict=True):
-            if sending.key in busy:
-                ends.wait_for(item, sending.key, "another call is busy with it")
-            elif entry is None or (verdict := decide_known_key(entry, sending.payload_hash)) is Verdict.SEND:
+        for item, outgoing, entry in zip(items, outgoing_items, entries, strict=True):
+            if outgoing.key in busy:
+                pending.wait_for(item, outgoing.key, "another call is working on it")
+            elif entry is None or (verdict := decide_known_key(entry, outgoing.payload_hash)) is Verdict.SEND:
                 try:
                     check(item)
                 except ValidationError as error:
                     outcomes.append(refused_locally(error))
                 else:
-                    wanted.append(item)
-                    to_send.append(sending)
+                    unsent.append(item)
+                    to_send.append(outgoing)
             elif verdict is Verdict.UNDECIDED:
-                ends.wait_for(item, sending.key, "it was sent before, and what became of it is not known")
+                pending.wait_for(item, outgoing.key, "it was sent before, and its outcome is not known")
             elif verdict is Verdict.CHANGED:
-                outcomes.append(refused_conflict(await conflict_of(book, entry, item, sending)))
-            elif verdict is not Verdict.ALREADY_CREATED or not ends.needs_following(entry):
+                outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing)))
+            elif verdict is not Verdict.ALREADY_CREATED or not pending.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict))
-        if self._verification is not None and wanted:
-            wanted, to_send = await self._verified(self._verification, wanted, to_send, outcomes)
-        return await self._written_down(wanted, to_send), outcomes
+        if self._verification is not None and unsent:
+            unsent, to_send = await self._verified(self._verification, unsent, to_send, outcomes)
+        return await self._written_down(unsent, to_send), outcomes
 
     def send(self, item: T) -> Awaitable[Any]:
         encoded = self._encoded.pop(self.key(item), None)
@@ -214,11 +224,11 @@ class JournaledJob(Job[T]):
         left = dict(zip(self.keys(items), items, strict=True))
         for key in left:
             self._encoded.pop(key, None)  # these are encoded again
-        told: list[Outcome] = []
+        decided: list[Outcome] = []
 
         async def record(outcome: Outcome) -> None:
             if self._noted(left.pop(outcome.key), outcome) is not None:
-                told.append(outcome)
+                decided.append(outcome)
 
         try:
             await self._inner.handle(items, record)
@@ -227,39 +237,37 @@ class JournaledJob(Job[T]):
             raise
         finally:
             self._release(left)
-            for outcome in told:  # all outcomes are written before the first is delivered
+            for outcome in decided:  # all outcomes are written before the first is delivered
                 await deliver(outcome)
 
     def return_unsent(self, items: Iterable[T]) -> None:
         """Mark items that were written to the journal and will not be sent as pending."""
-        book, claims, ends = self._parts()
+        journal_run, claims, pending = self._parts()
         keys = self.keys(items)
         for key in keys:
             self._encoded.pop(key, None)
-            book.record_outcome(key, State.PENDING)
-        claims.release(keys, ends)
+            journal_run.record_outcome(key, State.PENDING)
+        claims.release(keys, pending)
 
     async def finish(self, deliver: Deliver) -> None:
         """Read back what the inner job reads back, then reconcile all undecided items, from any run."""
-        _, _, ends = self._parts()
+        _, _, pending = self._parts()
 
         async def record(outcome: Outcome) -> None:
-            ends.settle(outcome)
-            await ends.tell(outcome, deliver)
+            pending.settle(outcome)
+            await pending.deliver_unless_tracked(outcome, deliver)
 
         await self._inner.finish(record)
         patience, resend_unknown = self._how.patience, self._how.resend_unknown
-        send_again = partial(self._send_again, deliver)
+        resend = partial(self._resend, deliver)
         for _ in range(ROUNDS):
             if self.stop_requested:
                 break
-            has_sent = await ends.reconcile(
-                deliver, patience=patience, resend_unknown=resend_unknown, send_again=send_again
-            )
-            if not ends.to_resend and not has_sent:
+            has_sent = await pending.reconcile(deliver, patience=patience, resend_unknown=resend_unknown, resend=resend)
+            if not pending.to_resend and not has_sent:
                 break
-            await send_again()
-        await ends.follow(deliver)
+            await resend()
+        await pending.follow(deliver)
         self._complete = not self.stop_requested
 
     def undecided(self) -> list[Outcome]:
@@ -272,10 +280,10 @@ class JournaledJob(Job[T]):
             if self._verification is not None:
                 self._verification.close()
             if self._open is not None:
-                book, _, ends = self._open
-                ends.release_pending()
-                await ends.back.revoke()
-                await (book.finish() if self._complete else book.flush())
+                journal_run, _, pending = self._open
+                pending.release_pending()
+                await pending.revoker.revoke()
+                await (journal_run.finish() if self._complete else journal_run.flush())
         finally:
             await self._opened.aclose()
 
@@ -286,105 +294,111 @@ class JournaledJob(Job[T]):
 
     def _noted(self, item: T, outcome: Outcome) -> Outcome | None:
         """Write an item's outcome behind; return it, or ``None`` if it is delivered at the end."""
-        book, claims, ends = self._open or self._parts()
+        journal_run, claims, pending = self._open or self._parts()
         key = outcome.key
-        ends.to_resend.pop(key, None)
-        claims.release_one(key, ends)
+        pending.to_resend.pop(key, None)
+        claims.release_one(key, pending)
         if isinstance(outcome, Refused) and says_taken(outcome.error):
             outcome = to_look_for(outcome)
-        settle(book, outcome)
+        settle(journal_run, outcome)
         if isinstance(outcome, Unknown):
             claims.is_over(key)
-            ends.wait_for(item, key, outcome.reason, outcome.error)
+            pending.wait_for(item, key, outcome.reason, outcome.error)
             return None
-        return outcome if self._follower is None or not ends.keeps(outcome) else None
+        return outcome if self._tracker is None or not pending.keeps(outcome) else None
 
     def _release(self, keys: Iterable[str]) -> None:
         """Release the keys of items that do not wait, so that other calls of this process may handle them."""
-        _, claims, ends = self._parts()
-        claims.release([key for key in keys if not ends.is_waiting(key)], ends)
+        _, claims, pending = self._parts()
+        claims.release([key for key in keys if not pending.is_waiting(key)], pending)
 
     async def _verified(
-        self, verification: Verification, items: list[T], sendings: list[OutgoingItem], outcomes: list[Outcome]
+        self, verification: Verification, items: list[T], outgoing_items: list[OutgoingItem], outcomes: list[Outcome]
     ) -> tuple[list[T], list[OutgoingItem]]:
         """Return the items that are proven absent, and their requests.
 
         An existing item is written as created. An item that may exist is written as sent long ago before its outcome is
         reported: whatever happens from then on, it is looked for among all orders before it is sent.
         """
-        found = await verification.findings([sending.key for sending in sendings])
+        found = await verification.findings([outgoing.key for outgoing in outgoing_items])
         if found is None:
-            outcomes += [not_looked_up(sending.key) for sending in sendings]
+            outcomes += [not_looked_up(outgoing.key) for outgoing in outgoing_items]
             return [], []
-        pairs = list(zip(items, sendings, strict=True))
+        pairs = list(zip(items, outgoing_items, strict=True))
         there = [pair for pair in pairs if found.matches.get(pair[1].key) or found.doubt_of(pair[1].key)]
         if there:
-            some, how = [item for item, _ in there], [sending for _, sending in there]
+            some, how = [item for item, _ in there], [outgoing for _, outgoing in there]
             kept = await self._written_down(some, how, first_at=LONG_AGO)
-            ends = self._parts()[2]
-            await ends.back.revoke()  # whom the list shows with another id, before what leads to them is decided
-            told = [ends.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)]
-            outcomes += [outcome for outcome in told if outcome is not None]
-        gone = {sending.key for _, sending in there}
+            pending = self._parts()[2]
+            await (
+                pending.revoker.revoke()
+            )  # orders that the list shows with another id, before the orders that they point to are decided
+            found_outcomes = [
+                pending.found_first(item, key, found) for item, key in zip(kept, self.keys(kept), strict=True)
+            ]
+            outcomes += [outcome for outcome in found_outcomes if outcome is not None]
+        gone = {outgoing.key for _, outgoing in there}
         left = [pair for pair in pairs if pair[1].key not in gone]
-        return [item for item, _ in left], [sending for _, sending in left]
+        return [item for item, _ in left], [outgoing for _, outgoing in left]
 
     async def _written_down(
-        self, items: list[T], sendings: list[OutgoingItem], *, first_at: datetime | None = None
+        self, items: list[T], outgoing_items: list[OutgoingItem], *, first_at: datetime | None = None
     ) -> list[T]:
         """Return the items that this job claimed and durably marked as sent; with ``first_at``, not to be sent now."""
         if not items:
             return []
-        book, claims, ends = self._parts()
-        keys = [sending.key for sending in sendings]
+        journal_run, claims, pending = self._parts()
+        keys = [outgoing.key for outgoing in outgoing_items]
         # Of what may have been sent long ago, the API's clock now says nothing.
         api_at = await api_clock_before(self._scope.session) if first_at is None else None
-        if not claims.take(keys, ends):
-            return await self._one_by_one(items, sendings, first_at)
+        if not claims.take(keys, pending):
+            return await self._one_by_one(items, outgoing_items, first_at)
         try:
-            await book.mark_sent(sendings, api_at=api_at, first_at=first_at)
+            await journal_run.mark_sent(outgoing_items, api_at=api_at, first_at=first_at)
         except IllegalTransitionError:  # another call sent one of them since the look-up
-            claims.release(keys, ends)
-            return await self._one_by_one(items, sendings, first_at)
+            claims.release(keys, pending)
+            return await self._one_by_one(items, outgoing_items, first_at)
         except asyncio.CancelledError:
             if first_at is None:
                 self.return_unsent(items)  # written after the cancelled command; none was sent
             else:
-                claims.release(keys, ends)
+                claims.release(keys, pending)
             raise
         except BaseException:
-            claims.release(keys, ends)
+            claims.release(keys, pending)
             raise
         if self._inner.takes_encoded and first_at is None:
-            self._encoded.update([(sending.key, sending.payload) for sending in sendings])
+            self._encoded.update([(outgoing.key, outgoing.payload) for outgoing in outgoing_items])
         return items
 
-    async def _one_by_one(self, items: list[T], sendings: list[OutgoingItem], first_at: datetime | None) -> list[T]:
+    async def _one_by_one(
+        self, items: list[T], outgoing_items: list[OutgoingItem], first_at: datetime | None
+    ) -> list[T]:
         if len(items) > 1:
             each = [
-                await self._written_down([item], [sending], first_at=first_at)
-                for item, sending in zip(items, sendings, strict=True)
+                await self._written_down([item], [outgoing], first_at=first_at)
+                for item, outgoing in zip(items, outgoing_items, strict=True)
             ]
             return [written for some in each for written in some]
-        self._parts()[2].wait_for(items[0], sendings[0].key, "another call is busy with it, or was meanwhile")
+        self._parts()[2].wait_for(items[0], outgoing_items[0].key, "another call is working on it, or was a moment ago")
         return []
 
     def _break_off(self, left: dict[str, T], error: BaseException) -> None:
         """Settle items whose handling ended with an error: pending, if none of them can have been sent."""
-        book, _, ends = self._parts()
+        journal_run, _, pending = self._parts()
         taken = self._inner.undecided_keys()
         for key in left.keys() - taken:
             if isinstance(error, NOTHING_LEFT) and not is_outcome_unknown(error):
-                book.record_outcome(key, State.PENDING)
-            elif key in ends.to_resend:
-                ends.wait_for(ends.to_resend[key], key, f"broken off: {type(error).__name__} {error}")
+                journal_run.record_outcome(key, State.PENDING)
+            elif key in pending.to_resend:
+                pending.wait_for(pending.to_resend[key], key, f"broken off: {type(error).__name__} {error}")
             else:
-                book.release([key])
+                journal_run.release([key])
 
-    async def _send_again(self, deliver: Deliver) -> None:
+    async def _resend(self, deliver: Deliver) -> None:
         """Send absent items. A run that is to end leaves them to the next one."""
-        _, _, ends = self._parts()
-        items = list(ends.to_resend.values())
+        _, _, pending = self._parts()
+        items = list(pending.to_resend.values())
         batches = iter([items[start : start + self.batch] for start in range(0, len(items), self.batch)])
         errors: list[Exception] = []
 
@@ -393,13 +407,13 @@ class JournaledJob(Job[T]):
                 if self.stop_requested or errors:
                     return
                 try:
-                    if ready := await self._written_down(batch, sendings_of(self.keys(batch), batch)):
+                    if ready := await self._written_down(batch, outgoing_items_of(self.keys(batch), batch)):
                         await self.handle(ready, deliver)
                 except Exception as error:  # noqa: BLE001  (raised below, without a group around it)
                     errors.append(error)
 
         async with anyio.create_task_group() as group:
-            for _ in range(min(AGAIN_AT_ONCE, len(items))):
+            for _ in range(min(RESEND_CONCURRENCY, len(items))):
                 group.start_soon(work)
         if errors:
             raise errors[0]

@@ -22,13 +22,14 @@ from ..creations import job_of
 from ..job import Job
 from ..outcomes import Created, Failed, Refused, Unknown
 from .job import LOOK_AHEAD, JournaledJob
-from .settings import JournalOptions, sending_of
+from .settings import JournalOptions, outgoing_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 
     from ...journal import Entry, RunRecord
     from ..job import Deliver
+    from ..odd_references import OddReferences
     from ..outcomes import Outcome
 
 __all__ = ["ResumeJob", "StoredItem"]
@@ -108,6 +109,9 @@ class ResumeJob(Job[StoredItem]):
     def key(self, item: StoredItem) -> str:
         return item.key
 
+    def original(self, item: StoredItem) -> object:
+        return item.request
+
     def check(self, item: StoredItem) -> None:
         if not item.problem:
             self._started.check(item.request)
@@ -122,18 +126,20 @@ class ResumeJob(Job[StoredItem]):
         record = await self._record(journal)
         try:
             scope = SellerSession(self._scope.session, self._scope.seller_id, self._scope.options)
-            job, finder = job_of(record.operation, scope)
+            job, lookup = job_of(record.operation, scope)
         except ConfigurationError as error:
             raise ConfigurationError(f"run {record.id} cannot be resumed: {error}") from None
-        self.batch, self.one_by_one, self.odd = job.batch, job.one_by_one, job.odd
+        self.batch: int = job.batch
+        self.one_by_one: bool = job.one_by_one
+        self.odd: OddReferences | None = job.odd
         self._request = {one.name: one for one in OPERATIONS}[record.operation].request
         how = msgspec.structs.replace(self._how, journal=journal, operation=record.operation)
-        inner = JournaledJob[Any](job, finder, how, scope=scope)
+        inner = JournaledJob[Any](job, lookup, how, scope=scope)
         self._journal, self._inner = journal, inner
         if self.stop_requested:
             inner.request_stop()
         await inner.start()
-        self.low = inner.low
+        self.low: int = inner.low
 
     def __aiter__(self) -> StoredItems:
         """Iterate over the items that the run may have to send, by key."""
@@ -152,8 +158,8 @@ class ResumeJob(Job[StoredItem]):
             else:
                 lost.append(_lost(item.key, item.problem))
         inner = self._started
-        wanted, outcomes = await inner.screen([item.request for item in whole.values()], whole_prints)
-        return [whole[inner.key(request)] for request in wanted], outcomes + lost
+        unsent, outcomes = await inner.screen([item.request for item in whole.values()], whole_prints)
+        return [whole[inner.key(request)] for request in unsent], outcomes + lost
 
     def send(self, item: StoredItem) -> Awaitable[Any]:
         return self._started.send(item.request)
@@ -230,13 +236,13 @@ class ResumeJob(Job[StoredItem]):
             yield await self._read(some)
 
     async def _read(self, entries: Sequence[Entry]) -> list[StoredItem]:
-        book = self._started.journal_run
-        payloads = await book.payloads([entry.key for entry in entries])
+        journal_run = self._started.journal_run
+        payloads = await journal_run.payloads([entry.key for entry in entries])
         missing = [entry.key for entry in entries if entry.key not in payloads]
         # Another run decided these since they were listed, and delivered their outcomes.
         gone = {
             key
-            for key, now in zip(missing, await book.look_up(missing), strict=True)
+            for key, now in zip(missing, await journal_run.look_up(missing), strict=True)
             if now is None or now.state not in KEEPS_PAYLOAD
         }
         return [self._decoded(entry, payloads.get(entry.key)) for entry in entries if entry.key not in gone]
@@ -251,7 +257,7 @@ class ResumeJob(Job[StoredItem]):
             request: Any = msgspec.json.decode(payload, type=self._request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return kept._replace(problem=f"it cannot be decoded: {error}")
-        if sending_of(entry.key, request).payload != payload:
+        if outgoing_of(entry.key, request).payload != payload:
             return kept._replace(problem="this version would send it differently")
         return kept._replace(request=request)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from operator import add
 from os import PathLike
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -18,18 +18,18 @@ from ..outcomes import Created, Failed, Refused, Skipped, Unknown, refused_local
 from ..reconciliation.taken_reference import taken_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from ...journal import Entry, JournalRun
     from ...session.session import Session
     from ..job import Job
     from ..outcomes import Outcome
-    from ..reconciliation.gathering import RemoteMatch
+    from ..reconciliation.lookup_findings import RemoteMatch
 
 T = TypeVar("T")
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
-encode = msgspec.json.Encoder().encode
+encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 """Encoder of a request as it is sent."""
 
 PATIENCE = 60.0
@@ -74,11 +74,11 @@ async def api_clock_before(session: Session) -> datetime | None:
     return None if shown is None else shown - OTHER_SERVER
 
 
-def sending_of(key: str, item: object) -> OutgoingItem:
-    return sendings_of([key], [item])[0]
+def outgoing_of(key: str, item: object) -> OutgoingItem:
+    return outgoing_items_of([key], [item])[0]
 
 
-def sendings_of(
+def outgoing_items_of(
     keys: Iterable[str], items: Sequence[object], prints: Sequence[bytes] | None = None
 ) -> list[OutgoingItem]:
     """Return the journal's form of items; ``prints`` are their fingerprints, if they exist already."""
@@ -92,7 +92,7 @@ def encodable(
 ) -> tuple[list[T], list[OutgoingItem]]:
     """Return the items that can be encoded, and their journal form; add the outcomes of the others."""
     try:
-        return items, sendings_of(job.keys(items), items, prints)
+        return items, outgoing_items_of(job.keys(items), items, prints)
     except UNENCODABLE as error:
         if len(items) > 1:
             parts = [encodable(job, [item], [one], outcomes) for item, one in zip(items, prints, strict=True)]
@@ -106,36 +106,38 @@ def encodable(
         return [], []
 
 
-def settle(book: JournalRun, outcome: Outcome) -> None:
+def settle(journal_run: JournalRun, outcome: Outcome) -> None:
     """Write an item's outcome behind."""
     key = outcome.key
     if isinstance(outcome, Created):
-        book.record_created(key, outcome.id)
+        journal_run.record_created(key, outcome.id)
         return
     match outcome:
         case Refused(code=code, message=message):
-            book.record_outcome(key, State.REFUSED, code=code, message=message)
+            journal_run.record_outcome(key, State.REFUSED, code=code, message=message)
         case Failed(error=error):
-            book.record_outcome(key, State.FAILED, message=str(error))
+            journal_run.record_outcome(key, State.FAILED, message=str(error))
         case Unknown(reason=reason, error=error):
-            book.record_outcome(key, State.UNKNOWN, code=taken_code(error), message=reason)
+            journal_run.record_outcome(key, State.UNKNOWN, code=taken_code(error), message=reason)
         case _:
             raise AssertionError(f"no outcome of a creation: {outcome}")
 
 
-async def conflict_of(book: JournalRun, entry: Entry, item: object, sending: OutgoingItem) -> PayloadConflictError:
+async def conflict_of(
+    journal_run: JournalRun, entry: Entry, item: object, outgoing: OutgoingItem
+) -> PayloadConflictError:
     """Return the error for an item whose reference was used for another one, with the names of the differing fields.
 
     The journal has the request of an undecided item, which is compared; of others it has hashes of the fields.
     """
     fields: tuple[str, ...] = ()
-    if entry.state in UNDECIDED and (kept := (await book.payloads([entry.key])).get(entry.key)) is not None:
+    if entry.state in UNDECIDED and (kept := (await journal_run.payloads([entry.key])).get(entry.key)) is not None:
         try:
             fields = differing_paths(msgspec.json.decode(kept, type=type(item)), item)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
-    fields = fields or differing_fields(item, entry.field_hashes, sending.payload_hash[HASH_SIZE:])
-    given = sending.payload_hash[:HASH_SIZE]
+    fields = fields or differing_fields(item, entry.field_hashes, outgoing.payload_hash[HASH_SIZE:])
+    given = outgoing.payload_hash[:HASH_SIZE]
     message = (
         f"{entry.key!r} was sent before with another payload (hash {entry.payload_hash.hex()}, now {given.hex()}), "
         f"and is {entry.state}{_differ(fields)}: sending it again does not change what exists under a reference; "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -28,16 +29,16 @@ from ...errors import (
 from ...journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, decide_known_key, environment_of
 from ...journal.key_claims import key_claims_of
 from ...resources.believing import IdVerifier
-from ...resources.inbound import Inbound
-from ...resources.outbound import Outbound
+from ...resources.inbound import send_supply_order
+from ...resources.outbound import send_shipment
 from ...session.seller_session import SellerSession
 from ..outcomes import Refused, Unknown, outcome_of
 from ..reconciliation.reconcile import braked, controls_of, left_ago, one_first_of, reconcile
 from ..reconciliation.remote_lookup import OrderLookup
 from ..reconciliation.taken_reference import says_taken, to_look_for, weigh, with_refusal
 from .job import NOTHING_LEFT
-from .settings import api_clock_before, conflict_of, outcome_of_match, sending_of, settle
-from .taking_back import CreationRevoker
+from .revocation import CreationRevoker
+from .settings import api_clock_before, conflict_of, outcome_of_match, outgoing_of, settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,10 +51,12 @@ if TYPE_CHECKING:
     from ...session.session import Result
     from ..reconciliation.remote_lookup import RemoteLookup
 
-_books: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[JournalRun]]] = WeakKeyDictionary()
+_journal_runs: WeakKeyDictionary[Journal, dict[tuple[str, str, Environment], asyncio.Future[JournalRun]]] = (
+    WeakKeyDictionary()
+)
 _FIRST_LOOK, _LONGEST_LOOK = 0.02, 1.0
 """Seconds between checks of an order that another process is working on."""
-_turns: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
+_call_locks: WeakValueDictionary[tuple[int, str, str, str], asyncio.Lock] = WeakValueDictionary()
 
 
 class ProtectedCreation:
@@ -67,7 +70,7 @@ class ProtectedCreation:
         key: str,
         request: msgspec.Struct,
         send: Callable[[Any], Awaitable[Result[str]]],
-        finder: RemoteLookup,
+        lookup: RemoteLookup,
         journal: Journal,
         patience: float,
         verify_first: bool = False,
@@ -76,11 +79,11 @@ class ProtectedCreation:
         self._session = scope.session
         self._environment = environment_of(scope.session.config)
         self._deadline = scope.options.deadline or scope.session.config.deadline
-        self._sending = sending_of(key, request)
+        self._outgoing = outgoing_of(key, request)
         self._request = request
         self._send = send
-        self._believing = IdVerifier(scope, operation)
-        self._finder = finder
+        self._id_verifier = IdVerifier(scope, operation)
+        self._lookup = lookup
         self._journal = journal
         self._patience = patience
         gap = journal.gap
@@ -106,10 +109,10 @@ class ProtectedCreation:
         Any error that is raised while the order may exist says so, and asks to make the same call again with the same
         journal.
         """
-        key = self._sending.key
+        key = self._outgoing.key
         claims = key_claims_of(self._journal, *self._names)
-        turn = _turns.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
-        async with turn:  # two concurrent calls for the same order send it once
+        call_lock = _call_locks.setdefault((id(self._journal), *self._names, key), asyncio.Lock())
+        async with call_lock:  # two concurrent calls for the same order send it once
             try:
                 async with asyncio.timeout(self._deadline):  # a run of this process may be working on the same key
                     await claims.wait_for(key, self)
@@ -127,71 +130,71 @@ class ProtectedCreation:
                 claims.release([key], self)
 
     async def _created(self, key: str) -> str:
-        ends = asyncio.get_running_loop().time() + self._deadline
+        ends_at = asyncio.get_running_loop().time() + self._deadline
         pause = 0.0
         while True:
-            book, entry = await self._looked_up(key)
-            verdict = decide_known_key(entry, self._sending.payload_hash)
+            journal_run, entry = await self._looked_up(key)
+            verdict = decide_known_key(entry, self._outgoing.payload_hash)
             self._may_exist = verdict is Verdict.UNDECIDED
             try:
                 if entry is not None and verdict is Verdict.UNDECIDED:
-                    await self._decide(book, entry, pause=pause, ends=ends)
+                    await self._decide(journal_run, entry, pause=pause, ends_at=ends_at)
                     self._trusts = True
                 elif (entry is None or verdict is Verdict.SEND) and not self._trusts:
-                    doubted = await self._doubt(book, key)
+                    doubted = await self._doubt(journal_run, key)
                     self._may_exist = True
-                    await self._decide(book, doubted, pause=pause, ends=ends, is_sent=False)
+                    await self._decide(journal_run, doubted, pause=pause, ends_at=ends_at, is_sent=False)
                     self._trusts = True
                 elif entry is None or verdict is Verdict.SEND:
-                    if (order_id := await self._sent(book, key)) is not None:
+                    if (order_id := await self._sent(journal_run, key)) is not None:
                         return order_id
                 else:
-                    return await self._known(book, entry, verdict)
+                    return await self._known(journal_run, entry, verdict)
             except IllegalTransitionError:
                 pass  # another process was faster: its outcome is ours too
             except BaseException:
                 with suppress(ClosedError):
-                    book.release([key])
+                    journal_run.release([key])
                 raise
             pause = min(_LONGEST_LOOK, max(_FIRST_LOOK, 2 * pause))
 
     async def _looked_up(self, key: str) -> tuple[JournalRun, Entry | None]:
         try:
-            return await self._looked_up_in(await self._book(), key)
+            return await self._looked_up_in(await self._journal_run(), key)
         except ClosedError:  # the journal was closed since, and may have been opened again
-            _books.pop(self._journal, None)
-            return await self._looked_up_in(await self._book(), key)
+            _journal_runs.pop(self._journal, None)
+            return await self._looked_up_in(await self._journal_run(), key)
 
-    async def _looked_up_in(self, book: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
-        back = CreationRevoker(book, self._believing.given)
-        await back.learn()
-        await back.revoke()
-        return book, (await book.look_up([key]))[0]
+    async def _looked_up_in(self, journal_run: JournalRun, key: str) -> tuple[JournalRun, Entry | None]:
+        revoker = CreationRevoker(journal_run, self._id_verifier.given)
+        await revoker.learn()
+        await revoker.revoke()
+        return journal_run, (await journal_run.look_up([key]))[0]
 
-    async def _book(self) -> JournalRun:
-        books = _books.setdefault(self._journal, {})
+    async def _journal_run(self) -> JournalRun:
+        journal_runs = _journal_runs.setdefault(self._journal, {})
         seller, operation = self._names
         names = seller, operation, self._environment
-        opening = books.get(names)
+        opening = journal_runs.get(names)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             begun = self._journal.begin_run(
                 seller=seller, operation=operation, source="single calls", environment=self._environment
             )
-            opening = books[names] = asyncio.ensure_future(begun)
+            opening = journal_runs[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)
 
-    async def _doubt(self, book: JournalRun, key: str) -> Entry:
+    async def _doubt(self, journal_run: JournalRun, key: str) -> Entry:
         """Write the order as one that may have been sent before: it is looked up first, whatever happens."""
-        await book.mark_sent([self._sending], first_at=self._first_at)
-        book.record_outcome(key, State.UNKNOWN, message="it is to be looked up before it is sent")
-        return cast("Entry", (await book.look_up([key]))[0])
+        await journal_run.mark_sent([self._outgoing], first_at=self._first_at)
+        journal_run.record_outcome(key, State.UNKNOWN, message="it is to be looked up before it is sent")
+        return cast("Entry", (await journal_run.look_up([key]))[0])
 
-    async def _sent(self, book: JournalRun, key: str) -> str | None:
+    async def _sent(self, journal_run: JournalRun, key: str) -> str | None:
         """Send the order and return its id; ``None`` if it must be looked up, because its reference is used."""
-        await book.mark_sent([self._sending], api_at=await api_clock_before(self._session))
+        await journal_run.mark_sent([self._outgoing], api_at=await api_clock_before(self._session))
         self._may_exist = True
         try:
-            order_id = await self._believing.verified_id(key, await self._send(self._request))
+            order_id = await self._id_verifier.verified_id(key, await self._send(self._request))
         except CallError as error:
             if error.outcome_unknown:
                 mark_journaled(error, seconds=self._patience)
@@ -199,23 +202,25 @@ class ProtectedCreation:
             if isinstance(outcome, Refused) and says_taken(error):
                 self._refusal, outcome = error, to_look_for(outcome)
             self._may_exist = isinstance(outcome, Unknown)
-            settle(book, outcome)
+            settle(journal_run, outcome)
             if self._may_exist:
                 key_claims_of(self._journal, *self._names).is_over(key)
-            await book.flush()
+            await journal_run.flush()
             if error is self._refusal:
                 return None
             raise
         except BaseException as error:
             self._may_exist = is_outcome_unknown(error) or not isinstance(error, NOTHING_LEFT)
             if not self._may_exist:
-                book.record_outcome(key, State.PENDING)
+                journal_run.record_outcome(key, State.PENDING)
             raise
-        book.record_created(key, order_id)
-        await book.flush()
+        journal_run.record_created(key, order_id)
+        await journal_run.flush()
         return order_id
 
-    async def _decide(self, book: JournalRun, entry: Entry, *, pause: float, ends: float, is_sent: bool = True) -> None:
+    async def _decide(
+        self, journal_run: JournalRun, entry: Entry, *, pause: float, ends_at: float, is_sent: bool = True
+    ) -> None:
         """Find the outcome of a request, or wait a little if another process is doing that.
 
         ``is_sent`` is False if this process knows of no request: other processes sent theirs before they released the
@@ -226,9 +231,9 @@ class ProtectedCreation:
             UnusableAnswerError: the order was not found, and its absence is not proven.
         """
         try:
-            async with asyncio.timeout_at(ends):
-                if ours := await book.undecided([entry.key]):
-                    await self._reconcile(book, ours[0], is_sent=is_sent)
+            async with asyncio.timeout_at(ends_at):
+                if ours := await journal_run.undecided([entry.key]):
+                    await self._reconcile(journal_run, ours[0], is_sent=is_sent)
                 else:
                     await asyncio.sleep(pause)
         except CallError as error:
@@ -242,43 +247,45 @@ class ProtectedCreation:
             left = self._patience - left_ago(entry, self._journal, over_for=over_for)
             raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from self._refusal
 
-    async def _reconcile(self, book: JournalRun, entry: Entry, *, is_sent: bool) -> None:
+    async def _reconcile(self, journal_run: JournalRun, entry: Entry, *, is_sent: bool) -> None:
         key = entry.key
         left = entry
         if not is_sent and self._journal.opened_at is not None:
             left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
         over_for = key_claims_of(self._journal, *self._names).over_for(key)
-        back = CreationRevoker(book, self._believing.given)
+        revoker = CreationRevoker(journal_run, self._id_verifier.given)
         decided = reconcile(
-            self._finder,
+            self._lookup,
             {key: entry.sent_at},
             patience=self._patience,
             ago={key: left_ago(left, self._journal, over_for=over_for)},
             api_at={} if entry.api_at is None else {key: entry.api_at},
             api_clock=lambda: self._session.api_clock,
-            look_up=book.look_up,
-            controls=controls_of(book, self._patience),
-            one_first=one_first_of(book, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
-            owners=back.owners,
-            rivals=await book.undecided_keys(),
+            look_up=journal_run.look_up,
+            controls=controls_of(journal_run, self._patience),
+            one_first=one_first_of(journal_run, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
+            owners=revoker.owners,
+            rivals=await journal_run.undecided_keys(),
         )
         async for _, found, doubt in decided:
-            await back.revoke()  # the list may show that other responses had wrong ids
+            await revoker.revoke()  # the list may show that other responses had wrong ids
             matches, refused, unsaid = weigh(entry, found, api_now=self._session.api_clock)
-            doubted = "" if matches or refused else braked(entry) or back.doubt_of_absence(entry.remote_id)
+            doubted = "" if matches or refused else braked(entry) or revoker.doubt_of_absence(entry.remote_id)
             if doubt := doubt or unsaid or doubted:
                 reason = with_refusal(entry, doubt)
                 if entry.state is State.SENT or entry.message != reason:
-                    book.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
-                    await book.flush()
+                    journal_run.record_outcome(key, State.UNKNOWN, code=entry.code, message=reason)
+                    await journal_run.flush()
                 raise self._unknown(UnusableAnswerError(f"{key!r}: {reason}"), seconds=self._patience)
             if refused is not None:
-                settle(book, refused)
+                settle(journal_run, refused)
             elif matches:
-                settle(book, outcome_of_match(key, matches[0]))
+                settle(journal_run, outcome_of_match(key, matches[0]))
             else:
-                book.record_outcome(key, State.PENDING, code=ABSENT if is_sent else "")  # an absence needs a request
-        await book.flush()
+                journal_run.record_outcome(
+                    key, State.PENDING, code=ABSENT if is_sent else ""
+                )  # an absence needs a request
+        await journal_run.flush()
 
     def _unknown(self, error: CallError, *, seconds: float) -> CallError:
         """Return the error, marked with an unknown outcome and the time after which a new call makes sense."""
@@ -298,9 +305,9 @@ class ProtectedCreation:
         error.seller_id, error.operation = self._names
         return error
 
-    async def _known(self, book: JournalRun, entry: Entry, verdict: Verdict) -> str:
+    async def _known(self, journal_run: JournalRun, entry: Entry, verdict: Verdict) -> str:
         if verdict is Verdict.CHANGED:
-            raise self._named(await conflict_of(book, entry, self._request, self._sending))
+            raise self._named(await conflict_of(journal_run, entry, self._request, self._outgoing))
         if verdict is Verdict.ALREADY_REFUSED:
             if self._refusal is not None:
                 raise self._refusal
@@ -329,8 +336,8 @@ async def protect(
         operation,
         key=request.reference,
         request=request,
-        send=Outbound(scope).send if is_outbound else Inbound(scope).send,
-        finder=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
+        send=partial(send_shipment if is_outbound else send_supply_order, scope),
+        lookup=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
         journal=opened,
         patience=patience,
         verify_first=verify_first,

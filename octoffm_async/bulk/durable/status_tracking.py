@@ -20,7 +20,7 @@ from ...contract.inbound import InboundShipment, InboundStatus
 from ...contract.outbound import OutboundShipment, OutboundStatus
 from ...errors import ConfigurationError
 from ...feeds.change_feed import Changed, ChangeFeed
-from ..reconciliation.gathering import RemoteMatch
+from ..reconciliation.lookup_findings import RemoteMatch
 from ..reconciliation.reconcile import sleep
 from ..reconciliation.remote_lookup import OrderKind, by_their_clock, match_of
 
@@ -43,7 +43,7 @@ A new status between two known ones is passed by then, and a new final status is
 _WARNINGS_MOST = 20
 """Maximum number of statuses of which one run warns: the API may invent any number of them."""
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 OutboundGoal = Literal["accepted", "shipped"]
 InboundGoal = Literal["accepted", "received"]
@@ -68,7 +68,7 @@ class _Unclear(NamedTuple):
     """The time since which an order has been in an inconclusive status, by the loop's clock."""
 
     since: float
-    told: str
+    quoted: str
 
 
 class StatusTracker:
@@ -80,7 +80,7 @@ class StatusTracker:
     def __init__(self, scope: SellerSession, kind: OrderKind, goal: str, *, seconds: float = FOLLOW_FOR) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
-        self.goal = _STATUSES[kind](goal)
+        self.goal: InboundStatus | OutboundStatus = _STATUSES[kind](goal)
         self._seconds = seconds
         self._warned: set[str] = set()
         self._unclear: dict[str, _Unclear] = {}
@@ -106,7 +106,7 @@ class StatusTracker:
         between two scans, returns False.
         """
         clock = asyncio.get_running_loop().time
-        ends = clock() + self._seconds
+        ends_at = clock() + self._seconds
         feed = ChangeFeed(self._scope, await by_their_clock(self._scope, self._kind, since), kinds=[self._kind])
         pause = FIRST_PAUSE
         references = {key: reference for reference, key in awaited.items()}  # a list may not show the reference
@@ -118,11 +118,11 @@ class StatusTracker:
                 if (arrival := self._arrival(reference, change.item, clock())) is not None:
                     del awaited[reference]
                     yield arrival
-            for arrival in self._given_up(awaited, clock(), ends):
+            for arrival in self._given_up(awaited, clock(), ends_at):
                 del awaited[arrival.reference]
                 yield arrival
             if awaited:
-                next_end = min([ends, *(unclear.since + UNCLEAR_FOR for unclear in self._unclear.values())])
+                next_end = min([ends_at, *(unclear.since + UNCLEAR_FOR for unclear in self._unclear.values())])
                 if not await rest(min(pause, max(next_end - clock(), 0.0))):
                     return
                 pause = min(LONGEST_PAUSE, pause * 1.5)
@@ -147,29 +147,29 @@ class StatusTracker:
 
     def _warn(self, reference: str, status: str | None) -> None:
         """Log, once for each status, that it is inconclusive for the goal."""
-        told = quoted_status(status)
-        if told in self._warned or len(self._warned) >= _WARNINGS_MOST:
+        quoted = quoted_status(status)
+        if quoted in self._warned or len(self._warned) >= _WARNINGS_MOST:
             return
-        self._warned.add(told)
+        self._warned.add(quoted)
         logger.warning(
             "order %r has %s, which does not show whether it is %s: the run tracks it for %s more at most",
             reference,
-            told,
+            quoted,
             self.goal,
             _span(min(UNCLEAR_FOR, self._seconds)),
         )
 
-    def _given_up(self, awaited: dict[str, str | None], now: float, ends: float) -> list[TrackingResult]:
+    def _given_up(self, awaited: dict[str, str | None], now: float, ends_at: float) -> list[TrackingResult]:
         """Return the awaited orders for which the time is over."""
         over: list[TrackingResult] = []
         for reference, key in awaited.items():
             unclear = self._unclear.get(reference)
-            if now < ends and (unclear is None or now < unclear.since + UNCLEAR_FOR):
+            if now < ends_at and (unclear is None or now < unclear.since + UNCLEAR_FOR):
                 continue
             reason = f"it is not known to be {self.goal} after {_span(self._seconds)}"
             if unclear is not None:
-                told = f"it has {unclear.told}, which does not show whether it is {self.goal}"
-                reason = f"for {_span(now - unclear.since)} {told}"
+                inconclusive = f"it has {unclear.quoted}, which does not show whether it is {self.goal}"
+                reason = f"for {_span(now - unclear.since)} {inconclusive}"
                 del self._unclear[reference]
             over.append(TrackingResult(reference, None, "", f"it was created as {key}; {reason}"))
         return over

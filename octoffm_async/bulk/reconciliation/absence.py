@@ -32,7 +32,7 @@ without lost responses costs nothing, and an honest API costs one more count per
   orders. The newest rows are read once without a filter. An order sent at an unknown time (:mod:`.verification`) is
   looked for among all orders.
 - *Identity.* Rows with an unreadable reference, and rows that resemble the lost order, leave a doubt: see
-  :mod:`.gathering` and :mod:`.likeness`.
+  :mod:`.lookup_findings` and :mod:`.reference_matching`.
 - *Brake.* Of two requests, one should have arrived. An order that was absent, sent again and absent again is not sent a
   third time automatically, whichever run finds it; see :func:`...journal.states.absences_after`. A person's decision
   starts the count again.
@@ -50,7 +50,7 @@ from ...feeds.change_feed import FINEST
 from ...resources.inbound import Inbound
 from ...resources.outbound import Outbound
 from ...session.seller_session import SellerSession
-from .gathering import not_shown
+from .lookup_findings import not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ class AbsenceScan:
         self._take = take
         self._most: int | None = None
         self._walked = self._cut = False
-        self.uncounted = ""
+        self.uncounted: str = ""
         """Doubt where the API has no count, so that only the list's own end shows that it is complete."""
 
     async def read(self) -> str:
@@ -119,10 +119,10 @@ class AbsenceScan:
             try:
                 counted = await self._count()
             except CallError as error:
-                told = not_shown(f"whether it shows all cannot be known: their count was not to be had ({error})")
+                unproven = not_shown(f"whether it shows all cannot be known: their count was not to be had ({error})")
                 if end or not _is_not_offered(error):
-                    return f"{told} ({end})" if end else told
-                self.uncounted = told
+                    return f"{unproven} ({end})" if end else unproven
+                self.uncounted = unproven
                 return ""
             if counted == len(self.ids):
                 return ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...session.seller_session import SellerSession
 from ...transport.headers import age_of, http_date
-from .gathering import not_shown
+from .lookup_findings import not_shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,14 +29,14 @@ class Freshness:
     """
 
     def __init__(self, scope: SellerSession, *, after: datetime | None = None, waited: float = 0.0) -> None:
-        self.doubt = ""
+        self.doubt: str = ""
         """Reason why the responses prove nothing, or ""."""
         self._after = after
         self._oldest = None
         if after is not None:
             self._oldest = after.replace(microsecond=0) + timedelta(seconds=max(0.0, waited - _INEXACT))
         self._listener = scope.options.on_response
-        self.scope = SellerSession(
+        self.scope: SellerSession = SellerSession(
             scope.session, scope.seller_id, scope.options.changed(fresh=True, on_response=self._hear)
         )
 
@@ -49,7 +49,7 @@ class Freshness:
         if age := age_of(answer.headers):
             self.doubt = not_shown(f"the list came from a cache: Age {age}")
         elif date is not None and self._after is not None and self._oldest is not None and date < self._oldest:
-            told = f"its Date is {date:%Y-%m-%d %H:%M:%S}, and it was sent after {self._after:%Y-%m-%d %H:%M:%S}"
+            ages = f"its Date is {date:%Y-%m-%d %H:%M:%S}, and it was sent after {self._after:%Y-%m-%d %H:%M:%S}"
             seconds = (self._oldest - self._after.replace(microsecond=0)).total_seconds()
-            told += f", at least {seconds:g} s before it was looked for" if seconds else ""
-            self.doubt = not_shown(f"the list came from a cache: {told}")
+            ages += f", at least {seconds:g} s before it was looked for" if seconds else ""
+            self.doubt = not_shown(f"the list came from a cache: {ages}")

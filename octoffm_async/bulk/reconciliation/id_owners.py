@@ -5,7 +5,7 @@ another spelling, or a row with another order's id. Then neither order is decide
 
 - An id that the list shows for two references belongs to neither.
 - An id that another order's response had belongs to that order, if their references are alike: the API may change the
-  spelling. If they are not alike, that order is suspected (:mod:`..durable.taking_back`), and the list must show it
+  spelling. If they are not alike, that order is suspected (:mod:`..durable.revocation`), and the list must show it
   with another id: its response then was another order's. Also suspected is each order that the list shows with another
   id than its response had, and the order whose response had that id: all orders of a connection that was out of step
   are found from the first of them that is looked up. The first list of a run is compared with the journal even if no
@@ -27,14 +27,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from ...journal import LOOK_UP_MOST, State
-from .likeness import ReferenceMatcher, Size, alike, looks_like, tidied
+from .reference_matching import ReferenceMatcher, Size, alike, looks_like, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from ...journal import JournalRun
     from ...session.decoding.known_ids import KnownIds
-    from .gathering import LookupFindings, RemoteMatch
+    from .lookup_findings import LookupFindings, RemoteMatch
 
 
 def _joined(text: str) -> str:
@@ -71,18 +71,18 @@ _SPELLINGS: Sequence[Callable[[str], str]] = (
 class Owners:
     """Owners of ids, as one journal and the session know them."""
 
-    def __init__(self, book: JournalRun, given: KnownIds) -> None:
-        self._book = book
-        self._given = given
+    def __init__(self, journal_run: JournalRun, known_ids: KnownIds) -> None:
+        self._journal_run = journal_run
+        self._known_ids = known_ids
         self._has_compared = False
 
-    async def sift(self, found: LookupFindings, wanted: Collection[str]) -> LookupFindings:
+    async def sift(self, found: LookupFindings, references: Collection[str]) -> LookupFindings:
         """Keep of a look-up's findings what is certainly the wanted order; give reasons for the rest.
 
-        ``wanted`` are all undecided references that may be mistaken for one another.
+        ``references`` are all undecided references that may be mistaken for one another.
         """
-        matched = {key: found.matches[key] for key in wanted if found.matches.get(key)}
-        holders = await self._holders({match.id for each in matched.values() for match in each}, wanted)
+        matched = {key: found.matches[key] for key in references if found.matches.get(key)}
+        holders = await self._holders({match.id for each in matched.values() for match in each}, references)
         held: dict[str, str] = {}
         suspects: dict[str, str] = {}
         left: dict[str, list[RemoteMatch]] = {}
@@ -93,14 +93,14 @@ class Owners:
                     held[key] = why
                 else:
                     left.setdefault(key, []).append(match)
-        is_known = bool(suspects) or self._given.changes > 0
+        is_known = bool(suspects) or self._known_ids.changes > 0
         if is_known or not self._has_compared:
-            suspects |= await self._told_otherwise(found, wanted, is_known=is_known)
+            suspects |= await self._with_other_ids(found, references, is_known=is_known)
             self._has_compared |= len(found.rows) > 0
-        # An order that is alike, and that the list does not show, may have been told a wrong id too.
-        told = self._given.last_ids() if suspects or self._given.changes else {}
-        unseen = alike(left, told.keys() - {*wanted, *found.rows.ids_of})
-        for key, other in _indistinct(left, {*wanted, *suspects, *unseen}, found):
+        # An order that is alike, and that the list does not show, may have got a wrong id in its response too.
+        delivered = self._known_ids.last_ids() if suspects or self._known_ids.changes else {}
+        unseen = alike(left, delivered.keys() - {*references, *found.rows.ids_of})
+        for key, other in _indistinct(left, {*references, *suspects, *unseen}, found):
             how = "in another spelling"
             if tidied(key) != tidied(other):
                 how = "cut off (run again once an order with a longer one exists: the list shows then whether they do)"
@@ -110,39 +110,39 @@ class Owners:
             )
             left.pop(key, None)
             if other in unseen:
-                suspects[other] = told[other]
+                suspects[other] = delivered[other]
         decided = {key: matches for key, matches in found.matches.items() if key not in matched} | left
         for key, matches in decided.items():
             for match in matches:
                 if match.id is not None and match.id not in found.rows.shared:
-                    self._given.know(key, match.id, proven=True)
+                    self._known_ids.know(key, match.id, proven=True)
         for key, remote_id in suspects.items():
-            self._given.suspect(key, remote_id)
+            self._known_ids.suspect(key, remote_id)
         return found._replace(matches=decided, held={key: why for key, why in held.items() if key not in left})
 
-    async def _holders(self, ids: Collection[str | None], wanted: Collection[str]) -> dict[str, set[str]]:
+    async def _holders(self, ids: Collection[str | None], references: Collection[str]) -> dict[str, set[str]]:
         """Return, by id, the keys whose responses had these ids, except the wanted keys."""
         names = [each for each in ids if each is not None]
         holders: dict[str, set[str]] = {name: set() for name in names}
         for some in _parts(names):
-            for remote_id, keys in (await self._book.keys_of_ids(some)).items():
+            for remote_id, keys in (await self._journal_run.keys_of_ids(some)).items():
                 holders[remote_id].update(keys)
-        told = {name: holder for name in names if (holder := self._given.holder(name)) is not None}
-        others = [key for key in {*told.values()} if key not in wanted]
+        holder_of = {name: holder for name in names if (holder := self._known_ids.holder(name)) is not None}
+        others = [key for key in {*holder_of.values()} if key not in references]
         # The journal's own entry is authoritative: a response may have been revoked since.
         strangers = {
             key
             for some in _parts(others)
-            for key, entry in zip(some, await self._book.look_up(some), strict=True)
+            for key, entry in zip(some, await self._journal_run.look_up(some), strict=True)
             if entry is None
         }
-        for name, holder in told.items():
+        for name, holder in holder_of.items():
             if holder in strangers:
                 holders[name].add(holder)
-        return {name: keys.difference(wanted) for name, keys in holders.items()}
+        return {name: keys.difference(references) for name, keys in holders.items()}
 
-    async def _told_otherwise(
-        self, found: LookupFindings, wanted: Collection[str], *, is_known: bool
+    async def _with_other_ids(
+        self, found: LookupFindings, references: Collection[str], *, is_known: bool
     ) -> dict[str, str]:
         """Return the old ids of orders that the list shows with another id, and of orders whose responses had those.
 
@@ -150,20 +150,20 @@ class Owners:
         """
         suspects: dict[str, str] = {}
         owners: dict[str, str] = {}
-        told: set[str] = set()
-        for some in _parts([reference for reference in found.rows.ids_of if reference not in wanted]):
-            for entry in await self._book.look_up(some):
+        delivered: set[str] = set()
+        for some in _parts([reference for reference in found.rows.ids_of if reference not in references]):
+            for entry in await self._journal_run.look_up(some):
                 if entry is None or entry.state is not State.CREATED or entry.remote_id is None:
                     continue
                 shown = found.rows.ids_of[entry.key]
-                told.add(entry.remote_id)
+                delivered.add(entry.remote_id)
                 if entry.remote_id not in shown and found.rows.shared.isdisjoint(shown):
                     suspects[entry.key] = entry.remote_id
                     owners.update(dict.fromkeys(shown, entry.key))
         is_others = (each in found.rows and each not in found.rows.shared for each in suspects.values())
-        if not is_known and told.isdisjoint(owners) and not any(is_others):
+        if not is_known and delivered.isdisjoint(owners) and not any(is_others):
             return {}
-        for remote_id, holders in (await self._holders(owners, wanted)).items():
+        for remote_id, holders in (await self._holders(owners, references)).items():
             owner = owners[remote_id]
             suspects.update(
                 {key: remote_id for key in holders if not (looks_like(key, owner) or looks_like(owner, key))}
@@ -187,30 +187,30 @@ def _of_holder(
     key: str, match: RemoteMatch, found: LookupFindings, holders: dict[str, set[str]], suspects: dict[str, str]
 ) -> str:
     for holder in sorted(holders.get(match.id or "", set())):
-        told = f"the list shows it with the id {match.id!r}, which {holder!r} was told"
+        shown = f"the list shows it with the id {match.id!r}, which the response for {holder!r} had"
         if holder not in found.rows.ids_of and (looks_like(holder, key) or looks_like(key, holder)):
-            return f"{told}: it may be that one in another spelling; look both up before it is sent again"
+            return f"{shown}: it may be {holder!r} in another spelling; look both up before it is sent again"
         if match.id is not None:
             suspects[holder] = match.id
         if holder not in found.rows.ids_of:
-            return f"{told}, and does not show that one: look both up before it is sent again"
+            return f"{shown}, and does not show {holder!r}: look both up before it is sent again"
     return ""
 
 
 def _indistinct(
-    left: dict[str, list[RemoteMatch]], wanted: Collection[str], found: LookupFindings
+    left: dict[str, list[RemoteMatch]], references: Collection[str], found: LookupFindings
 ) -> list[tuple[str, str]]:
     """Return the references that are shown, each with a missing one that may be shown in its place."""
-    missing = ReferenceMatcher([key for key in wanted if key not in left])
+    missing = ReferenceMatcher([key for key in references if key not in left])
     return [
         (key, other)
         for key in left
         for other in (*missing.same_as(key), *missing.cut_to(key))
-        if not _are_told_apart(key, other, found)
+        if not _are_distinguished(key, other, found)
     ]
 
 
-def _are_told_apart(shown: str, other: str, found: LookupFindings) -> bool:
+def _are_distinguished(shown: str, other: str, found: LookupFindings) -> bool:
     """Return True if the list shows that it does not turn one reference into the other."""
     changes = [spelling for spelling in _SPELLINGS if spelling(shown) == shown and spelling(other) != other]
     is_cut = tidied(shown) != tidied(other)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
 from .controls import ControlOrder, Evidence, KnownOrders
-from .gathering import not_shown
-from .likeness import alike
+from .lookup_findings import not_shown
+from .reference_matching import alike
 from .taken_reference import was_taken
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...journal import Entry, Journal, JournalRun
     from ...journal.key_claims import KeyClaims
     from .controls import Controls, EntryLookup, OneFirst
-    from .gathering import LookupFindings, RemoteMatch
     from .id_owners import Owners
+    from .lookup_findings import LookupFindings, RemoteMatch
     from .remote_lookup import RemoteLookup
 
 FIRST_PAUSE = 1.0
@@ -51,8 +51,8 @@ NONE_KNOWN = not_shown(
     "order has been created through the same journal)"
 )
 _ABSENT_AGAIN = (
-    "it was not there, was sent again, and is not there again: it is not sent a third time by itself; look it up, and "
-    "say what you found: octoffm jobs settle KEY --absent, or --created ID"
+    "it was absent, was sent again, and is absent again: it is not sent a third time automatically; look it up, and "
+    "record what you found: octoffm jobs settle KEY --absent, or --created ID"
 )
 
 
@@ -67,14 +67,14 @@ class Decision(NamedTuple):
 class LookupFunction(Protocol):
     """Look-up function: a quick or a thorough one."""
 
-    def __call__(self, wanted: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
+    def __call__(self, references: Collection[str], *, since: datetime) -> Awaitable[LookupFindings]: ...
 
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 async def reconcile(
-    finder: RemoteLookup,
+    lookup: RemoteLookup,
     sent_at: Mapping[str, datetime],
     *,
     patience: float,
@@ -109,7 +109,7 @@ async def reconcile(
     undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
     while open_keys:
         began = clock()
-        found = await _found(finder.find, open_keys, look_up, owners, undecided)
+        found = await _found(lookup.find, open_keys, look_up, owners, undecided)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True  # the local clock may have been set forward since
             ages = {key: (api_now - at).total_seconds() for key, at in api_at.items()}
@@ -128,7 +128,7 @@ async def reconcile(
             absent = {key for key in absent if not ripe_in and began >= due[key] + longer}
         if absent:
             evidence = _evidence([api_at[key] for key in absent if key in api_at], known, look_up, patience)
-            look = partial(finder.prove, evidence=evidence)
+            look = partial(lookup.prove, evidence=evidence)
             proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
             shown |= {key: ControlOrder(key, open_keys[key]) for key in absent if proof.matches.get(key)}
             decisions = [_decision(key, proof, undecided) for key in open_keys if key in absent]
@@ -192,11 +192,11 @@ async def _found(
     If another undecided reference may be mistaken for one of these, all are looked up together: they may show whether
     the list keeps references.
     """
-    wanted = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
-    found = await look(wanted, since=min(sent_at.values()))
+    references = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
+    found = await look(references, since=min(sent_at.values()))
     if look_up is not None:
         found = found.without(await _known(found, look_up))
-    return found if owners is None else await owners.sift(found, wanted)
+    return found if owners is None else await owners.sift(found, references)
 
 
 async def _known(found: LookupFindings, look_up: EntryLookup) -> dict[str, Entry | None]:
@@ -237,7 +237,7 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
     return max(0.0, min(ages))
 
 
-def controls_of(book: JournalRun, patience: float) -> Controls:
+def controls_of(journal_run: JournalRun, patience: float) -> Controls:
     """Return a look-up of the controls that a journal has known for so long that the list must show them.
 
     Where it knows younger ones only, the look-up returns those, and the time until they are old enough by a clock that
@@ -252,20 +252,20 @@ def controls_of(book: JournalRun, patience: float) -> Controls:
             first = last = utc_now() if is_long_ago(last) else last
         now = asyncio.get_running_loop().time()
         ripe = utc_now() - timedelta(seconds=max(0.0, patience - _NOTED_WITHIN))
-        found = await book.created_near(first, last, ripe=ripe)
+        found = await journal_run.created_near(first, last, ripe=ripe)
         ripe_in = 0.0
         if not found:
-            found = await book.created_near(first, last, ripe=ripe + _AGES)
+            found = await journal_run.created_near(first, last, ripe=ripe + _AGES)
             ages = [now - seen.setdefault(entry.key, now) for entry in found]
             ripe_in = max(0.0, patience - min(ages, default=patience))
-        count = await book.count_created(first, ripe=ripe)
+        count = await journal_run.count_created(first, ripe=ripe)
         return KnownOrders([ControlOrder(entry.key, entry.sent_at) for entry in found], count, ripe_in)
 
     return near
 
 
 def one_first_of(
-    book: JournalRun, claims: KeyClaims, entries: Mapping[str, Entry], waiting: Collection[str]
+    journal_run: JournalRun, claims: KeyClaims, entries: Mapping[str, Entry], waiting: Collection[str]
 ) -> OneFirst:
     """Return a function that chooses the one waiting item that is sent again where no order of ours is known.
 
@@ -281,7 +281,7 @@ def one_first_of(
         if not keys or any(entry.absences for entry in entries.values()):
             return None
         if (before := claims.sent_first) is not None:
-            (entry,) = await book.look_up([before])
+            (entry,) = await journal_run.look_up([before])
             is_open = entry is not None and (entry.state in UNDECIDED or entry.state is State.PENDING)
             if is_open or claims.sent_first != before:  # another call chose one meanwhile
                 return None

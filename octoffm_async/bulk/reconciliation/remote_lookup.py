@@ -21,7 +21,7 @@ from ...resources.products import Products
 from .absence import DAY, AbsenceScan, changed_at, unproven_end
 from .controls import Evidence, Showing, ShownControl
 from .freshness import Freshness
-from .gathering import LookupFindings, RemoteMatch, RowCollector, not_shown, shows_ours
+from .lookup_findings import LookupFindings, RemoteMatch, RowCollector, not_shown, shows_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -47,7 +47,7 @@ MARGIN_UNTOLD = timedelta(days=1)
 class RemoteLookup(Protocol):
     """Remote look-up of references of one kind."""
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:
+    async def find(self, references: Collection[str], *, since: datetime) -> LookupFindings:
         """Return everything that exists under the references and was created after ``since`` by the local clock.
 
         A scan that shows rows with an unreadable reference proves nothing about what it does not show: each of those
@@ -55,7 +55,9 @@ class RemoteLookup(Protocol):
         """
         ...
 
-    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> LookupFindings:
+    async def prove(
+        self, references: Collection[str], *, since: datetime, evidence: Evidence = NOTHING
+    ) -> LookupFindings:
         """Return the same with the evidence that is needed to send again what is not found: see :mod:`.absence`."""
         ...
 
@@ -67,19 +69,21 @@ class OrderLookup:
         self._scope = scope
         self._kind: OrderKind = kind
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:
+    async def find(self, references: Collection[str], *, since: datetime) -> LookupFindings:
         """Find orders; see :class:`RemoteLookup`."""
-        gathered = RowCollector(wanted, what="orders")
+        gathered = RowCollector(references, what="orders")
         scope = Freshness(self._scope).scope
         start = None if is_long_ago(since) else await by_their_clock(scope, self._kind, since)
         async for row in self._rows(scope, start):
             gathered.add(getattr(row, "reference", None), match_of(row))
         return gathered.findings()
 
-    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> LookupFindings:
+    async def prove(
+        self, references: Collection[str], *, since: datetime, evidence: Evidence = NOTHING
+    ) -> LookupFindings:
         """Find orders or prove them absent; see :class:`RemoteLookup`."""
         controls = evidence.controls or ()
-        gathered = RowCollector({*wanted, *(control.reference for control in controls)}, what="orders", inside=True)
+        gathered = RowCollector({*references, *(control.reference for control in controls)}, what="orders", inside=True)
         fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         served_at = await their_clock(fresh.scope, self._kind)
         fresh.doubt = ""  # concerns only the lists and counts that are read below
@@ -155,16 +159,16 @@ class ProductLookup:
         self._scope = scope
         self._products = Products(scope)
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:  # noqa: ARG002
+    async def find(self, references: Collection[str], *, since: datetime) -> LookupFindings:  # noqa: ARG002
         """Find products; see :class:`RemoteLookup`."""
-        gathered = RowCollector(wanted, what="products")
+        gathered = RowCollector(references, what="products")
         async for known in self._products.references():
             gathered.add(known.seller_product_reference, RemoteMatch(None))
         return gathered.findings()
 
     async def prove(
         self,
-        wanted: Collection[str],
+        references: Collection[str],
         *,
         since: datetime,  # noqa: ARG002
         evidence: Evidence = NOTHING,
@@ -173,7 +177,7 @@ class ProductLookup:
 
         The API has no count: the list must have a proven end.
         """
-        gathered = RowCollector(wanted, what="products")
+        gathered = RowCollector(references, what="products")
         fresh = Freshness(self._scope, after=evidence.last, waited=evidence.waited)
         products = Products(fresh.scope)
         end = ""
@@ -212,12 +216,12 @@ def begin(moment: datetime, served_at: datetime | None, *, margin: timedelta = t
     return min(moment + min(timedelta(0), served_at - datetime.now(UTC)), served_at) - MARGIN - margin
 
 
-def learned(given: KnownIds, found: LookupFindings) -> LookupFindings:
+def learned(known_ids: KnownIds, found: LookupFindings) -> LookupFindings:
     """Record in the session the ids that the API itself shows."""
     for reference, matches in found.matches.items():
         for match in matches:
             if match.id is not None:
-                given.know(reference, match.id, proven=True)
+                known_ids.know(reference, match.id, proven=True)
     return found
 
 

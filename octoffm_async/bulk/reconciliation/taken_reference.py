@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import BadRequestError, CallError, ConflictError, PayloadConflictError, UnprocessableError
 from ..outcomes import Refused, Unknown
-from .gathering import not_shown
+from .lookup_findings import not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...journal import Entry
-    from .gathering import RemoteMatch
+    from .lookup_findings import RemoteMatch
 
 _CODE = "Taken "
 """Prefix of the code in the journal of an item that was refused so, while it is unknown."""

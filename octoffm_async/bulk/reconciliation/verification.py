@@ -31,9 +31,9 @@ from ...resources.believing import IdVerifier
 from .absence import AbsenceScan
 from .controls import KnownOrders
 from .freshness import Freshness
-from .gathering import RemoteMatch, RowCollector, why_not_shown
-from .likeness import SHORTEST_CUT, Size, tidied
+from .lookup_findings import RemoteMatch, RowCollector, why_not_shown
 from .reconcile import utc_now
+from .reference_matching import SHORTEST_CUT, Size, tidied
 from .remote_lookup import learned, match_of
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from ...journal import Entry
     from ...session.seller_session import SellerSession
     from .controls import ControlOrder, Controls, EntryLookup
-    from .gathering import LookupFindings
     from .id_owners import Owners
+    from .lookup_findings import LookupFindings
     from .remote_lookup import OrderKind
 
 KINDS: Mapping[str, OrderKind] = MappingProxyType({CREATE_OUTBOUND.name: "outbound", CREATE_INBOUND.name: "inbound"})
@@ -63,7 +63,7 @@ class ListedReferences:
         self._waiting: list[tuple[object, ...]] = []
         self._largest = Size()
         self._longest = 0
-        self.unreadable = 0
+        self.unreadable: int = 0
         """Number of rows whose reference cannot be read."""
 
     def add(self, reference: object, match: RemoteMatch) -> None:
@@ -84,10 +84,10 @@ class ListedReferences:
         self._write()
         self._database.execute("CREATE INDEX by_tidied ON shown (tidied)")
 
-    def gathered(self, wanted: Collection[str]) -> RowCollector:
+    def gathered(self, references: Collection[str]) -> RowCollector:
         """Return the rows that concern some references."""
-        gathered = RowCollector(wanted, what="orders", largest=self._largest)
-        names = list({stored(beginning) for key in wanted for beginning in self._beginnings(tidied(key))})
+        gathered = RowCollector(references, what="orders", largest=self._largest)
+        names = list({stored(beginning) for key in references for beginning in self._beginnings(tidied(key))})
         for start in range(0, len(names), _MOST_NAMES):
             some = names[start : start + _MOST_NAMES]
             places = ", ".join("?" * len(some))
@@ -139,17 +139,17 @@ class Verification:
         self._controls = controls
         self._owners = owners
         self._patience = patience
-        self._given = IdVerifier(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
+        self._known_ids = IdVerifier(scope, CREATE_OUTBOUND if kind == "outbound" else CREATE_INBOUND).given
         self._api_at = scope.session.api_clock
         self._begun = asyncio.get_running_loop().time() - passed
         self._lock = asyncio.Lock()
-        self._hurry = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._shown: ListedReferences | None = None
         self._doubt = ""
 
-    def hurry(self) -> None:
+    def request_stop(self) -> None:
         """End all waiting."""
-        self._hurry.set()
+        self._stop_requested.set()
 
     async def findings(self, keys: Sequence[str]) -> LookupFindings | None:
         """Return the orders under these references, and doubts about the others; ``None`` if the run is to end."""
@@ -160,7 +160,7 @@ class Verification:
         found = self._shown.gathered(keys).findings(self._doubt)
         if self._look_up is not None and found.alike:
             found = found.without(await _known(self._look_up, list(found.others())))
-        return learned(self._given, found) if self._owners is None else await self._owners.sift(found, keys)
+        return learned(self._known_ids, found) if self._owners is None else await self._owners.sift(found, keys)
 
     def close(self) -> None:
         """Delete the reading of the list."""
@@ -174,8 +174,8 @@ class Verification:
         left = max(before.ripe_in, self._begun + seconds - asyncio.get_running_loop().time())
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left)):
-                await self._hurry.wait()
-        if self._hurry.is_set():
+                await self._stop_requested.wait()
+        if self._stop_requested.is_set():
             return False
         known = await self._known_created()
         controls = before.controls if known.ripe_in else known.controls

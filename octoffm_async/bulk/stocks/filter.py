@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...contract.stocks import Stock
     from ...session.seller_session import SellerSession
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 NOT_TAKEN = (BadRequestError, NotFoundError, UnprocessableError)
 """Errors that show that the API does not accept the filter, or not this reference."""
@@ -51,7 +51,7 @@ class StockFilter:
     """State of the filter in a session, for one seller."""
 
     def __init__(self) -> None:
-        self.shown = False
+        self.shown: bool = False
         """True once it gave a stock for some reference, so that an empty response means something."""
         self._proof: FilterProof | None = None
         self._until: float | None = None
@@ -83,7 +83,7 @@ class StockFilter:
                 if self._proof is NOTHING_TO_SHOW:
                     self._until = now() + UNKNOWN_FOR
                 elif not self._proof.obeyed:
-                    self._tell(scope.seller_id)
+                    self._log_unused(scope.seller_id)
             return self._proof
 
     async def stocks_of(self, reference: str, scope: SellerSession) -> list[Stock]:
@@ -109,7 +109,7 @@ class StockFilter:
         """Never use the filter again, because of a response."""
         if not self.distrusted:
             self._proof, self._until = FilterProof(obeyed=False, reason=reason), None
-            self._tell(seller_id)
+            self._log_unused(seller_id)
 
     async def _ask(self, stocks: Stocks) -> FilterProof:
         nobodys = f"zz-octoffm-no-such-{secrets.token_hex(8)}"
@@ -126,10 +126,10 @@ class StockFilter:
         page = await stocks.list(limit=1)
         return OBEYED if page.items else NOTHING_TO_SHOW
 
-    def _tell(self, seller_id: str) -> None:
+    def _log_unused(self, seller_id: str) -> None:
         reason = "" if self._proof is None else self._proof.reason
-        told = "the client does not use the filter of stocks by sellerProductReference for seller %s: %s"
-        logger.warning(told, seller_id, reason)
+        text = "the client does not use the filter of stocks by sellerProductReference for seller %s: %s"
+        logger.warning(text, seller_id, reason)
 
 
 OBEYED = FilterProof(obeyed=True, reason="a reference that cannot exist gave no stock")

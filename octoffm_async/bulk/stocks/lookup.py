@@ -50,15 +50,16 @@ CANARIES = 32
 """Number of empty responses of a filter that never showed a stock, after which the look-up uses the other method."""
 
 
-def scan_is_cheaper(*, wanted: int, rows: int) -> bool:
-    """Return True if reading all ``rows`` costs less than asking for each of ``wanted``."""
-    return ceil(rows / PAGE_ROWS) * PAGE_COST < wanted
+def scan_is_cheaper(*, requested: int, rows: int) -> bool:
+    """Return True if reading all ``rows`` costs less than asking for each of ``requested``."""
+    return ceil(rows / PAGE_ROWS) * PAGE_COST < requested
 
 
 class LookupStocks(Job[str]):
     """The job of ``client.bulk.lookup_stocks``."""
 
     batch = WINDOW
+    reads_only = True
 
     def __init__(self, scope: SellerSession, *, workers: int, how: StockLookupMethod) -> None:
         self._scope = taking_bad_rows(scope, "raise")  # a skipped stock would be missing in a sum
@@ -101,7 +102,7 @@ class LookupStocks(Job[str]):
             for reference in left:
                 await deliver(Failed(key=reference, error=error))
 
-    async def _takes_filter(self, wanted: int) -> bool:
+    async def _takes_filter(self, requested: int) -> bool:
         """Return True if the filter is to be asked for each reference.
 
         While the number of stocks is not known, the references are read as long as reading them and a scan of as many
@@ -121,12 +122,12 @@ class LookupStocks(Job[str]):
             return False
         index = ReferenceIndex.of(self._scope)
         try:
-            await index.size_up(self._scope, pages=wanted // (2 * PAGE_COST))
+            await index.size_up(self._scope, pages=requested // (2 * PAGE_COST))
         except RUN_ENDING:
             raise
         except CallError:  # the filter does not need them
             return True
-        return index.known is None or not scan_is_cheaper(wanted=wanted, rows=index.known.rows)
+        return index.known is None or not scan_is_cheaper(requested=requested, rows=index.known.rows)
 
     async def _filter(self, references: Sequence[str], deliver: Deliver) -> set[str]:
         """Look up references by the filter, leaving inconclusive ones; return those without a stock."""
@@ -174,42 +175,42 @@ class LookupStocks(Job[str]):
         known = await ReferenceIndex.of(self._scope).search(references, self._scope)
         join = Join(known)
 
-        async def tell(outcomes: Iterable[Outcome]) -> None:
+        async def deliver_all(outcomes: Iterable[Outcome]) -> None:
             for outcome in outcomes:
                 await deliver(outcome)
 
         for reference in references:
             if (outcome := join.seek(reference)) is not None:
                 await deliver(outcome)
-        wanted = len(join.ids)
-        scan = self._how == "scan" or (self._how != "get" and scan_is_cheaper(wanted=wanted, rows=known.rows))
-        if join.needs_all or (scan and wanted):
-            await self._scan(join, tell)
+        requested = len(join.ids)
+        scan = self._how == "scan" or (self._how != "get" and scan_is_cheaper(requested=requested, rows=known.rows))
+        if join.needs_all or (scan and requested):
+            await self._scan(join, deliver_all)
 
         async def get(stock_id: str) -> None:
             try:
                 stock = await self._stocks.get(stock_id)
             except NotFoundError:
-                await tell(join.gone(stock_id))
+                await deliver_all(join.gone(stock_id))
             except RUN_ENDING:
                 raise
             except CallError as error:
-                await tell(join.failed(stock_id, error))
+                await deliver_all(join.failed(stock_id, error))
             else:
-                await tell(join.got(stock_id, stock))
+                await deliver_all(join.got(stock_id, stock))
 
         await self._each(join.ids, get)  # a stock that the scan did not show may have moved between its pages
 
-    async def _scan(self, join: Join, tell: Callable[[Iterable[Outcome]], Awaitable[None]]) -> None:
+    async def _scan(self, join: Join, deliver_all: Callable[[Iterable[Outcome]], Awaitable[None]]) -> None:
         """Take the wanted stocks out of all stocks."""
 
         async def read(stocks: Stocks) -> None:
             async for page in stocks.list().pages():
                 for stock in page.items:
-                    await tell(join.saw(stock))
+                    await deliver_all(join.saw(stock))
                 if join.done:
                     return
-            await tell(join.saw_all())
+            await deliver_all(join.saw_all())
 
         try:
             await read(self._stocks)

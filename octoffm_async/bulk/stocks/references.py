@@ -57,10 +57,10 @@ class References:
         self._database = temporary_database(_SCHEMA)
         self._database.execute("BEGIN")
         self._close = weakref.finalize(self, self._database.close)
-        self.rows = 0
-        self.unreadable = skipped
+        self.rows: int = 0
+        self.unreadable: int = skipped
         """Minimum number of rows whose reference could not be read."""
-        self.detached = skipped
+        self.detached: int = skipped
         """Minimum number of rows that name neither a stock nor a product."""
 
     def add(self, known: Iterable[SellerReference]) -> None:
@@ -162,7 +162,7 @@ class ReferenceIndex:
 
     def __init__(self) -> None:
         self.known: References | None = None
-        self.at_least = 0
+        self.at_least: int = 0
         """Minimum number of rows that the list is known to have."""
         self._under_way: _Learning | None = None
         self._begun = 0

@@ -54,13 +54,13 @@ async def _status(job: str | None, address: str, *, every: float | None, as_json
         while True:
             fleet = await cluster.status()
             records = fleet.jobs if job is None else [await cluster.job(job)]
-            _show(fleet, records, one=job is not None, again=every is not None, as_json=as_json)
+            _show(fleet, records, one=job is not None, refreshing=every is not None, as_json=as_json)
             if every is None or all(record.is_over for record in records):
                 return max((_verdict(record) for record in records), default=ExitCode.DONE)
             await asyncio.sleep(every)
 
 
-def _show(fleet: FleetStatus, records: list[JobRecord], *, one: bool, again: bool, as_json: bool) -> None:
+def _show(fleet: FleetStatus, records: list[JobRecord], *, one: bool, refreshing: bool, as_json: bool) -> None:
     if as_json:
         for record in records:
             write_json({"event": "job", **job_fields(record)})
@@ -69,18 +69,18 @@ def _show(fleet: FleetStatus, records: list[JobRecord], *, one: bool, again: boo
         write_json({"event": "fleet", "per_second": round(fleet.per_second, 1), **fields})
         sys.stdout.flush()
         return
-    if again and sys.stdout.isatty():
+    if refreshing and sys.stdout.isatty():
         click.clear()
     if one:
         for record in records:
             print_job(record, as_json=False)
     else:
-        _tell_all(fleet, records)
+        _print_all(fleet, records)
     click.echo(_fleet_line(fleet))
     sys.stdout.flush()
 
 
-def _tell_all(fleet: FleetStatus, records: list[JobRecord]) -> None:
+def _print_all(fleet: FleetStatus, records: list[JobRecord]) -> None:
     if not records:
         click.echo("no jobs yet: octoffm cluster submit … create FILE")
         return
@@ -128,9 +128,9 @@ def _share(record: JobRecord) -> str:
 
 def _so_far(record: JobRecord) -> str:
     counts = {TITLES.get(name, name): count for name, count in record.counts.as_dict().items()}
-    told = [counts_text(counts)] if any(counts.values()) else []
-    told += [f"{record.stuck:,} chunks stuck"] if record.stuck else []
-    return ", ".join(told)
+    parts = [counts_text(counts)] if any(counts.values()) else []
+    parts += [f"{record.stuck:,} chunks stuck"] if record.stuck else []
+    return ", ".join(parts)
 
 
 def print_job(record: JobRecord, *, as_json: bool) -> None:

@@ -86,47 +86,47 @@ def _command(kind: str) -> click.Group:
     @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
     @_options
     def create(address: str, chunk: int, **options: Any) -> int:
-        wanted = FileOptions(limit=None, concurrency=None, timeout=None, proxies=False, **options)
-        return run_async(_submit(kind, wanted, address, chunk))
+        file_options = FileOptions(limit=None, concurrency=None, timeout=None, proxies=False, **options)
+        return run_async(_submit(kind, file_options, address, chunk))
 
     del create
     return group
 
 
-async def _submit(kind: str, wanted: FileOptions, address: str, chunk: int) -> int:
-    mapping = wanted.whole_mapping
-    wanted.check_paths(journal=False)
+async def _submit(kind: str, file_options: FileOptions, address: str, chunk: int) -> int:
+    mapping = file_options.whole_mapping
+    file_options.check_paths(journal=False)
     target, operation = _TARGETS[kind]
-    if wanted.dry_run:
-        table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
-        return dry_run(wanted, table, plan_for(table, target, mapping.columns, mapping.values), operation)
-    _ = wanted.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
-    seller = wanted.seller or environment(wanted.env_file).get("OCTOFFM_SELLER_ID", "").strip()
+    if file_options.dry_run:
+        table = open_table(file_options.file, delimiter=file_options.delimiter, encoding=file_options.encoding)
+        return dry_run(file_options, table, plan_for(table, target, mapping.columns, mapping.values), operation)
+    _ = file_options.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
+    seller = file_options.seller or environment(file_options.env_file).get("OCTOFFM_SELLER_ID", "").strip()
     if not seller:
         raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
     async with opened(address) as cluster:
         record = await cluster.submit_file(
             cast("CreationKind", kind),
-            wanted.file,
+            file_options.file,
             seller=seller,
             columns=mapping.columns,
             values=mapping.values,
-            delimiter=wanted.delimiter,
-            encoding=wanted.encoding,
-            rejects=wanted.rejects_file,
-            patience=wanted.patience,
-            resend_unknown=wanted.resend_unknown,
+            delimiter=file_options.delimiter,
+            encoding=file_options.encoding,
+            rejects=file_options.rejects_file,
+            patience=file_options.patience,
+            resend_unknown=file_options.resend_unknown,
             chunk=chunk,
         )
-    if wanted.save_mapping is not None:
-        save_mapping(wanted.save_mapping, mapping)
-    return _told(record, wanted)
+    if file_options.save_mapping is not None:
+        save_mapping(file_options.save_mapping, mapping)
+    return _print_submitted(record, file_options)
 
 
-def _told(record: JobRecord, wanted: FileOptions) -> int:
-    print_job(record, as_json=wanted.as_json)
+def _print_submitted(record: JobRecord, file_options: FileOptions) -> int:
+    print_job(record, as_json=file_options.as_json)
     if record.faulty:
-        where = printable(str(wanted.rejects_file))
+        where = printable(str(file_options.rejects_file))
         click.echo(f"octoffm: {record.faulty:,} were rejected, with the reasons in {where}", err=True)
     return ExitCode.REFUSED if record.faulty else ExitCode.DONE
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...session.pagination import Pager
     from ..remote import Remote
 
-group = click.Group("auth", help="Check the credentials and what they can reach.")
+group: click.Group = click.Group("auth", help="Check the credentials and what they can reach.")
 
 TOLERANCE = 60.0
 """Seconds by which this machine's clock may differ from the API's before the command mentions it."""
@@ -93,8 +93,8 @@ async def _read(service: str, pager: Pager[Any]) -> ReadResult:
 
 def _ahead(reached: list[ReadResult]) -> float | None:
     """Return the seconds by which this machine's clock is ahead of the API's; ``None`` if the API sends no time."""
-    told = [one.served_at for one in reached if one.served_at is not None]
-    return (datetime.now(UTC) - max(told)).total_seconds() if told else None
+    times = [one.served_at for one in reached if one.served_at is not None]
+    return (datetime.now(UTC) - max(times)).total_seconds() if times else None
 
 
 def _clock(ahead: float | None) -> str:

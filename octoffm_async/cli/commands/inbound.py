@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ...contract.inbound import InboundShipment
     from ..remote import Remote
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "inbound",
     help="Supply orders: goods sent in to the warehouse.",
     later={
@@ -99,7 +99,7 @@ async def show(remote: Remote, supply_order: str) -> int:
     if remote.as_json:
         print_json_line(as_fields(order))
     else:
-        _tell(order)
+        _print_order(order)
     return ExitCode.DONE
 
 
@@ -114,7 +114,7 @@ async def delivery_note(remote: Remote, supply_order: str, output: Path | None) 
     return ExitCode.DONE
 
 
-def _tell(order: InboundShipment) -> None:
+def _print_order(order: InboundShipment) -> None:
     print_facts(
         {
             "id": order.inbound_shipment_id,

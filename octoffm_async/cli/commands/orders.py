@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..remote import Remote
     from .orders_find import OrderSelector
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "orders",
     help="Shipping orders to customers.",
     later={
@@ -103,19 +103,19 @@ async def list_orders(
 @group.command("show")
 @order_options
 @remote_command
-async def show(remote: Remote, which: OrderSelector) -> int:
+async def show(remote: Remote, selector: OrderSelector) -> int:
     """Show a shipping order, by its id or by your reference: lines, address, and parcels once shipped.
 
     The API has no filter on references: all orders are read, or those that changed --since then.
     """
-    orders = await find_orders(remote, which)
+    orders = await find_orders(remote, selector)
     for place, order in enumerate(orders):
         if remote.as_json:
             print_json_line(as_fields(order))
             continue
         if place:
             click.echo()
-        _tell(order)
+        _print_order(order)
     return ExitCode.DONE
 
 
@@ -131,7 +131,7 @@ async def _picked(
                 return
 
 
-def _tell(order: OutboundShipment) -> None:
+def _print_order(order: OutboundShipment) -> None:
     print_facts(
         {
             "id": order.outbound_shipment_id,

@@ -13,7 +13,7 @@ from ...contract.outbound import CancellationStatus, OutboundCancellation, Outbo
 from ...contract.requests.validation import cancellation_problems
 from ...errors import NotFoundError, ValidationError
 from ..errors import ExitCode
-from ..options import check_against_contract, extra_option
+from ..files.extra_members import check_against_contract, extra_option
 from ..output import as_fields, print_facts, print_json_line
 from ..remote import remote_command
 from ..row_files import dry_run_option, print_request
@@ -43,7 +43,7 @@ PAUSE = 1.0
 @remote_command
 async def cancel(
     remote: Remote,
-    which: OrderSelector,
+    selector: OrderSelector,
     *,
     reason: str | None,
     extra: dict[str, Any] | None,
@@ -56,7 +56,7 @@ async def cancel(
     it is not decided yet.
     """
     check_against_contract(Translation(remote.config.contract_file), OutboundCancellationRequest, extra or ())
-    order = await find_order_id(remote, which)
+    order = await find_order_id(remote, selector)
     if dry_run:
         body = OutboundCancellationRequest(outbound_shipment_id=order, reason=reason, extra=extra)
         if problems := cancellation_problems(body):

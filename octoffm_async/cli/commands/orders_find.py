@@ -31,13 +31,13 @@ class OrderSelector(NamedTuple):
 
 
 def order_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add ``ID`` or ``--reference REF``, and ``--since``; the command receives ``which: Which``."""
+    """Add ``ID`` or ``--reference REF``, and ``--since``; the command receives ``selector: OrderSelector``."""
 
     @functools.wraps(command)
     def made(*arguments: Any, order: str | None, reference: str | None, since: datetime | None, **own: Any) -> int:
         if (order is None) == (reference is None):
             raise click.UsageError("name one order: ID or --reference", click.get_current_context())
-        return command(*arguments, which=OrderSelector(order, reference, since), **own)
+        return command(*arguments, selector=OrderSelector(order, reference, since), **own)
 
     made = click.option(
         "--since",
@@ -49,7 +49,7 @@ def order_options(command: Callable[..., int]) -> Callable[..., int]:
     return click.argument("order", metavar="[ID]", required=False)(made)
 
 
-async def find_orders(remote: Remote, which: OrderSelector) -> list[OutboundShipment]:
+async def find_orders(remote: Remote, selector: OrderSelector) -> list[OutboundShipment]:
     """Return the selected orders: one, or several that have the same reference.
 
     Raises:
@@ -57,19 +57,21 @@ async def find_orders(remote: Remote, which: OrderSelector) -> list[OutboundShip
         CallError: The orders could not be read.
     """
     outbound = remote.client.outbound
-    if which.id is not None:
-        return [await outbound.get(which.id)]
-    orders = outbound.list(status_updated_at_min=which.since)
-    found = [order async for order in orders if order.reference == which.reference]
+    if selector.id is not None:
+        return [await outbound.get(selector.id)]
+    orders = outbound.list(status_updated_at_min=selector.since)
+    found = [order async for order in orders if order.reference == selector.reference]
     if not found:
-        narrowed = " among those that changed since then" if which.since else ""
-        raise NoSuchOrderError(f"seller {remote.config.seller_id} has no shipping order {which.reference!r}{narrowed}")
+        narrowed = " among those that changed since then" if selector.since else ""
+        raise NoSuchOrderError(
+            f"seller {remote.config.seller_id} has no shipping order {selector.reference!r}{narrowed}"
+        )
     if len(found) > 1:
-        click.echo(f"octoffm: {len(found)} shipping orders have the reference {which.reference!r}", err=True)
+        click.echo(f"octoffm: {len(found)} shipping orders have the reference {selector.reference!r}", err=True)
     return found
 
 
-async def find_order_id(remote: Remote, which: OrderSelector) -> str:
+async def find_order_id(remote: Remote, selector: OrderSelector) -> str:
     """Return the id of the one selected order.
 
     Raises:
@@ -77,10 +79,12 @@ async def find_order_id(remote: Remote, which: OrderSelector) -> str:
         ClickException: More than one order has it.
         CallError: The orders could not be read.
     """
-    if which.id is not None:
-        return which.id
-    found = await find_orders(remote, which)
+    if selector.id is not None:
+        return selector.id
+    found = await find_orders(remote, selector)
     if len(found) > 1:
         ids = ", ".join(order.outbound_shipment_id for order in found)
-        raise click.ClickException(f"{which.reference!r} is not one order but {len(found)}: name one by its id ({ids})")
+        raise click.ClickException(
+            f"{selector.reference!r} is not one order but {len(found)}: name one by its id ({ids})"
+        )
     return found[0].outbound_shipment_id

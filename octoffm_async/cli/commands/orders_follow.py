@@ -40,17 +40,17 @@ _LONG = 3600.0
     help="Seconds to wait at most.",
 )
 @remote_command
-async def follow(remote: Remote, which: OrderSelector, until: str, patience: float) -> int:
+async def follow(remote: Remote, selector: OrderSelector, until: str, patience: float) -> int:
     """Follow a shipping order until it reaches a status, and print each status on the way.
 
     Exits with 0 if it reached the status, 1 if it ended in another one, 3 if it is still on its way when the time is
     over.
     """
-    order = await find_order_id(remote, which)
+    order = await find_order_id(remote, selector)
     clock = asyncio.get_running_loop().time
     ends = clock() + patience
     row = await remote.client.outbound.get(order)
-    _tell(remote, row)
+    _print_order(remote, row)
     while progress_of(row, OutboundStatus(until)) is not OrderProgress.REACHED:
         try:
             row = await remote.client.outbound.wait_for(
@@ -58,14 +58,14 @@ async def follow(remote: Remote, which: OrderSelector, until: str, patience: flo
             )
         except StatusUnreachableError as error:
             if isinstance(error.row, OutboundShipment) and error.row.status != row.status:
-                _tell(remote, error.row)
+                _print_order(remote, error.row)
             raise
         except DeadlineExceededError as error:
             if error.operation != "outbound.wait_for":
                 raise
             click.echo(f"octoffm: {error.message}; to see it later: octoffm orders show {order}", err=True)
             return ExitCode.UNDECIDED
-        _tell(remote, row)
+        _print_order(remote, row)
     return ExitCode.DONE
 
 
@@ -76,11 +76,11 @@ def _next(status: OutboundStatus | None, until: str) -> str:
     return FLOW[FLOW.index(status) + 1]
 
 
-def _tell(remote: Remote, row: OutboundShipment) -> None:
+def _print_order(remote: Remote, row: OutboundShipment) -> None:
     if remote.as_json:
         print_json_line(as_fields(row))
     else:
-        told = (cell(row.status_updated_at), row.status, refusal_text(row.refusal))
+        fields = (cell(row.status_updated_at), row.status, refusal_text(row.refusal))
         parcels = [f"{parcel.carrier} {parcel.tracking_number}" for parcel in row.parcels if parcel.tracking_number]
-        click.echo("  ".join(printable(str(part)) for part in (*told, *parcels) if part))
+        click.echo("  ".join(printable(str(part)) for part in (*fields, *parcels) if part))
     sys.stdout.flush()

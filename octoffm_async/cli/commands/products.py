@@ -19,7 +19,7 @@ from ..row_files import dry_run_option, print_request
 if TYPE_CHECKING:
     from ..remote import Remote
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "products",
     help="Register products, and list what is registered.",
     later={

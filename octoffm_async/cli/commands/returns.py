@@ -13,8 +13,8 @@ from ...contract.requests.validation import return_problems
 from ...contract.returns import ReturnReason, ReturnRequest, ReturnStatus, ReturnType
 from ...errors import ValidationError
 from ..errors import ExitCode
+from ..files.extra_members import check_against_contract, extra_option
 from ..filters import OpenEnumParam, limit_option, period_options
-from ..options import check_against_contract, extra_option
 from ..output import Column, as_fields, print_facts, print_json_line, print_rows, print_table, quantity_of, received_of
 from ..remote import remote_command
 from ..row_files import dry_run_option, output_option, print_request, save_document
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...contract.returns import Return
     from ..remote import Remote
 
-group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
+group: click.Group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
 
 COLUMNS = (
     Column("id", "return_id"),
@@ -143,7 +143,7 @@ async def show(remote: Remote, return_id: str) -> int:
     if remote.as_json:
         print_json_line(as_fields(found))
     else:
-        _tell(found)
+        _print_return(found)
     return ExitCode.DONE
 
 
@@ -158,7 +158,7 @@ async def label(remote: Remote, return_id: str, output: Path | None) -> int:
     return ExitCode.DONE
 
 
-def _tell(found: Return) -> None:
+def _print_return(found: Return) -> None:
     print_facts(
         {
             "id": found.return_id,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..remote import Remote
 
-group = LazyGroup(
+group: LazyGroup = LazyGroup(
     "stocks",
     help="Stocks: quantities of each product in the warehouses.",
     later={
@@ -79,8 +79,8 @@ async def list_stocks(
     stock.
     """
     if reference is not None and not (proof := await remote.client.bulk.prove_stock_filter()).obeyed:
-        told = f"--reference cannot be used: {proof.reason}; octoffm stocks lookup finds stocks in another way"
-        raise click.ClickException(told)
+        message = f"--reference cannot be used: {proof.reason}; octoffm stocks lookup finds stocks in another way"
+        raise click.ClickException(message)
     stocks = remote.client.stocks.list(
         seller_product_reference=reference,
         storage_country=country,

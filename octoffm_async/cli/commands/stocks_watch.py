@@ -93,7 +93,7 @@ async def _follow(remote: Remote, feed: ChangeFeed, every: float) -> None:
     while True:
         try:
             async for change in feed:
-                _tell(remote, rows, change)
+                _print_change(remote, rows, change)
         except CallError as error:
             if not error.retryable:
                 raise
@@ -101,7 +101,7 @@ async def _follow(remote: Remote, feed: ChangeFeed, every: float) -> None:
         await asyncio.sleep(every)
 
 
-def _tell(remote: Remote, rows: TablePrinter, change: Change) -> None:
+def _print_change(remote: Remote, rows: TablePrinter, change: Change) -> None:
     if remote.as_json:
         print_json_line({"kind": change.kind, "id": change.id, "at": change.at, "item": as_fields(change.item)})
         sys.stdout.flush()

@@ -54,7 +54,7 @@ def adopt_command(file: Path, output: Path | None, force: bool, as_json: bool) -
     else:
         if output is None:
             sys.stdout.write(adoption.text)
-        _tell(adoption)
+        _print_adoption(adoption)
     return ExitCode.DONE if adoption.complete else ExitCode.REFUSED
 
 
@@ -73,7 +73,7 @@ def _result(adoption: Adoption, output: Path | None) -> dict[str, object]:
     return result | ({"contract": adoption.text} if output is None else {"file": str(output)})
 
 
-def _tell(adoption: Adoption) -> None:
+def _print_adoption(adoption: Adoption) -> None:
     """Print each open name and the totals on standard error."""
     for note in adoption.notes:
         click.echo(f"note: {note}", err=True)

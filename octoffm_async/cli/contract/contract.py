@@ -107,7 +107,7 @@ def check(file: Path, contract_file: Path | None, as_json: bool) -> int:
     else:
         for note in theirs.notes:
             click.echo(_line(f"note: {note}"), err=True)
-        _tell(ours, differences)
+        _print_differences(ours, differences)
     return ExitCode.REFUSED if differences else ExitCode.DONE
 
 
@@ -149,7 +149,7 @@ def _row(operation: Operation[Any]) -> dict[str, Any]:
     }
 
 
-def _tell(ours: Description, differences: Sequence[Difference]) -> None:
+def _print_differences(ours: Description, differences: Sequence[Difference]) -> None:
     calls = {one.name: f"{one.method} {one.path}" for one in ours.operations}
     for operation, some in groupby(differences, key=lambda one: one.operation):
         click.echo(_line(f"{operation}  {calls[operation]}" if operation in calls else operation))

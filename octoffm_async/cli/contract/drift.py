@@ -62,7 +62,7 @@ def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int
         for one in found:
             print_json_line(msgspec.structs.asdict(one))
     elif found:
-        _tell(found)
+        _print_drift(found)
     else:
         click.echo("octoffm: no difference from the contract was recorded", err=True)
     return ExitCode.REFUSED if found else ExitCode.DONE
@@ -95,7 +95,7 @@ def _read(path: Path, *, needed: bool) -> list[DriftEntry]:
         raise click.ClickException(str(error)) from None
 
 
-def _tell(found: Sequence[DriftEntry]) -> None:
+def _print_drift(found: Sequence[DriftEntry]) -> None:
     rows = TablePrinter(_COLUMNS)
     for one in found:
         rows.add(one)

@@ -33,8 +33,8 @@ VERSION = 1
 MAX_ENTRIES = 1000
 """Differences that are kept; later ones are left out."""
 _MOST_BYTES = 4 * 1024 * 1024
-_TURN_SECONDS = 2.0
-_TURN_PAUSE = 0.01
+_LOCK_SECONDS = 2.0
+_LOCK_PAUSE = 0.01
 
 
 class DriftFileError(Exception):
@@ -63,13 +63,13 @@ class DriftEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.operation, self.path, self.kind
 
 
-class _Sheet(msgspec.Struct, kw_only=True):
+class _DriftDocument(msgspec.Struct, kw_only=True):
     format: str
     version: int
     drift: list[DriftEntry]
 
 
-_decoder = msgspec.json.Decoder(_Sheet)
+_decoder = msgspec.json.Decoder(_DriftDocument)
 
 
 def drift_path_of_journal(journal: Path) -> Path:
@@ -96,12 +96,14 @@ def read_drift(path: Path) -> list[DriftEntry]:
     if len(content) > _MOST_BYTES:
         raise DriftFileError(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
     try:
-        sheet = _decoder.decode(content)
+        drift_document = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DriftFileError(f"{path} is damaged, or holds something other than differences") from None
-    if sheet.format != FORMAT or sheet.version != VERSION:
-        raise DriftFileError(f"{path} is of another kind or version ({sheet.format!r}, {sheet.version})")
-    return sheet.drift
+    if drift_document.format != FORMAT or drift_document.version != VERSION:
+        raise DriftFileError(
+            f"{path} is of another kind or version ({drift_document.format!r}, {drift_document.version})"
+        )
+    return drift_document.drift
 
 
 def merged(*parts: Iterable[DriftEntry]) -> list[DriftEntry]:
@@ -121,13 +123,13 @@ def record_drift(path: Path, seen: Iterable[DriftEntry]) -> None:
         DriftFileError: The file cannot be read or written, or holds something else; it is unchanged.
     """
     try:
-        with _turn(path.parent):
+        with _exclusive(path.parent):
             try:
                 before = read_drift(path)
             except FileNotFoundError:
                 before = []
-            sheet = _Sheet(format=FORMAT, version=VERSION, drift=merged(before, seen)[:MAX_ENTRIES])
-            _replace(path, msgspec.json.format(msgspec.json.encode(sheet)) + b"\n")
+            drift_document = _DriftDocument(format=FORMAT, version=VERSION, drift=merged(before, seen)[:MAX_ENTRIES])
+            _replace(path, msgspec.json.format(msgspec.json.encode(drift_document)) + b"\n")
     except OSError as error:
         raise DriftFileError(f"cannot write {path}: {error.strerror or error}") from None
 
@@ -145,7 +147,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _turn(folder: Path) -> Generator[None]:
+def _exclusive(folder: Path) -> Generator[None]:
     """Exclude other processes that write a file of the same folder, as far as the system allows.
 
     The folder itself is locked, so that no lock file remains. A lock is held for milliseconds: a process that does not
@@ -156,13 +158,13 @@ def _turn(folder: Path) -> Generator[None]:
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        end = time.monotonic() + _TURN_SECONDS
+        end = time.monotonic() + _LOCK_SECONDS
         with suppress(OSError):  # a file system without locks
             while time.monotonic() < end:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    time.sleep(_TURN_PAUSE)
+                    time.sleep(_LOCK_PAUSE)
                 else:
                     break
         yield

@@ -55,7 +55,7 @@ def recording_drift(named: Path | None, *, journal: Path | None = None) -> Gener
     finally:
         if noticed.seen:
             keep = drift_path_of_journal(journal) if named is None and journal is not None else named
-            click.echo(f"octoffm: {_told(noticed.seen, keep)}", err=True)
+            click.echo(f"octoffm: {_drift_message(noticed.seen, keep)}", err=True)
     if named is not None and not noticed.seen:
         try:
             record_drift(named, [])
@@ -63,7 +63,7 @@ def recording_drift(named: Path | None, *, journal: Path | None = None) -> Gener
             click.echo(f"octoffm: {error}", err=True)
 
 
-def _told(seen: list[DriftEntry], keep: Path | None) -> str:
+def _drift_message(seen: list[DriftEntry], keep: Path | None) -> str:
     ways = "1 way" if len(seen) == 1 else f"{len(seen):,} ways"
     what = f"the API's answers differed from the contract in {ways}"
     if keep is None:

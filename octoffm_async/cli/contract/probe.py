@@ -72,8 +72,8 @@ def probe(
 ) -> int:
     if dry_run:
         return _show_calls(wrong_secret=wrong_secret, as_json=as_json)
-    wanted = {"seller_id": seller, "deadline": timeout, "trust_env": proxies or None}
-    settings = {name: value for name, value in wanted.items() if value is not None}
+    overrides = {"seller_id": seller, "deadline": timeout, "trust_env": proxies or None}
+    settings = {name: value for name, value in overrides.items() if value is not None}
     config = Config.from_env(environment(env_file), **settings)
     try:
         folder = ProbeFolder(out, config)
@@ -85,7 +85,7 @@ def probe(
     if as_json:
         print_json_line(_summary(results, out))
     else:
-        _tell(results, out)
+        _print_results(results, out)
     for hint in _hints(results.probe):
         click.echo(f"octoffm: {hint}", err=True)
     if results.probe.ended == REFUSED:
@@ -95,19 +95,19 @@ def probe(
 
 def _run(config: Config, folder: ProbeFolder, *, wrong_secret: bool) -> Results:
     """Run the probe. The files exist before the first call, so that no call is made in vain."""
-    told = 0
+    printed = 0
 
     def keep(so_far: Probe) -> Results:
         return folder.write(so_far, stocks_seen=prober.known.stocks_seen, secrets=prober.secrets)
 
-    def tell(so_far: Probe) -> None:
-        nonlocal told
+    def print_calls(so_far: Probe) -> None:
+        nonlocal printed
         keep(so_far)
-        for one in so_far.calls[told:]:
+        for one in so_far.calls[printed:]:
             click.echo(f"octoffm: step {one.step:2}  {one.call}  {one.came}", err=True)
-        told = len(so_far.calls)
+        printed = len(so_far.calls)
 
-    prober = Prober(config, wrong_secret=wrong_secret, on_progress=tell)
+    prober = Prober(config, wrong_secret=wrong_secret, on_progress=print_calls)
     keep(prober.probe)
     return keep(run_async(prober.run()))
 
@@ -162,7 +162,7 @@ def _summary(results: Results, out: Path) -> dict[str, Any]:
     }
 
 
-def _tell(results: Results, out: Path) -> None:
+def _print_results(results: Results, out: Path) -> None:
     probe, proof = results.probe, results.proof
     open_ = sum(not one.cure for one in results.drift)
     print_facts(

@@ -65,7 +65,7 @@ class CatalogueFile:
         self, path: Path, mapping: Mapping[str, str], constants: Mapping[str, str], report: RejectsReport
     ) -> None:
         self._rows = ProductRows(path, mapping=mapping, constants=constants, on_reject=report)
-        self._again = ProductRows(path, mapping=mapping, constants=constants)
+        self._product_rows = ProductRows(path, mapping=mapping, constants=constants)
         self._reading: ProductRowIterator | None = None
         self._lines: dict[str, int] = {}
 
@@ -76,7 +76,7 @@ class CatalogueFile:
             yield product
 
     def references(self) -> Iterator[str]:
-        return (product.seller_product_reference for product in self._again)
+        return (product.seller_product_reference for product in self._product_rows)
 
     def line_of(self, key: str) -> int | None:
         # Removed when read, so that only items in flight are held.
@@ -103,7 +103,7 @@ class MadeUpProducts:
     def __init__(self, count: int, *, seed: int) -> None:
         self._count = count
         self._seed = seed
-        self.rows = 0
+        self.rows: int = 0
 
     def products(self) -> Iterator[FulfillmentProduct]:
         rng = Random(self._seed)
@@ -143,10 +143,10 @@ class Sample:
 def made_up_orders(count: int, references: Sequence[str], rng: Random) -> Iterator[OutboundShipmentRequest]:
     """Yield ``count`` orders of one to three of the products; one in fifty names a product that does not exist."""
     for number in range(1, count + 1):
-        wanted = rng.sample(references, k=min(len(references), rng.randint(1, 3)))
+        names = rng.sample(references, k=min(len(references), rng.randint(1, 3)))
         if is_wrong(number, count):
-            wanted[-1] = UNKNOWN_PRODUCT
-        lines = [ShipmentLine(seller_product_reference=name, quantity=rng.randint(1, 3)) for name in wanted]
+            names[-1] = UNKNOWN_PRODUCT
+        lines = [ShipmentLine(seller_product_reference=name, quantity=rng.randint(1, 3)) for name in names]
         yield OutboundShipmentRequest(
             reference=f"DEMO-{number:06d}",
             lines=lines,

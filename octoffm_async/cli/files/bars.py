@@ -86,7 +86,7 @@ class BarDisplay(FileDisplay):
 
     def __init__(self, title: str) -> None:
         self._console = Console(highlight=False)
-        self._told_apart = not sys.stderr.isatty()
+        self._names_counts = not sys.stderr.isatty()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
@@ -101,7 +101,7 @@ class BarDisplay(FileDisplay):
         self._live.start()
 
     def print_message(self, text: str) -> None:
-        if self._told_apart:
+        if self._names_counts:
             super().print_message(text)
         else:
             self._console.print(text, markup=False, soft_wrap=True)
@@ -110,10 +110,10 @@ class BarDisplay(FileDisplay):
         self._bar.update(
             self._task, completed=share, speed=" · ".join(part for part in (f"{rate:,.0f}/s", limit) if part)
         )
-        told = Text.from_markup(counts_text(counts, styled=True)) if any(counts.values()) else Text()
+        counts_line = Text.from_markup(counts_text(counts, styled=True)) if any(counts.values()) else Text()
         self._counts.plain = f"{sum(counts.values()):,} done"
-        if told:
-            self._counts.append(": ").append_text(told)
+        if counts_line:
+            self._counts.append(": ").append_text(counts_line)
 
     def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
         self.close()

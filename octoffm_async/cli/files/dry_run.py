@@ -28,34 +28,36 @@ FIRST = 3
 """Bodies that are shown."""
 
 
-def dry_run(wanted: FileOptions, table: Table, plan: ColumnPlan, operation: Operation[Any]) -> ExitCode:
+def dry_run(file_options: FileOptions, table: Table, plan: ColumnPlan, operation: Operation[Any]) -> ExitCode:
     """Check the file. Items are shown as they would be sent, under the API's names if a contract file gives some.
 
     The rejects file is written only if ``--rejects`` names it.
     """
-    translation = Translation(wanted.contract_file)
+    translation = Translation(file_options.contract_file)
     encoder, batch = RequestEncoder(translation), translation.max_items(operation)
-    rejects = None if wanted.rejects is None else RejectsFile(wanted.rejects, table)
+    rejects = None if file_options.rejects is None else RejectsFile(file_options.rejects, table)
 
-    def tell(faulty: RejectedItem) -> None:
+    def print_rejected(faulty: RejectedItem) -> None:
         if rejects is not None:
             rejects(faulty)
         for problem in faulty.problems:
-            if wanted.as_json:
-                fields = msgspec.to_builtins(problem._asdict()) | {"key": faulty.key, "file": str(wanted.file)}
+            if file_options.as_json:
+                fields = msgspec.to_builtins(problem._asdict()) | {"key": faulty.key, "file": str(file_options.file)}
                 write_json({"event": "problem", **fields})
             else:
-                click.echo(f"{wanted.file}, {printable(str(problem))}")
+                click.echo(f"{file_options.file}, {printable(str(problem))}")
 
     first: list[bytes] = []
     odd = 0
-    items = ItemReader(table, plan, tell)
+    items = ItemReader(table, plan, print_rejected)
     for item in items:
         reference: str = getattr(item, plan.target.key)
         if reason := reference_oddity(reference):
             odd += 1
-            if odd <= FIRST and not wanted.as_json:
-                click.echo(f"{wanted.file}, line {items.line}: {printable(f'odd reference: {reference!r} {reason}')}")
+            if odd <= FIRST and not file_options.as_json:
+                click.echo(
+                    f"{file_options.file}, line {items.line}: {printable(f'odd reference: {reference!r} {reason}')}"
+                )
         if len(first) < FIRST:
             first.append(encoder.encode_item(operation, item))
     if rejects is not None:
@@ -64,15 +66,17 @@ def dry_run(wanted: FileOptions, table: Table, plan: ColumnPlan, operation: Oper
     facts: dict[str, Any] = {"rows": items.rows, plan.target.plural.replace(" ", "_"): items.good}
     facts |= {"calls": calls, "faulty": items.faulty, "faulty_rows": items.faulty_rows}
     facts |= {"odd_references": odd} if odd else {}
-    if wanted.as_json:
+    if file_options.as_json:
         bodies = [msgspec.Raw(body) for body in first]
         write_json({"event": "dry_run", **facts, "would_send": bodies})
     else:
-        _tell(wanted, plan, facts, first, items.good)
-    return ExitCode.REFUSED if items.faulty or (odd and wanted.strict_references) else ExitCode.DONE
+        _print_summary(file_options, plan, facts, first, items.good)
+    return ExitCode.REFUSED if items.faulty or (odd and file_options.strict_references) else ExitCode.DONE
 
 
-def _tell(wanted: FileOptions, plan: ColumnPlan, facts: dict[str, Any], first: list[bytes], good: int) -> None:
+def _print_summary(
+    file_options: FileOptions, plan: ColumnPlan, facts: dict[str, Any], first: list[bytes], good: int
+) -> None:
     click.echo("columns: " + ", ".join(f"{field} = {column}" for field, column in plan.columns.items()))
     if first:
         more = f" (the first {len(first)} of {good:,})" if good > len(first) else ""
@@ -80,10 +84,10 @@ def _tell(wanted: FileOptions, plan: ColumnPlan, facts: dict[str, Any], first: l
         for body in first:
             click.echo(f"  {body.decode()}")
     click.echo(
-        f"{wanted.file}: {facts['rows']:,} rows, {good:,} {plan.target.plural} in {facts['calls']:,} calls would be "
-        f"sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
+        f"{file_options.file}: {facts['rows']:,} rows, {good:,} {plan.target.plural} in {facts['calls']:,} calls would "
+        f"be sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
     )
     if odd := facts.get("odd_references"):
         click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses them)")
-    if facts["faulty"] and wanted.rejects is not None:
-        click.echo(f"rejects file: {wanted.rejects}")
+    if facts["faulty"] and file_options.rejects is not None:
+        click.echo(f"rejects file: {file_options.rejects}")

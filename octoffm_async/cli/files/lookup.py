@@ -75,38 +75,40 @@ def lookup(**options: Any) -> int:
 
     Exits with 0 if all were found, 1 if some are missing, failed or are faulty in the file.
     """
-    wanted = FileOptions(**options)
-    with recording_drift(wanted.drift_file) as noticed:
-        return run_async(_lookup(wanted, noticed))
+    file_options = FileOptions(**options)
+    with recording_drift(file_options.drift_file) as noticed:
+        return run_async(_lookup(file_options, noticed))
 
 
-async def _lookup(wanted: FileOptions, noticed: DriftRecorder) -> int:
-    output = wanted.output
-    mapping = wanted.whole_mapping
-    wanted.check_paths(journal=False)
-    table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
+async def _lookup(file_options: FileOptions, noticed: DriftRecorder) -> int:
+    output = file_options.output
+    mapping = file_options.whole_mapping
+    file_options.check_paths(journal=False)
+    table = open_table(file_options.file, delimiter=file_options.delimiter, encoding=file_options.encoding)
     plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
-    if wanted.save_mapping is not None:
-        save_mapping(wanted.save_mapping, mapping)
-    config = wanted.config()
+    if file_options.save_mapping is not None:
+        save_mapping(file_options.save_mapping, mapping)
+    config = file_options.config()
     tally, limit = FileCounts(), LimitUsage()
-    show = file_display_for("Stocks", json=wanted.as_json) if output is not None else FileDisplay()
+    show = file_display_for("Stocks", json=file_options.as_json) if output is not None else FileDisplay()
 
     def faulty(one: RejectedItem) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            show.print_message(f"{wanted.file}, {printable(str(problem))}")
+            show.print_message(f"{file_options.file}, {printable(str(problem))}")
 
     items = ItemReader(table, plan, faulty, keep=True)
-    how = cast("StockLookupMethod", wanted.how)
+    how = cast("StockLookupMethod", file_options.how)
     try:
-        with _sink(output, as_json=wanted.as_json) as write:
+        with _sink(output, as_json=file_options.as_json) as write:
             async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
 
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
 
-                more = {} if wanted.concurrency is None else {"concurrency": wanted.concurrency}
+                more: dict[str, Any] = (
+                    {} if file_options.concurrency is None else {"concurrency": file_options.concurrency}
+                )
                 async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
                     async for outcome in run:
                         rows = items.release(outcome.key)
@@ -124,7 +126,7 @@ async def _lookup(wanted: FileOptions, noticed: DriftRecorder) -> int:
     }
     if output is not None:
         facts["file"] = str(output)
-    if wanted.as_json:
+    if file_options.as_json:
         print_json_line({"event": "summary", "counts": tally.counts, **facts})
     elif output is not None:
         show.end("stocks", tally.titled, facts)
@@ -160,9 +162,9 @@ def _sink(output: Path | None, *, as_json: bool) -> Generator[OutcomeWriter]:
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    told = outcome_text(outcome)
+    text = outcome_text(outcome)
     stock = row_of_all(outcome.stocks) if isinstance(outcome, Found) else {}
-    return {REFERENCE: outcome.key, "outcome": told.what, "message": told.message, **stock}
+    return {REFERENCE: outcome.key, "outcome": text.what, "message": text.message, **stock}
 
 
 @contextmanager
@@ -177,10 +179,10 @@ def _json_sink(path: Path) -> Generator[OutcomeWriter]:
 
 
 def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:
-    told = outcome_text(outcome)
-    fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": told.what, "line": line}
+    text = outcome_text(outcome)
+    fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": text.what, "line": line}
     if isinstance(outcome, Found):
         stocks = [as_fields(stock) for stock in outcome.stocks]
         fields |= {"quantities": as_fields(outcome.quantities), "stocks": stocks}
         return fields | {"stock": stocks[0]} if len(stocks) == 1 else fields
-    return fields | {"message": told.message}
+    return fields | {"message": text.message}

@@ -96,9 +96,9 @@ class FileOptions:
 
     def config(self) -> Config:
         """Return the client's settings: of the environment or a file, overridden by the options."""
-        wanted: dict[str, Any] = {"seller_id": self.seller, "bulk_deadline": self.timeout, "contract": self.contract}
-        wanted |= {"trust_env": self.proxies or None}
-        settings = {name: value for name, value in wanted.items() if value is not None}
+        overrides: dict[str, Any] = {"seller_id": self.seller, "bulk_deadline": self.timeout, "contract": self.contract}
+        overrides |= {"trust_env": self.proxies or None}
+        settings = {name: value for name, value in overrides.items() if value is not None}
         return with_limit(Config.from_env(environment(self.env_file), **settings), self.limit)
 
     @property
@@ -152,7 +152,7 @@ def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
             return config.with_(limit=None)
 
 
-def command_again() -> str:
+def repeated_command() -> str:
     """Return the command as it was typed, quoted for a shell."""
     return shlex.join(["octoffm", *sys.argv[1:]])
 
@@ -207,8 +207,14 @@ _CREATING = (
         help="Refuse references that the API may change: outer blanks, invisible characters, over 50 characters.",
     ),
 )
-limit_option = click.option("--limit", callback=_limit, metavar="N/T|off", help="At most N calls in T seconds.")
-"""The option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
+
+
+def limit_option(command: F) -> F:
+    """Add the option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
+    help_text = "At most N calls in T seconds."
+    return click.option("--limit", callback=_limit, metavar="N/T|off", help=help_text)(command)
+
+
 _CALLING = (
     limit_option,
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls at a time."),

@@ -33,9 +33,9 @@ class RateHistogram:
     """Counts over time, in a bounded number of bins; the bins get wider as time goes on."""
 
     def __init__(self, *, bins: int = BINS, width: float = 0.5) -> None:
-        self.width = width
+        self.width: float = width
         self._bins = bins
-        self.counts = [0]
+        self.counts: list[int] = [0]
 
     def add(self, moment: float, count: int = 1) -> None:
         """Add ``count`` at ``moment`` seconds from the start."""
@@ -57,18 +57,18 @@ class RunStats:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._start = clock()
-        self.decided = RateHistogram()
-        self.throttled = RateHistogram()
+        self.decided: RateHistogram = RateHistogram()
+        self.throttled: RateHistogram = RateHistogram()
         self.statuses: dict[int, int] = {}
-        self.buckets = [0] * _BUCKETS
-        self.slowest = 0.0
-        self.retries = 0
-        self.pauses = 0
-        self.paused = 0.0
+        self.buckets: list[int] = [0] * _BUCKETS
+        self.slowest: float = 0.0
+        self.retries: int = 0
+        self.pauses: int = 0
+        self.paused: float = 0.0
         self.codes: dict[tuple[str, str], int] = {}
         self.examples: dict[tuple[str, str], list[RejectedExample]] = {}
         self.undecided: list[RejectedExample] = []
-        self.undecided_count = 0
+        self.undecided_count: int = 0
 
     @property
     def seconds(self) -> float:

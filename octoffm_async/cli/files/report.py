@@ -125,15 +125,15 @@ def _throttling(recording: RunStats) -> str:
     )
     table = f'<table><tr><th>answer</th><th class="n">requests</th></tr>{rows}</table>' if rows else ""
     chart = curve(recording.throttled.counts, recording.throttled.width, "answers 429") if answered else ""
-    told = "<p>No request was sent again.</p>" if not recording.retries else ""
+    paragraph = "<p>No request was sent again.</p>" if not recording.retries else ""
     if answered or recording.pauses:
-        told = (
+        paragraph = (
             f"<p>{answered:,} answers were 429 (too many requests); {recording.pauses:,} pauses of "
             f"{recording.paused:,.1f} s together; {recording.retries:,} retries of any kind.</p>"
         )
     elif recording.retries:
-        told = f"<p>{recording.retries:,} retries; none because of a limit.</p>"
-    return f"<h2>Throttling and retries</h2>{told}{chart}{table}"
+        paragraph = f"<p>{recording.retries:,} retries; none because of a limit.</p>"
+    return f"<h2>Throttling and retries</h2>{paragraph}{chart}{table}"
 
 
 def _refusals(recording: RunStats) -> str:

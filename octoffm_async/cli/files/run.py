@@ -21,13 +21,13 @@ from ...tabular.rejects import RejectsFile
 from ..contract.drift_option import recording_drift
 from ..jobs.hints import jobs_command
 from ..jobs.show import write_json
-from ..options import check_plan
 from ..output import items as items_text
 from ..output import printable
 from ..runtime import interruptible
 from .bars import LimitUsage, file_display_for
 from .dry_run import dry_run
-from .options import FileOptions, command_again
+from .extra_members import check_plan
+from .options import FileOptions, repeated_command
 from .recording import RejectedExample, RunStats
 from .report import report_page, write_report
 from .tally import FileCounts, OutcomeText, outcome_text
@@ -58,57 +58,57 @@ class FileCreation:
 
     target: ItemType
     operation: Operation[Any]
-    start: Callable[..., Run[Any]]
+    start: Callable[..., Run[Any, Any]]
 
 
 class FileRun:
     """The state of a run over a file: counts, rejects, display and recording."""
 
-    def __init__(self, wanted: FileOptions, creation: FileCreation, table: Table, plan: ColumnPlan) -> None:
-        self.wanted = wanted
+    def __init__(self, file_options: FileOptions, creation: FileCreation, table: Table, plan: ColumnPlan) -> None:
+        self.file_options = file_options
         self.creation = creation
-        self.tally = FileCounts()
-        self.recording = RunStats()
-        self.rejects = RejectsFile(wanted.rejects_file, table)
-        self.items = ItemReader(table, plan, self._faulty, keep=True)
-        self.interrupted = False
-        self.odd_references = 0
+        self.tally: FileCounts = FileCounts()
+        self.recording: RunStats = RunStats()
+        self.rejects: RejectsFile = RejectsFile(file_options.rejects_file, table)
+        self.items: ItemReader = ItemReader(table, plan, self._faulty, keep=True)
+        self.interrupted: bool = False
+        self.odd_references: int = 0
         self.run_id: str | None = None
-        self._told = 0
+        self._printed_problems = 0
         title = creation.target.plural.capitalize()
-        self.show: FileDisplay = file_display_for(title, json=wanted.as_json)
+        self.show: FileDisplay = file_display_for(title, json=file_options.as_json)
         self._limit = LimitUsage()
 
     async def run(self, client: FulfillmentClient, journal: Journal) -> None:
         """Send the items until the end of the input or an interruption."""
-        wanted = self.wanted
+        file_options = self.file_options
 
         def progress(summary: Summary) -> None:
             rate = summary.per_second
             self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
 
-        more: dict[str, Any] = {} if wanted.follow is None else {"follow": wanted.follow}
-        if wanted.follow is not None and wanted.follow_for is not None:
-            more["follow_for"] = wanted.follow_for
-        if wanted.verify_first:
+        more: dict[str, Any] = {} if file_options.follow is None else {"follow": file_options.follow}
+        if file_options.follow is not None and file_options.follow_for is not None:
+            more["follow_for"] = file_options.follow_for
+        if file_options.verify_first:
             more["verify_first"] = True
-        if wanted.concurrency is not None:
-            more["concurrency"] = wanted.concurrency
+        if file_options.concurrency is not None:
+            more["concurrency"] = file_options.concurrency
         run = self.creation.start(
             client.bulk,
             self.items,
             journal=journal,
             on_progress=progress,
             drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
-            patience=wanted.patience,
-            resend_unknown=wanted.resend_unknown,
-            strict_references=wanted.strict_references or None,
+            patience=file_options.patience,
+            resend_unknown=file_options.resend_unknown,
+            strict_references=file_options.strict_references or None,
             **more,
         )
-        if run.odd is not None:
-            run.odd.on_warning = self._tell_odd
+        if (odd := run._odd) is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (shown, not logged)
+            odd.on_warning = self._print_odd
         try:
-            with interruptible(run.stop, drain=wanted.drain, say=self.show.print_message) as interrupts:
+            with interruptible(run.stop, drain=file_options.drain, say=self.show.print_message) as interrupts:
                 async with run:
                     async for outcome in run:
                         self._note(outcome)
@@ -121,25 +121,25 @@ class FileRun:
             self.rejects.close()
 
     def _note(self, outcome: Outcome) -> None:
-        told = outcome_text(outcome)
+        text = outcome_text(outcome)
         rows = self.items.release(outcome.key)
-        self.tally.add(told)
-        if told.what != "unsent":
+        self.tally.add(text)
+        if text.what != "unsent":
             self.recording.count_decided()
         line = rows[0].line if rows else None
-        if self.wanted.as_json:
-            code, message = told.code or None, told.message or None
-            fields = {"key": outcome.key, "outcome": told.what, "id": told.id, "line": line}
+        if self.file_options.as_json:
+            code, message = text.code or None, text.message or None
+            fields = {"key": outcome.key, "outcome": text.what, "id": text.id, "line": line}
             self.show.outcome(fields | {"code": code, "message": message})
         ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # reported once, as an error
-        if told.what in {"refused", "failed", "unknown"} and not ended:
-            self._trouble(outcome.key, told, line, rows)
+        if text.what in {"refused", "failed", "unknown"} and not ended:
+            self._trouble(outcome.key, text, line, rows)
 
-    def _trouble(self, key: str, told: OutcomeText, line: int | None, rows: tuple[TableRow, ...]) -> None:
-        self.recording.record_rejected(told.what, told.code, RejectedExample(key, line, told.message))
-        code = "" if told.message.startswith(told.code) else f"{told.code} "
-        reason = f"{told.what}: {code}{told.message}"
-        if rows and told.what == "refused":  # others need no correction: the same command sends them, or looks them up
+    def _trouble(self, key: str, text: OutcomeText, line: int | None, rows: tuple[TableRow, ...]) -> None:
+        self.recording.record_rejected(text.what, text.code, RejectedExample(key, line, text.message))
+        code = "" if text.message.startswith(text.code) else f"{text.code} "
+        reason = f"{text.what}: {code}{text.message}"
+        if rows and text.what == "refused":  # others need no correction: the same command sends them, or looks them up
             self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
 
@@ -151,7 +151,7 @@ class FileRun:
             "faulty", first.field or "row", RejectedExample(faulty.key, first.line, first.without_line())
         )
         for problem in faulty.problems:
-            if self.wanted.as_json:
+            if self.file_options.as_json:
                 fields = {
                     "key": faulty.key,
                     "outcome": "faulty",
@@ -161,64 +161,66 @@ class FileRun:
                 self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
             self._say(str(problem))
 
-    def _tell_odd(self, text: str) -> None:
-        if self.wanted.as_json:
+    def _print_odd(self, text: str) -> None:
+        if self.file_options.as_json:
             write_json({"event": "odd_references", "message": text})
         else:
             self.show.print_message(f"octoffm: {printable(text)} (--strict-references refuses them)")
 
     def _say(self, text: str) -> None:
-        self._told += 1
-        if self.wanted.as_json or self._told > MAX_PRINTED_PROBLEMS + 1:
+        self._printed_problems += 1
+        if self.file_options.as_json or self._printed_problems > MAX_PRINTED_PROBLEMS + 1:
             return
-        if self._told > MAX_PRINTED_PROBLEMS:
+        if self._printed_problems > MAX_PRINTED_PROBLEMS:
             self.show.print_message(f"… and more: see {self.rejects.path}")
         else:
-            self.show.print_message(f"{self.wanted.file}, {printable(text)}")
+            self.show.print_message(f"{self.file_options.file}, {printable(text)}")
 
     def finish(self, client: FulfillmentClient) -> ExitCode:
         """Show the summary, write the report, and return the exit code."""
-        wanted, stats = self.wanted, client.stats()
+        file_options, stats = self.file_options, client.stats()
         seconds = self.recording.seconds
         code = self.tally.exit_code(interrupted=self.interrupted)
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
-        facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": wanted.follow}
+        facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": file_options.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
         facts |= {"odd references": self.odd_references or None}
-        facts |= {"journal": str(wanted.journal_file)}
+        facts |= {"journal": str(file_options.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
-        if wanted.report is not None:
+        if file_options.report is not None:
             what = self.creation.target.plural
-            write_report(wanted.report, report_page(what, str(wanted.file), self.tally, facts, self.recording))
-            facts["report"] = str(wanted.report)
-        counts = self.tally.counts if wanted.as_json else self.tally.titled
-        facts |= {"interrupted": self.interrupted} if wanted.as_json else {}
+            write_report(
+                file_options.report, report_page(what, str(file_options.file), self.tally, facts, self.recording)
+            )
+            facts["report"] = str(file_options.report)
+        counts = self.tally.counts if file_options.as_json else self.tally.titled
+        facts |= {"interrupted": self.interrupted} if file_options.as_json else {}
         self.show.end(self.creation.target.plural, counts, facts)
         return code
 
 
-async def create_from_file(wanted: FileOptions, creation: FileCreation) -> int:
+async def create_from_file(file_options: FileOptions, creation: FileCreation) -> int:
     """Carry out ``octoffm products create FILE`` and the like."""
-    mapping = wanted.whole_mapping
-    wanted.check_paths(journal=not wanted.dry_run)
-    table = open_table(wanted.file, delimiter=wanted.delimiter, encoding=wanted.encoding)
+    mapping = file_options.whole_mapping
+    file_options.check_paths(journal=not file_options.dry_run)
+    table = open_table(file_options.file, delimiter=file_options.delimiter, encoding=file_options.encoding)
     plan = plan_for(table, creation.target, mapping.columns, mapping.values)
-    check_plan(Translation(wanted.contract_file), plan)
-    if wanted.save_mapping is not None:
-        save_mapping(wanted.save_mapping, mapping)
-    if wanted.dry_run:
-        return dry_run(wanted, table, plan, creation.operation)
-    config = wanted.config()
-    with recording_drift(wanted.drift_file, journal=wanted.journal_file) as noticed:
-        async with Journal.open(wanted.journal_file, verify_first=wanted.verify_first) as journal:
+    check_plan(Translation(file_options.contract_file), plan)
+    if file_options.save_mapping is not None:
+        save_mapping(file_options.save_mapping, mapping)
+    if file_options.dry_run:
+        return dry_run(file_options, table, plan, creation.operation)
+    config = file_options.config()
+    with recording_drift(file_options.drift_file, journal=file_options.journal_file) as noticed:
+        async with Journal.open(file_options.journal_file, verify_first=file_options.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
-            if undecided and not wanted.as_json:
-                until = f"an item that is not found counts as absent {wanted.patience:g} s after it was sent"
+            if undecided and not file_options.as_json:
+                until = f"an item that is not found counts as absent {file_options.patience:g} s after it was sent"
                 click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked up; {until}", err=True)
-            if (wanted.verify_first or journal.gap is not None) and not wanted.as_json:
-                when = f"within {2 * wanted.patience:g} s, the list of all orders is read once"
+            if (file_options.verify_first or journal.gap is not None) and not file_options.as_json:
+                when = f"within {2 * file_options.patience:g} s, the list of all orders is read once"
                 click.echo(f"octoffm: orders new to the journal are looked up before they are sent; {when}", err=True)
-            return await _send(FileRun(wanted, creation, table, plan), config, journal, noticed)
+            return await _send(FileRun(file_options, creation, table, plan), config, journal, noticed)
 
 
 async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> ExitCode:
@@ -234,11 +236,11 @@ async def _send(state: FileRun, config: Config, journal: Journal, noticed: Drift
     except BaseException:
         state.show.close()
         if state.run_id != before:
-            click.echo(f"octoffm: not finished; to resume, run the same command again: {command_again()}", err=True)
+            click.echo(f"octoffm: not finished; to resume, run the same command again: {repeated_command()}", err=True)
         raise
     finally:
         state.show.close()
-    _tell_next(state)
+    _print_next_steps(state)
     return code
 
 
@@ -247,17 +249,17 @@ def _rate(items: int, seconds: float) -> float:
     return round(rate) if rate >= 10 else round(rate, 1)
 
 
-def _tell_next(state: FileRun) -> None:
+def _print_next_steps(state: FileRun) -> None:
     """Print the next steps on standard error."""
-    if state.rejects.items and not state.wanted.as_json:
-        told = f"{state.rejects.items:,} rejected, with the reasons: correct them in {state.rejects.path}"
-        click.echo(f"octoffm: {told} and send that file with the same options", err=True)
+    if state.rejects.items and not state.file_options.as_json:
+        text = f"{state.rejects.items:,} rejected, with the reasons: correct them in {state.rejects.path}"
+        click.echo(f"octoffm: {text} and send that file with the same options", err=True)
     if state.interrupted:
         click.echo("octoffm: interrupted; the journal knows what was sent. To resume:", err=True)
-        click.echo(f"  {command_again()}", err=True)
+        click.echo(f"  {repeated_command()}", err=True)
     elif state.tally.unknown and state.run_id is not None:
         click.echo("octoffm: some may exist or not; the same command looks them up again. To see them:", err=True)
-        click.echo(f"  {jobs_command('show', state.wanted.journal_file, state.run_id)}", err=True)
+        click.echo(f"  {jobs_command('show', state.file_options.journal_file, state.run_id)}", err=True)
 
 
 async def _undecided(journal: Journal, seller: str, operation: str) -> int:
@@ -271,16 +273,16 @@ async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
     return own[-1] if own else None
 
 
-def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates products."""
     return bulk.create_products(items, **how)
 
 
-def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_orders(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates shipping orders."""
     return bulk.create_outbound(items, **how)
 
 
-def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any]:
+def start_supplies(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:
     """Start a run that creates supply orders."""
     return bulk.create_inbound(items, **how)

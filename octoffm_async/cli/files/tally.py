@@ -38,9 +38,9 @@ class FileCounts(msgspec.Struct):
     faulty: int = 0
     unsent: int = 0
 
-    def add(self, told: OutcomeText) -> None:
+    def add(self, text: OutcomeText) -> None:
         """Count one outcome."""
-        setattr(self, told.what, getattr(self, told.what) + 1)
+        setattr(self, text.what, getattr(self, text.what) + 1)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -78,12 +78,12 @@ def outcome_text(outcome: Outcome) -> OutcomeText:  # noqa: PLR0911  (a table of
             )
         case Failed(error=error):
             return OutcomeText("failed", None, type(error).__name__, headline_of(error))
-        case Unknown(reason=reason, error=error, retry_after=again):  # of a journal: the reason says more
+        case Unknown(reason=reason, error=error, retry_after=retry_after):  # of a journal: the reason says more
             return OutcomeText(
                 "unknown",
                 None,
                 "",
-                without_call_details(reason) if error is None or again is not None else headline_of(error),
+                without_call_details(reason) if error is None or retry_after is not None else headline_of(error),
             )
         case Skipped(earlier=Created(id=remote), reason=reason):
             return OutcomeText("already", remote, "", reason)

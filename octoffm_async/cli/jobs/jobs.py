@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...journal import RunRecord
 
-AGAIN = "A forgotten key may be sent again, and what it created would then exist twice."
+FORGET_WARNING = "A forgotten key may be sent again, and what it created would then exist twice."
 
 
 @click.group(short_help="Inspect, resume, settle and back up runs in a journal.")
@@ -70,7 +70,7 @@ def _is_sure(record: RunRecord) -> bool:
     click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}", err=True)
     if record.undecided:
         click.echo(f"{items(record.undecided)} may exist, although the journal does not know it.", err=True)
-    click.echo(AGAIN, err=True)
+    click.echo(FORGET_WARNING, err=True)
     sure = click.confirm("Forget it?", err=True)
     if not sure:
         click.echo("nothing was forgotten", err=True)

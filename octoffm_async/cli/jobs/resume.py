@@ -110,76 +110,80 @@ def resume(**options: Any) -> int:
 
     RUN is a run's id, or a unique prefix of one.
     """
-    wanted = ResumeOptions(**options)
-    with recording_drift(drift_path(wanted.drift, environment(wanted.env_file)), journal=wanted.journal) as noticed:
-        return run_async(_resume(wanted, noticed))
+    resume_options = ResumeOptions(**options)
+    with recording_drift(
+        drift_path(resume_options.drift, environment(resume_options.env_file)), journal=resume_options.journal
+    ) as noticed:
+        return run_async(_resume(resume_options, noticed))
 
 
-async def _resume(wanted: ResumeOptions, noticed: DriftRecorder) -> int:
-    async with opened(wanted.journal, verify_first=wanted.verify_first) as journal:
-        record = await find_run(journal, wanted.journal, wanted.run)
-    settings = {} if wanted.contract is None else {"contract": wanted.contract}
-    config = Config.from_env(environment(wanted.env_file), **settings)
+async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
+    async with opened(resume_options.journal, verify_first=resume_options.verify_first) as journal:
+        record = await find_run(journal, resume_options.journal, resume_options.run)
+    settings = {} if resume_options.contract is None else {"contract": resume_options.contract}
+    config = Config.from_env(environment(resume_options.env_file), **settings)
     if config.seller_id != record.seller:
         raise ConfigurationError(
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
             "set OCTOFFM_SELLER_ID"
         )
-    if wanted.limit is not None:
-        calls, seconds = wanted.limit
+    if resume_options.limit is not None:
+        calls, seconds = resume_options.limit
         config = config.with_(limit=Limit(calls, per=seconds))
-    show = display_for(json=wanted.as_json)
+    show = display_for(json=resume_options.as_json)
     try:
         async with (
-            opened(wanted.journal, read_only=False, verify_first=wanted.verify_first) as journal,
+            opened(resume_options.journal, read_only=False, verify_first=resume_options.verify_first) as journal,
             FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
         ):
-            interrupted = await _go_on(wanted, journal, record, client, show)
-            record = await find_run(journal, wanted.journal, record.id)
+            interrupted = await _go_on(resume_options, journal, record, client, show)
+            record = await find_run(journal, resume_options.journal, record.id)
     finally:
         show.close()
-    if wanted.as_json:
+    if resume_options.as_json:
         facts = {"interrupted": interrupted, "drift": len(noticed.seen)}
-        write_json({"event": "summary", **facts, **run_fields(record, wanted.journal)})
+        write_json({"event": "summary", **facts, **run_fields(record, resume_options.journal)})
     else:
-        _tell(record, wanted, interrupted=interrupted)
+        _print_result(record, resume_options, interrupted=interrupted)
     if interrupted:
-        print_interrupted(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)
+        print_interrupted(
+            resume_options.journal, record.id, env_file=resume_options.env_text, contract=resume_options.contract
+        )
         return ExitCode.INTERRUPTED
     return exit_code_of_run(record)
 
 
 async def _go_on(
-    wanted: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
+    resume_options: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
 ) -> bool:
     """Resume the run and return True if it was interrupted."""
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
-    if record.undecided and not wanted.as_json:
+    if record.undecided and not resume_options.as_json:
         undecided = items(record.undecided, "undecided")
-        until = f"an item that is not found counts as absent {wanted.patience:g} s after it was sent"
+        until = f"an item that is not found counts as absent {resume_options.patience:g} s after it was sent"
         click.echo(f"octoffm: {undecided} will be looked up; {until}", err=True)
 
-    def tell(summary: Summary) -> None:
+    def update_display(summary: Summary) -> None:
         show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))
 
     run = client.bulk.resume(
         journal,
         record.id,
-        concurrency=wanted.concurrency,
-        patience=wanted.patience,
-        resend_unknown=wanted.resend_unknown,
-        verify_first=wanted.verify_first,
-        on_progress=tell,
+        concurrency=resume_options.concurrency,
+        patience=resume_options.patience,
+        resend_unknown=resume_options.resend_unknown,
+        verify_first=resume_options.verify_first,
+        on_progress=update_display,
         drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
     )
     show.begin("resume")
     try:
-        with interruptible(run.stop, drain=wanted.drain) as interrupts:
+        with interruptible(run.stop, drain=resume_options.drain) as interrupts:
             async with run:
                 async for _ in run:
                     pass
     except BaseException:
-        click.echo(f"octoffm: not finished; to resume: {_again(wanted, record)}", err=True)
+        click.echo(f"octoffm: not finished; to resume: {_resume_command(resume_options, record)}", err=True)
         raise
     stats = client.stats()
     show.end(
@@ -204,10 +208,10 @@ def exit_code_of_run(record: RunRecord) -> ExitCode:
     return ExitCode.REFUSED if bad else ExitCode.DONE
 
 
-def _tell(record: RunRecord, wanted: ResumeOptions, *, interrupted: bool) -> None:
+def _print_result(record: RunRecord, resume_options: ResumeOptions, *, interrupted: bool) -> None:
     click.echo(f"run {record.id}, {record.operation}: {counts_of(record)}")
     if record.undecided or exit_code_of_run(record) is ExitCode.REFUSED:
-        click.echo(f"why: {jobs_command('show', wanted.journal, record.id)}")
+        click.echo(f"why: {jobs_command('show', resume_options.journal, record.id)}")
     if not interrupted:
         click.echo(UNREAD)
 
@@ -216,5 +220,7 @@ def _counts(summary: Summary) -> dict[str, int]:
     return {name: getattr(summary, name) for name in ("created", "refused", "failed", "unknown", "skipped")}
 
 
-def _again(wanted: ResumeOptions, record: RunRecord) -> str:
-    return resume_command(wanted.journal, record.id, env_file=wanted.env_text, contract=wanted.contract)
+def _resume_command(resume_options: ResumeOptions, record: RunRecord) -> str:
+    return resume_command(
+        resume_options.journal, record.id, env_file=resume_options.env_text, contract=resume_options.contract
+    )

@@ -93,7 +93,7 @@ async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> No
         if as_json:
             write_json({"event": "run", **run_fields(record, path)})
         else:
-            _tell(record, path)
+            _print_run(record, path)
         for title, states in _SECTIONS:
             total = sum(record.counts[state] for state in states)
             if not total:
@@ -103,15 +103,15 @@ async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> No
                     write_json({"event": "item", **entry_fields(entry), **_settles(path, entry)})
             else:
                 click.echo(f"\n{click.style(f'{total:,}', bold=True)} {title}")
-                await _tell_items(journal, record, states, most, path)
-        await _tell_by_hand(journal, record, most, as_json=as_json)
+                await _print_items(journal, record, states, most, path)
+        await _print_settled_by_hand(journal, record, most, as_json=as_json)
     if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
         click.echo(f"\nTo resume:\n  {resume_command(path, record.id)}")
         if record.finished_at is None:
             click.echo(hanging("", UNREAD, _width()))
 
 
-def _tell(record: RunRecord, path: Path) -> None:
+def _print_run(record: RunRecord, path: Path) -> None:
     now = datetime.now(UTC)
     state = state_of(record, holder := holder_of(path))
     shown = click.style(state, fg=_COLOURS[state])
@@ -133,7 +133,7 @@ def _tell(record: RunRecord, path: Path) -> None:
             click.echo(f"{title:11}{fact}" if title != "items" else hanging(f"{title:11}", fact, _width()))
 
 
-async def _tell_items(
+async def _print_items(
     journal: Journal, record: RunRecord, states: Iterable[State], most: int | None, path: Path
 ) -> None:
     now, width, shown, key_width = datetime.now(UTC), _width(), 0, 0
@@ -156,7 +156,7 @@ async def _tell_items(
         click.echo(f"  … and {total - shown:,} more: --all shows them")
 
 
-async def _tell_by_hand(journal: Journal, record: RunRecord, most: int | None, *, as_json: bool) -> None:
+async def _print_settled_by_hand(journal: Journal, record: RunRecord, most: int | None, *, as_json: bool) -> None:
     now, shown = datetime.now(UTC), 0
     async for entry in _first(journal.entries(record.id, _BY_HAND, code=BY_HAND), most):
         shown += 1
@@ -183,10 +183,10 @@ def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: 
     why = ": ".join(printable(part) for part in (entry.code, entry.message) if part)
     if not why:
         why = _SENT if entry.state is State.SENT else "no reason was given"
-    told = hanging(f"  {printable(entry.key):{key_width}}  {state}{age(since, now):10}  ", why, width)
+    lines = hanging(f"  {printable(entry.key):{key_width}}  {state}{age(since, now):10}  ", why, width)
     if entry.state is State.UNKNOWN:  # in one piece, to be copied
-        told += f"\n      {settle_command(path, entry.key, '[--absent | --created ID]')}"
-    return told
+        lines += f"\n      {settle_command(path, entry.key, '[--absent | --created ID]')}"
+    return lines
 
 
 async def _first(entries: AsyncIterator[Entry], most: int | None) -> AsyncIterator[Entry]:

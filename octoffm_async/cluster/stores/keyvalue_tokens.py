@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...auth.store import SharedRefusal, SharedToken, TokenAccount
     from ...config import Secret
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class StoredValue(NamedTuple):

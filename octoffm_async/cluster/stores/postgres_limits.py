@@ -1,6 +1,6 @@
 """Limits that processes share through PostgreSQL: one row for each limit, in an unlogged table.
 
-The function ``octoffm_lease`` is :func:`~octoffm_async.ratelimit.shared.gcra.advance` in PL/pgSQL, by the server's
+The function ``octoffm_lease`` is :func:`~octoffm_async.ratelimit.advance` in PL/pgSQL, by the server's
 clock. One statement requests leases on many limits, in the order of their keys, so that two statements cannot
 deadlock. After a crash of the server the table is empty, which :class:`~octoffm_async.LimitStore` allows.
 """

@@ -1,6 +1,6 @@
 """Limits that processes share through Redis (or Valkey): one key for each limit, changed by one script.
 
-The script is :func:`~octoffm_async.ratelimit.shared.gcra.advance` in Lua, by the server's clock. It touches one key,
+The script is :func:`~octoffm_async.ratelimit.advance` in Lua, by the server's clock. It touches one key,
 so it runs on the shards of a Redis cluster as well. The server may lose its data in a restart:
 :class:`~octoffm_async.LimitStore` allows that.
 """

@@ -14,7 +14,7 @@ try:
     from redis.exceptions import TimeoutError as RedisTimeoutError
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        "octoffm_async.cluster.stores.redis_tokens needs redis: pip install 'octoffm-async[redis]'", name=missing.name
+        "octoffm_async.cluster.RedisTokens needs redis: pip install 'octoffm-async[redis]'", name=missing.name
     ) from missing
 
 from ...config import Secret

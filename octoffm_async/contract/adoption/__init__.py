@@ -12,9 +12,9 @@ from ..openapi.calls import operations_by_key, path_prefix
 from ..openapi.description import Description, describe
 from ..openapi.export import openapi_document
 from ..operations import OPERATIONS
-from .deciding import decide
+from .collector import FindingsCollector
+from .decisions import decide
 from .findings import AdoptionFindings, OpenQuestion
-from .gathering import FindingsCollector
 from .paths import fold_path, like_paths
 from .quoting import quoted
 from .writing import contract_text
@@ -56,19 +56,19 @@ class Adoption:
 def adopt(document: object) -> Adoption:
     """Read an OpenAPI document that was loaded from JSON or YAML.
 
-    Raises :class:`~octoffm_async.contract.openapi.description.NotOpenAPIError` and :class:`NothingToAdoptError`.
+    Raises ``NotOpenAPIError`` and :class:`NothingToAdoptError`.
     """
     ours, theirs = _ours(), describe(document)
     prefix = path_prefix(ours, theirs, fold_path)
     calls = operations_by_key(theirs, prefix, fold_path)
     patterns = {one.name: one.pattern for one in ours.operations}
     findings = AdoptionFindings()
-    gathering = FindingsCollector(findings)
+    collector = FindingsCollector(findings)
     missing: list[str] = []
     for operation in OPERATIONS:
         described = calls.get((operation.method, fold_path(patterns[operation.name])))
         if described is not None:
-            gathering.look_at(operation, described, prefix)
+            collector.look_at(operation, described, prefix)
             continue
         missing.append(operation.name)
         like = tuple(like_paths(operation, theirs, prefix))

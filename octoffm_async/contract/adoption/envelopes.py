@@ -12,7 +12,7 @@ from ..openapi.schema_reader import SchemaNode
 from ..operations import Operation
 from .matching import StructMatch, match_struct
 from .synonyms import COUNTS, field_synonyms
-from .wanted import FOLDED, CandidateValue, Path, TargetField, candidate_values, target_fields
+from .targets import FOLDED, CandidateValue, Path, TargetField, candidate_values, target_fields
 
 _MOST_MEMBERS = 40
 
@@ -73,7 +73,7 @@ def request_form(operation: Operation[Any], place: ObjectPlace) -> tuple[str | N
 def identifier_in(operation: Operation[Any], node: SchemaNode) -> tuple[Path | None, list[CandidateValue]]:
     """Return the path to the id of a creation, or its candidates; neither if the body has no id-like value."""
     struct, field = _identified(operation)
-    wanted = TargetField(
+    target = TargetField(
         struct=struct,
         name=field,
         default=operation.identifier,
@@ -81,7 +81,7 @@ def identifier_in(operation: Operation[Any], node: SchemaNode) -> tuple[Path | N
         required=True,
     )
     offers = [offer for offer in candidate_values(node) if not offer.node.types.isdisjoint({"string", "integer"})]
-    ranked = [(rank, offer) for offer in offers if (rank := _rank(wanted, offer)) is not None]
+    ranked = [(rank, offer) for offer in offers if (rank := _rank(target, offer)) is not None]
     if ranked:
         best = min(rank for rank, _ in ranked)
         some = [offer for rank, offer in ranked if rank == best]
@@ -89,21 +89,21 @@ def identifier_in(operation: Operation[Any], node: SchemaNode) -> tuple[Path | N
     return None, [offer for offer in offers if folded(offer.path[-1]).endswith("id")][:6]
 
 
-def _rank(wanted: TargetField, offer: CandidateValue) -> tuple[int, int] | None:
+def _rank(target: TargetField, offer: CandidateValue) -> tuple[int, int] | None:
     """Rank an offer by its name and its depth; an id may be in any object."""
     name = folded(offer.path[-1])
-    if name == folded(wanted.default):
+    if name == folded(target.default):
         return FOLDED, len(offer.path)
-    synonyms = field_synonyms(wanted.struct, wanted.name, wanted.default)
+    synonyms = field_synonyms(target.struct, target.name, target.default)
     return (FOLDED + 1 + (name == "id"), len(offer.path)) if name in synonyms else None
 
 
 def _identified(operation: Operation[Any]) -> tuple[str, str]:
     """Return the struct and the field of the id in the answer to a creation."""
     for name, struct in STRUCTS.items():
-        for wanted in target_fields(struct):
-            if wanted.required and wanted.default == operation.identifier and f"{name}Request" in STRUCTS:
-                return name, wanted.name
+        for target in target_fields(struct):
+            if target.required and target.default == operation.identifier and f"{name}Request" in STRUCTS:
+                return name, target.name
     return "", operation.identifier
 
 

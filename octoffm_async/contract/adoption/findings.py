@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ..contract_file.model import FieldMapping, OperationMapping
 from ..openapi.schema_reader import SchemaNode
 from .matching import FieldMatch, StructMatch
-from .wanted import CandidateValue
+from .targets import CandidateValue
 
 _LONGEST = 200
 
@@ -106,11 +106,11 @@ def matches_in(match: StructMatch) -> Iterator[StructMatch]:
 def inner_of(found: FieldMatch) -> tuple[Any, SchemaNode] | None:
     """Return the struct of a field's object or rows, and the node of their object; None for plain values."""
     node = found.offer.node
-    if found.wanted.inner is None:
+    if found.target.inner is None:
         return None
     if "array" in node.types:
-        return None if found.wanted.kind == "object" else (found.wanted.inner, node.items())
-    return (found.wanted.inner, node) if "object" in node.types else None
+        return None if found.target.kind == "object" else (found.target.inner, node.items())
+    return (found.target.inner, node) if "object" in node.types else None
 
 
 def printable(text: str) -> str:

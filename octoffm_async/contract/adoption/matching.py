@@ -8,7 +8,7 @@ import msgspec
 from ..contract_file.registry import nested_struct
 from ..openapi.schema_reader import SchemaNode, SchemaReader
 from .synonyms import PREFIX_NEEDED, field_synonyms, name_similarity
-from .wanted import (
+from .targets import (
     EXACT,
     FOLDED,
     NESTED_SYNONYM,
@@ -29,7 +29,7 @@ _NOWHERE = SchemaReader({}).node()
 class FieldMatch:
     """A matched field of ours and the reason of the match; ``why`` is empty if the names are equal."""
 
-    wanted: TargetField
+    target: TargetField
     offer: CandidateValue
     why: str = ""
 
@@ -62,7 +62,7 @@ class StructMatch:
     def score(self) -> int:
         """The weight of the match: required fields count more, nested values less, a spread object as one field."""
         found = self.found.values()
-        return len(self.spread) + sum((3 if one.wanted.required else 1) * (2 if one.is_near else 1) for one in found)
+        return len(self.spread) + sum((3 if one.target.required else 1) * (2 if one.is_near else 1) for one in found)
 
     def claims(self) -> Iterator[FieldMatch]:
         """Yield all matched fields, including those of spread structs."""
@@ -74,9 +74,9 @@ class StructMatch:
 def match_struct(struct: type[msgspec.Struct], node: SchemaNode) -> StructMatch:
     """Match the fields of a struct with the values of an object."""
     match = StructMatch(struct=struct.__name__, node=node)
-    wanted, offers = target_fields(struct), candidate_values(node)
-    left = _assign(match, wanted, offers)
-    missing = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
+    targets, offers = target_fields(struct), candidate_values(node)
+    left = _assign(match, targets, offers)
+    missing = [one for one in targets if one.name not in match.found and one.name not in match.undecided]
     for one in missing:
         if (nested := nested_struct(struct, one.name)) is not None:
             left = _spread(match, one, nested, left)
@@ -84,33 +84,33 @@ def match_struct(struct: type[msgspec.Struct], node: SchemaNode) -> StructMatch:
     return match
 
 
-def match_names(wanted: Sequence[TargetField], offers: Sequence[CandidateValue]) -> StructMatch:
+def match_names(targets: Sequence[TargetField], offers: Sequence[CandidateValue]) -> StructMatch:
     """Match filters with parameters, which have no nested values."""
     match = StructMatch(struct="", node=_NOWHERE)
-    left = _assign(match, wanted, offers)
-    missing = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
+    left = _assign(match, targets, offers)
+    missing = [one for one in targets if one.name not in match.found and one.name not in match.undecided]
     _finish(match, missing, left)
     return match
 
 
 def _assign(
-    match: StructMatch, wanted: Sequence[TargetField], offers: Sequence[CandidateValue]
+    match: StructMatch, targets: Sequence[TargetField], offers: Sequence[CandidateValue]
 ) -> list[CandidateValue]:
     """Assign values to fields from the best rank to the worst, if the pair is unique on both sides.
 
     A field with several possible values is undecided, and worse ranks do not decide it. Return the unassigned values.
     """
     free = list(offers)
-    ranks = {(one.name, offer): one.rank(offer.path, offer.node) for one in wanted for offer in offers}
+    ranks = {(one.name, offer): one.rank(offer.path, offer.node) for one in targets for offer in offers}
     for rank in range(EXACT, NESTED_SYNONYM + 1):
-        open_ = [one for one in wanted if one.name not in match.found and one.name not in match.undecided]
+        open_ = [one for one in targets if one.name not in match.found and one.name not in match.undecided]
         edges = {one.name: [offer for offer in free if ranks[one.name, offer] == rank] for one in open_}
         rivals = {offer: sum(offer in some for some in edges.values()) for offer in free}
         claimed: list[CandidateValue] = []
         for one in open_:
             some = edges[one.name]
             if len(some) == 1 and rivals[some[0]] == 1 and not any(some[0].excludes(other) for other in claimed):
-                match.found[one.name] = FieldMatch(wanted=one, offer=some[0], why=_why(one, some[0], rank))
+                match.found[one.name] = FieldMatch(target=one, offer=some[0], why=_why(one, some[0], rank))
                 claimed += some
             elif some:
                 match.undecided[one.name] = some
@@ -136,13 +136,13 @@ def _spread(
 ) -> list[CandidateValue]:
     """Match the fields of a nested object with members of its parent; all required ones, and two at least."""
     inner = StructMatch(struct=nested.__name__, node=match.node)
-    wanted = target_fields(nested, bare=nested.__name__ not in PREFIX_NEEDED)
-    left = _assign(inner, wanted, free)
-    required = [field.name for field in wanted if field.required]
+    targets = target_fields(nested, bare=nested.__name__ not in PREFIX_NEEDED)
+    left = _assign(inner, targets, free)
+    required = [field.name for field in targets if field.required]
     known = inner.found.keys() | inner.undecided.keys()
     if len(inner.found) < 2 or not known.issuperset(required):
         return free
-    inner.absent = [field for field in wanted if field.name not in known]
+    inner.absent = [field for field in targets if field.name not in known]
     match.spread[one.name] = inner
     return left
 
@@ -162,7 +162,7 @@ def _finish(match: StructMatch, missing: Sequence[TargetField], left: list[Candi
     claims = list(match.claims())
     match.unfilled = list(_unfilled(match.node, (), claims))
     match.optional = [
-        one for one in claims if not one.wanted.always and one.offer.path[-1] in match.node.required and one.is_near
+        one for one in claims if not one.target.always and one.offer.path[-1] in match.node.required and one.is_near
     ]
 
 

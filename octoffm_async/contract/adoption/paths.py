@@ -27,10 +27,10 @@ def path_of(operation: Operation[Any], theirs: DescribedOperation, prefix: str) 
 
 def like_paths(operation: Operation[Any], theirs: Description, prefix: str) -> list[str]:
     """Return their paths that may belong to the operation, the most similar first."""
-    wanted = _PLACEHOLDER.findall(operation.path)
+    placeholders = _PLACEHOLDER.findall(operation.path)
     found: list[tuple[float, str]] = []
     for one in theirs.operations:
-        if one.method == operation.method and len(_PLACEHOLDER.findall(one.path)) == len(wanted):
+        if one.method == operation.method and len(_PLACEHOLDER.findall(one.path)) == len(placeholders):
             path = path_of(operation, one, prefix) or operation.path
             found.append((name_similarity(operation.path, path), path))
     return [path for like, path in sorted(found, reverse=True) if like >= _LIKE][:4]

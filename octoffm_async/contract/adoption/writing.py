@@ -7,7 +7,7 @@ from ..contract_file.model import ContractFile, OperationMapping
 from ..contract_file.parser import parse_contract
 from ..contract_file.problems import ContractFileError
 from ..contract_file.registry import BY_NAME, ENUMS, STRUCTS
-from .deciding import AdoptionDecisions, field_text
+from .decisions import AdoptionDecisions, field_text
 from .findings import AdoptionFindings, OpenQuestion, printable
 from .quoting import key, quoted, value
 

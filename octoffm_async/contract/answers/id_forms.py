@@ -62,9 +62,9 @@ class Forms:
     """The forms of the ids of one account and one collection."""
 
     def __init__(self) -> None:
-        self.example = ""
+        self.example: str = ""
         """The last id that was added."""
-        self.guids = False
+        self.guids: bool = False
         """True if GUIDs are established. It is read for each id, and costs less than :attr:`usual`."""
         self.usual: Callable[[str], object] = _NOTHING
         """A match function for ids exactly like earlier ones; an id that it does not match may fit all the same."""

@@ -27,8 +27,8 @@ def find_key(members: Mapping[str, Any], name: str) -> str | None:
     """Return the key of ``members`` that equals ``name``, else the first that equals it without case and separators."""
     if name in members:
         return name
-    wanted = folded(name)
-    return next((key for key in members if folded(key) == wanted), None)
+    folded_name = folded(name)
+    return next((key for key in members if folded(key) == folded_name), None)
 
 
 def keys_by_folded_name(members: Iterable[str]) -> dict[str, str]:

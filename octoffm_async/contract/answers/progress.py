@@ -54,7 +54,7 @@ class OrderProgress(Enum):
     """The API gives no status, or one that this version does not know."""
 
 
-def progress_of(row: HasStatus, wanted: OpenEnum) -> OrderProgress:
+def progress_of(row: HasStatus, target_status: OpenEnum) -> OrderProgress:
     """Return the progress of ``row`` towards the status ``target_status``.
 
     A final status decides: a shipped order stays shipped whatever its state says. Otherwise an order with the state
@@ -62,12 +62,16 @@ def progress_of(row: HasStatus, wanted: OpenEnum) -> OrderProgress:
     """
     status: LifecycleStatus | None = row.status
     if status is not None and status.final:
-        return OrderProgress.REACHED if status.reached(wanted) else _END.get(status.meaning.value, OrderProgress.ENDED)
+        return (
+            OrderProgress.REACHED
+            if status.reached(target_status)
+            else _END.get(status.meaning.value, OrderProgress.ENDED)
+        )
     if is_invalid(row):
-        return OrderProgress.REACHED if wanted.meaning == "Refused" else OrderProgress.REFUSED
+        return OrderProgress.REACHED if target_status.meaning == "Refused" else OrderProgress.REFUSED
     if status is None or not status.known:
         return OrderProgress.UNCLEAR
-    return OrderProgress.REACHED if status.reached(wanted) else OrderProgress.IN_PROGRESS
+    return OrderProgress.REACHED if status.reached(target_status) else OrderProgress.IN_PROGRESS
 
 
 _END = {"Refused": OrderProgress.REFUSED, "Cancelled": OrderProgress.CANCELLED}
@@ -89,8 +93,8 @@ def is_refused(row: HasStatus) -> bool:
 def refusal_reasons(row: object) -> list[str]:
     """Return the API's reasons of a refusal: its code and its message, as far as the API gives them."""
     refusal: Refusal | None = getattr(row, "refusal", None)
-    told = [] if refusal is None else [part for part in (refusal.code, refusal.message) if part]
-    return told or (["state Invalid"] if is_invalid(row) else [])
+    reasons = [] if refusal is None else [part for part in (refusal.code, refusal.message) if part]
+    return reasons or (["state Invalid"] if is_invalid(row) else [])
 
 
 def quoted_status(status: str | None) -> str:

@@ -27,7 +27,7 @@ class _Place:
 
 def struct_collisions(problems: MistakeCollector, contract: ContractFile) -> None:
     """Report fields of one struct with the same place on the wire, including spread objects and extra members."""
-    told: set[frozenset[str]] = set()
+    reported: set[frozenset[str]] = set()
     for struct in STRUCTS:
         taken: dict[_Path, _Place] = {}
         above: dict[_Path, _Place] = {}  # objects on the way to nested fields
@@ -37,8 +37,8 @@ def struct_collisions(problems: MistakeCollector, contract: ContractFile) -> Non
             if other is None:
                 taken[path] = place
                 above |= {path[:n]: place for n in range(1, len(path))}
-            elif (pair := frozenset({place.label, other.label})) not in told:
-                told.add(pair)
+            elif (pair := frozenset({place.label, other.label})) not in reported:
+                reported.add(pair)
                 said = next((key for key in (*place.keys, *other.keys) if _is_said(contract, key)), place.keys[0])
                 name = ".".join(place.path)
                 problems.add(said, f"{place.label} and {other.label} would have one name in {struct}, {name}")

@@ -67,8 +67,8 @@ def _path(problems: MistakeCollector, operation: Operation[Any], table: Mapping[
     elif not _PATH.fullmatch(said) or {".", ".."} & set(said.split("/")):
         problems.add(key, f"the path of {operation.name} is not a plain path without query and without / at its end")
     elif sorted(_PLACEHOLDER.findall(said)) != sorted(_PLACEHOLDER.findall(operation.path)) or _is_torn(said):
-        wanted = " and ".join(_PLACEHOLDER.findall(operation.path)) or "no placeholder"
-        problems.add(key, f"the path of {operation.name} must have {_braced(wanted)}, such as {operation.path}")
+        placeholders = " and ".join(_PLACEHOLDER.findall(operation.path)) or "no placeholder"
+        problems.add(key, f"the path of {operation.name} must have {_braced(placeholders)}, such as {operation.path}")
     else:
         return said
     return None
@@ -84,8 +84,8 @@ def _is_torn(path: str) -> bool:
     return not {"{", "}"}.isdisjoint(_PLACEHOLDER.sub("", path))
 
 
-def _braced(wanted: str) -> str:
-    return wanted if wanted == "no placeholder" else f"{{{wanted}}}"
+def _braced(placeholders: str) -> str:
+    return placeholders if placeholders == "no placeholder" else f"{{{placeholders}}}"
 
 
 def _body(problems: MistakeCollector, operation: Operation[Any], table: Mapping[str, Any]) -> tuple[str | None, _Form]:

@@ -10,7 +10,7 @@ from ..answers.names import folded
 
 KeyPath = tuple[str, ...]
 
-_MOST_TOLD = 20
+_MAX_REPORTED = 20
 _LONGEST_NAME = 60
 _MOST_SIGNS = 8
 
@@ -22,9 +22,9 @@ class ContractFileError(ValueError):
         found = tuple(problems)
         super().__init__(source, found)  # pickle rebuilds the exception from these arguments
         self.source = source
-        self.problems = found[:_MOST_TOLD]
-        if len(found) > _MOST_TOLD:
-            self.problems += (f"and {len(found) - _MOST_TOLD} more mistakes",)
+        self.problems: tuple[str, ...] = found[:_MAX_REPORTED]
+        if len(found) > _MAX_REPORTED:
+            self.problems += (f"and {len(found) - _MAX_REPORTED} more mistakes",)
 
     def __str__(self) -> str:
         name = f"the contract file {self.source}" if self.source else "the contract file"

@@ -36,7 +36,7 @@ class Translation:
     """Translator for one contract file; without a file, all names and values stay as the contract has them."""
 
     def __init__(self, file: ContractFile = _PLAIN) -> None:
-        self.file = _with_places_of_results(file)
+        self.file: ContractFile = _with_places_of_results(file)
 
     @cached_property
     def changes_nothing(self) -> bool:

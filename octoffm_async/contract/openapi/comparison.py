@@ -79,10 +79,10 @@ class _OperationComparison:
         if ours.status != theirs.status:
             known, found = ours.status or "not described", theirs.status or "not described"
             says = f"Success is {known} in our contract and {found} in theirs"
-            self._tell(DifferenceKind.STATUS, "answer", ours.status, theirs.status, says, harmless=bool(theirs.status))
+            self._add(DifferenceKind.STATUS, "answer", ours.status, theirs.status, says, harmless=bool(theirs.status))
         self._body("answer", "read", ours.answer, theirs.answer)
 
-    def _tell(
+    def _add(
         self, kind: DifferenceKind, place: str, ours: Any, theirs: Any, says: str, *, harmless: bool, tag: str = ""
     ) -> None:
         self.differences.append(
@@ -105,7 +105,7 @@ class _OperationComparison:
             other = found.get(key)
             if other is None:
                 says = f"They have no parameter {place}"
-                self._tell(
+                self._add(
                     DifferenceKind.PARAMETER_ABSENT,
                     place,
                     parameter.name,
@@ -124,7 +124,7 @@ class _OperationComparison:
                 needed = "a required" if parameter.required else "an optional"
                 says = f"They have {needed} parameter {place} that we do not know"
                 harmless = not parameter.required
-                self._tell(DifferenceKind.PARAMETER_UNKNOWN, place, None, parameter.name, says, harmless=harmless)
+                self._add(DifferenceKind.PARAMETER_UNKNOWN, place, None, parameter.name, says, harmless=harmless)
 
     def _request(self, ours: BodyDescription | None, theirs: BodyDescription | None) -> None:
         if ours is not None and theirs is not None:
@@ -139,7 +139,7 @@ class _OperationComparison:
         if known != found:
             says = f"The {place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
             harmless = found <= known if direction == "read" else bool(known) and known <= found
-            self._tell(DifferenceKind.MEDIA_TYPE, place, sorted(known), sorted(found), says, harmless=harmless)
+            self._add(DifferenceKind.MEDIA_TYPE, place, sorted(known), sorted(found), says, harmless=harmless)
         if ours is None or theirs is None or ours.node is None or theirs.node is None:
             return
         start = len(self.differences)
@@ -155,7 +155,7 @@ class _OperationComparison:
         if ours.types != theirs.types:
             known, found = sorted(ours.types), sorted(theirs.types)
             says = f"{place} is {_listed(known)} in our contract and {_listed(found)} in theirs"
-            self._tell(DifferenceKind.TYPE, place, known, found, says, harmless=_fits(direction, ours, theirs), tag=tag)
+            self._add(DifferenceKind.TYPE, place, known, found, says, harmless=_fits(direction, ours, theirs), tag=tag)
         if ours.types & theirs.types or ours.types == theirs.types:
             self._null(place, direction, (ours.nullable, theirs.nullable), tag)
             self._values(place, direction, ours, theirs, tag)
@@ -174,7 +174,7 @@ class _OperationComparison:
             if other is None or mine is None:
                 says = f"They have no field {there}"
                 own = tag if mine is None else mine.tag or tag
-                self._tell(DifferenceKind.FIELD_ABSENT, there, name, None, says, harmless=False, tag=own)
+                self._add(DifferenceKind.FIELD_ABSENT, there, name, None, says, harmless=False, tag=own)
                 continue
             self._required(there, direction, (name in ours.required, name in theirs.required), mine.tag or tag)
             self._node(there, direction, mine, other, tag)
@@ -183,7 +183,7 @@ class _OperationComparison:
             if name not in known:
                 needed = direction == "sent" and name in theirs.required
                 says = f"They have {'a required' if needed else 'a'} field {place}.{name} that we do not know"
-                self._tell(
+                self._add(
                     DifferenceKind.FIELD_UNKNOWN, f"{place}.{name}", None, name, says, harmless=not needed, tag=tag
                 )
 
@@ -192,25 +192,25 @@ class _OperationComparison:
         if ours != theirs:
             says = f"{place} is {_needed(ours)} in our contract and {_needed(theirs)} in theirs"
             harmless = theirs if direction == "read" else ours
-            self._tell(DifferenceKind.REQUIRED, place, ours, theirs, says, harmless=harmless, tag=tag)
+            self._add(DifferenceKind.REQUIRED, place, ours, theirs, says, harmless=harmless, tag=tag)
 
     def _null(self, place: str, direction: Direction, nullable: tuple[bool, bool], tag: str) -> None:
         ours, theirs = nullable
         if ours != theirs:
             says = f"{place} {_may(ours)} be null in our contract and {_may(theirs)} in theirs"
             harmless = ours if direction == "read" else theirs
-            self._tell(DifferenceKind.NULLABLE, place, ours, theirs, says, harmless=harmless, tag=tag)
+            self._add(DifferenceKind.NULLABLE, place, ours, theirs, says, harmless=harmless, tag=tag)
 
     def _values(self, place: str, direction: Direction, ours: SchemaNode, theirs: SchemaNode, tag: str) -> None:
         more = [value for value in theirs.values if value not in ours.values]
         less = [value for value in ours.values if value not in theirs.values]
         if more:
             says = f"{place} may be {_listed(more)} in theirs, which we do not know"
-            self._tell(DifferenceKind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
+            self._add(DifferenceKind.VALUES_UNKNOWN, place, list(ours.values), more, says, harmless=True, tag=tag)
         if less:
             says = f"{place} may be {_listed(less)} in our contract, which they do not list"
             harmless = direction == "read" or not theirs.values  # an empty list of values accepts any
-            self._tell(DifferenceKind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
+            self._add(DifferenceKind.VALUES_ABSENT, place, less, list(theirs.values), says, harmless=harmless, tag=tag)
 
     def _limits(self, place: str, direction: Direction, ours: SchemaNode, theirs: SchemaNode, tag: str) -> None:
         for name in LIMITS:
@@ -219,7 +219,7 @@ class _OperationComparison:
                 says = f"{name} of {place} is {_shown(mine)} in our contract and {_shown(other)} in theirs"
                 harmless = direction == "read" or _within(name, mine, other)
                 limits = ({name: mine}, {name: other})
-                self._tell(DifferenceKind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)
+                self._add(DifferenceKind.LIMIT, place, *limits, says, harmless=harmless, tag=tag)
 
 
 def _named(parameters: tuple[ParameterDescription, ...]) -> Iterator[tuple[tuple[str, str], ParameterDescription]]:
@@ -253,7 +253,7 @@ def _within(name: str, ours: Any, theirs: Any) -> bool:
 def _without_repeats(differences: list[Difference], place: str) -> list[Difference]:
     """Drop the differences in the rows of a bare list that the rows of the wrapped list show as well."""
     wrapped, bare = f"{place}.items[]", f"{place}[]"
-    told = {
+    known = {
         (one.place.removeprefix(wrapped), one.kind, repr(one.theirs))
         for one in differences
         if one.place.startswith(wrapped)
@@ -261,7 +261,7 @@ def _without_repeats(differences: list[Difference], place: str) -> list[Differen
     return [
         one
         for one in differences
-        if not (one.place.startswith(bare) and (one.place.removeprefix(bare), one.kind, repr(one.theirs)) in told)
+        if not (one.place.startswith(bare) and (one.place.removeprefix(bare), one.kind, repr(one.theirs)) in known)
     ]
 
 

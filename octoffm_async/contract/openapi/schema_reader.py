@@ -78,13 +78,13 @@ class SchemaNode:
     def __init__(self, reader: "SchemaReader", facets: Facets) -> None:
         self._reader = reader
         self._facets = facets
-        self.types = facets.types or frozenset[str]()
-        self.nullable = facets.nullable
-        self.values = facets.values or ()
-        self.required = facets.required
-        self.tag = facets.tag
-        self.text = facets.text
-        self.default = facets.default
+        self.types: frozenset[str] = facets.types or frozenset[str]()
+        self.nullable: bool = facets.nullable
+        self.values: tuple[Any, ...] = facets.values or ()
+        self.required: frozenset[str] = facets.required
+        self.tag: str = facets.tag
+        self.text: str = facets.text
+        self.default: Any = facets.default
 
     @property
     def limits(self) -> Mapping[str, Any]:

@@ -65,40 +65,40 @@ class WriteBatch:
         self.questions: list[ReadEntries | ConnectionCall] = []
         self._touched: set[ScopedKey] = set()
 
-    def takes(self, step: PostgresCommand) -> bool:
+    def takes(self, command: PostgresCommand) -> bool:
         """Add a command, unless the batch changes the same item already; return True if it was added."""
-        match step:
+        match command:
             case MarkItemsSent(scope=scope, items=items, first_at=first_at):
-                spots = {(scope, item.key) for item in items}
-                if not self._touched.isdisjoint(spots):
+                scoped_keys = {(scope, item.key) for item in items}
+                if not self._touched.isdisjoint(scoped_keys):
                     return False
-                self._touched |= spots
-                self.sent[scope, first_at].append(step)
+                self._touched |= scoped_keys
+                self.sent[scope, first_at].append(command)
             case Flush():
-                self.flushes.append(step)
+                self.flushes.append(command)
             case ReadEntries() | ConnectionCall():
-                self.questions.append(step)
+                self.questions.append(command)
             case RecordStatus(scope=scope, key=key):
-                return self._takes_one((scope, key), self.followed, step)
+                return self._takes_one((scope, key), self.followed, command)
             case ReleaseItem(scope=scope, key=key):
-                return self._takes_one((scope, key), self.settled, step)
+                return self._takes_one((scope, key), self.settled, command)
             case _:
-                return self._takes_one((step[0], step[2]), self.settled, step)
+                return self._takes_one((command[0], command[2]), self.settled, command)
         return True
 
-    def _takes_one(self, spot: ScopedKey, where: dict[ScopedKey, Any], step: PostgresCommand) -> bool:
-        if spot in self._touched:
+    def _takes_one(self, scoped_key: ScopedKey, where: dict[ScopedKey, Any], command: PostgresCommand) -> bool:
+        if scoped_key in self._touched:
             return False
-        self._touched.add(spot)
-        where[spot] = step
+        self._touched.add(scoped_key)
+        where[scoped_key] = command
         return True
 
 
-def waves(steps: Iterable[PostgresCommand]) -> list[WriteBatch]:
+def waves(commands: Iterable[PostgresCommand]) -> list[WriteBatch]:
     """Return commands in their order as few batches."""
     found = [WriteBatch()]
-    for step in steps:
-        if not found[-1].takes(step):
+    for command in commands:
+        if not found[-1].takes(command):
             found.append(WriteBatch())
-            found[-1].takes(step)
+            found[-1].takes(command)
     return found

@@ -69,41 +69,41 @@ _TAKE = "SELECT octoffm_journal_take(%s::bigint, %s::int, %b::bytea[], %s::inter
 class OutcomeConflict(NamedTuple):
     """A conflict that an outcome revealed: an illegal transition, or another order with the same reference."""
 
-    step: RecordOutcome
+    command: RecordOutcome
     before: State | None
     is_wrong: bool
     other: str | None
 
 
-async def send(connection: Connection, writer: int, wave: int, scope: int, steps: Sequence[MarkItemsSent]) -> None:
+async def send(connection: Connection, writer: int, wave: int, scope: int, commands: Sequence[MarkItemsSent]) -> None:
     """Mark the items of commands of one scope, with one ``first_at``, as sent, all or none.
 
     Raises:
         FencedError: the writer's lease has ended.
         IllegalTransitionError: an item may not be sent in its state.
     """
-    items = [(stored(item.key), item.payload_hash, item.payload) for step in steps for item in step.items]
-    runs = [step.run_id for step in steps for _ in step.items]
-    clocks = [step.api_at for step in steps for _ in step.items]
+    items = [(stored(item.key), item.payload_hash, item.payload) for command in commands for item in command.items]
+    runs = [command.run_id for command in commands for _ in command.items]
+    clocks = [command.api_at for command in commands for _ in command.items]
     columns = [list(column) for column in zip(*items, strict=True)]
-    with _told():
+    with _translated_errors():
         given = (writer, wave, scope, runs, *columns, clocks)
-        if (first_at := steps[0].first_at) is None:
+        if (first_at := commands[0].first_at) is None:
             await connection.execute(_SENT, given)
         else:
             await connection.execute(_SENT_SINCE, (*given, first_at))
 
 
 async def settle(
-    connection: Connection, writer: int, wave: int, steps: Sequence[RecordOutcome | ReleaseItem]
+    connection: Connection, writer: int, wave: int, commands: Sequence[RecordOutcome | ReleaseItem]
 ) -> list[OutcomeConflict]:
     """Record the outcomes of items, and release others; each item appears once. Return the conflicts."""
     rows: list[tuple[int, bytes, int, bytes | None, bytes | None, bytes | None]] = []
-    for step in steps:
-        if isinstance(step, ReleaseItem):
-            rows.append((step.scope, stored(step.key), _LET_GO, None, None, None))
+    for command in commands:
+        if isinstance(command, ReleaseItem):
+            rows.append((command.scope, stored(command.key), _LET_GO, None, None, None))
             continue
-        scope, _, key, state, remote_id, code, message = step
+        scope, _, key, state, remote_id, code, message = command
         identity = None if remote_id is None else stored(remote_id)
         rows.append(
             (
@@ -116,34 +116,36 @@ async def settle(
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)]
-    with _told():
+    with _translated_errors():
         found = await connection.execute(_SETTLE, (writer, wave, *columns))
         odd: list[tuple[int, int | None, bool, bytes | None]] = await found.fetchall()
     remarks: list[OutcomeConflict] = []
     for place, before, is_wrong, other in sorted(odd, key=itemgetter(0)):
-        step = steps[place - 1]
-        assert not isinstance(step, ReleaseItem)  # noqa: S101  (a release is never wrong)
+        command = commands[place - 1]
+        assert not isinstance(command, ReleaseItem)  # noqa: S101  (a release is never wrong)
         was = None if before is None else STATES[before]
-        remarks.append(OutcomeConflict(step, was, is_wrong, None if other is None else text(other)))
+        remarks.append(OutcomeConflict(command, was, is_wrong, None if other is None else text(other)))
     return remarks
 
 
-async def follow(connection: Connection, steps: Sequence[RecordStatus]) -> None:
+async def follow(connection: Connection, commands: Sequence[RecordStatus]) -> None:
     """Write the tracked statuses of items; each item appears once, and items without an entry are ignored."""
-    scopes = [step.scope for step in steps]
-    keys = [stored(step.key) for step in steps]
-    await connection.execute(_FOLLOW, (scopes, keys, [stored(step.status) for step in steps]))
+    scopes = [command.scope for command in commands]
+    keys = [stored(command.key) for command in commands]
+    await connection.execute(_FOLLOW, (scopes, keys, [stored(command.status) for command in commands]))
 
 
-async def doubt(connection: Connection, writer: int, scope: int, told: Mapping[str, str], message: str) -> list[str]:
+async def doubt(
+    connection: Connection, writer: int, scope: int, id_by_key: Mapping[str, str], message: str
+) -> list[str]:
     """Make created items unknown that still have the id given for their key; return their keys.
 
     Raises:
         FencedError: the writer's lease has ended.
     """
-    with _told():
+    with _translated_errors():
         await connection.execute("SELECT octoffm_journal_alive(%s::bigint)", (writer,))
-    keys, remote_ids = [stored(key) for key in told], [stored(remote_id) for remote_id in told.values()]
+    keys, remote_ids = [stored(key) for key in id_by_key], [stored(remote_id) for remote_id in id_by_key.values()]
     found = await connection.execute(_DOUBT, (keys, remote_ids, scope, stored(message), writer))
     return [text(key) for (key,) in await found.fetchall()]
 
@@ -155,12 +157,12 @@ async def take(connection: Connection, writer: int, scope: int, keys: Sequence[s
         FencedError: the writer's lease has ended.
     """
     names = None if keys is None else [stored(key) for key in keys]
-    with _told():
+    with _translated_errors():
         await connection.execute(_TAKE, (writer, scope, names, grace))
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _translated_errors() -> Generator[None]:
     """Translate the errors of the journal's SQL functions to ours."""
     try:
         yield

@@ -20,7 +20,7 @@ from ...errors import ClosedError, ConfigurationError, JournalError, JournalWrit
 from ...stores.database import Database, as_database
 from ..base import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
 from ..commands import Flush, ReadEntries, RecordStatus
-from ..settling import choose, manual_decision, settle_by_hand
+from ..manual_settlement import choose, manual_decision, settle_by_hand
 from ..sqlite.batches import stored
 from ..states import Entry, IllegalTransitionError, State
 from . import changes, environments
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ...config import Secret
     from ...stores.database import Connection
     from ..environment import Environment
-    from ..settling import Known
+    from ..manual_settlement import Known
 
 __all__ = ["LEASE", "PostgresJournal", "PostgresJournalRun"]
 
@@ -65,7 +65,7 @@ class PostgresJournal(Journal):
         clock: Callable[[], float] = boot_time,
     ) -> None:
         self.opened_at: datetime | None = None
-        self.database = as_database(database)
+        self.database: Database = as_database(database)
         self._lease = Lease(self.database, lease, clock=clock)
         self._seconds = lease
         self._read_only = read_only
@@ -172,7 +172,7 @@ class PostgresJournal(Journal):
 
         An item that another run sent again belongs to that run.
         """
-        wanted = [state] if isinstance(state, State) else list(State if state is None else state)
+        states = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._open.call(lambda connection: reading.run_of(connection, run))
         key: str | None = None
         while True:
@@ -180,7 +180,7 @@ class PostgresJournal(Journal):
             async def read(connection: Connection, key: str | None = key) -> list[Entry]:
                 shift = self._lease.shift
                 return await reading.after(
-                    connection, scope, run_id, wanted, key=key, most=_CHUNK, shift=shift, code=code
+                    connection, scope, run_id, states, key=key, most=_CHUNK, shift=shift, code=code
                 )
 
             chunk = await self._open.call(read)
@@ -254,7 +254,10 @@ class PostgresJournalRun:
     """One run's view of a :class:`PostgresJournal`."""
 
     in_thread = False
-    takeover_seconds = 0.0
+    takeover_seconds: float = 0.0
+    run: str
+    seller: str
+    operation: str
 
     def __init__(
         self, writer: JournalWriter, lease: Lease, numbers: tuple[int, int], names: tuple[str, str, str], live: set[str]
@@ -380,11 +383,11 @@ class PostgresJournalRun:
         _check_number(remote_ids)
         return await self._writer.call(lambda connection: reading.holders(connection, self._scope, remote_ids))
 
-    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
+    async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
         """Make created items unknown, durably, that still have the id given for their key; return their keys."""
-        _check_number(told)
+        _check_number(id_by_key)
         return await self._writer.call(
-            lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, told, message)
+            lambda connection: changes.doubt(connection, self._lease.writer_id, self._scope, id_by_key, message)
         )
 
     async def finish(self) -> None:

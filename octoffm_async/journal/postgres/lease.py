@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GRACE", "Lease", "boot_time"]
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 GRACE = 2.0
 """Seconds for which other writers leave an expired lease alone."""
@@ -71,10 +71,10 @@ class Lease:
     def __init__(self, database: Database, seconds: float, *, clock: Callable[[], float] = boot_time) -> None:
         if not seconds > 0:
             raise ConfigurationError(f"a lease is a number of seconds above 0, not {seconds!r}")
-        self.writer_id = 0
+        self.writer_id: int = 0
         self.seconds = seconds
-        self.shift = NO_SHIFT
-        self.renewals = 0
+        self.shift: ClockBounds = NO_SHIFT
+        self.renewals: int = 0
         self._database = database
         self._clock = clock
         self._until = 0.0

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from ...errors import ConfigurationError
 from ..base import RunRecord
-from ..settling import Known
+from ..manual_settlement import Known
 from ..sqlite.batches import stored, text
-from ..sqlite.doubting import IDS_MOST
+from ..sqlite.created_ids import IDS_MOST
 from ..sqlite.transaction import CODES, STATES
 from ..states import HASH_SIZE, KEEPS_PAYLOAD, Entry, State
 

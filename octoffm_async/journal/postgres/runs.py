@@ -29,8 +29,8 @@ async def begun(connection: Connection, names: tuple[bytes, bytes], name: str, s
     return int(row[0]), int(row[1])
 
 
-async def reopen_run(connection: Connection, names: tuple[bytes, bytes], run: str, told: str) -> tuple[int, int]:
-    """Reopen a run, and return the ids of its scope and of itself. ``told`` describes its seller and operation.
+async def reopen_run(connection: Connection, names: tuple[bytes, bytes], run: str, whose: str) -> tuple[int, int]:
+    """Reopen a run, and return the ids of its scope and of itself. ``whose`` describes its seller and operation.
 
     Raises:
         ConfigurationError: the run does not exist, or is not one of that seller and operation.
@@ -42,5 +42,5 @@ async def reopen_run(connection: Connection, names: tuple[bytes, bytes], run: st
         (run_id, *names),
     )
     if await found.fetchone() is None:
-        raise ConfigurationError(f"run {run} is not one of {told}")
+        raise ConfigurationError(f"run {run} is not one of {whose}")
     return scope, run_id

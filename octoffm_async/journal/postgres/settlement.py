@@ -1,4 +1,4 @@
-"""The PostgreSQL back-end of outcomes recorded by hand; :mod:`octoffm_async.journal.settling` has the rules."""
+"""The PostgreSQL back-end of outcomes recorded by hand; :mod:`..manual_settlement` has the rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from ...stores.database import Connection
-    from ..settling import Known, ManualDecision
+    from ..manual_settlement import Known, ManualDecision
     from .lease import Lease
     from .writer import JournalWriter
 
@@ -47,7 +47,7 @@ class _Place(NamedTuple):
 
 
 class PostgresManualSettlement:
-    """The reads and writes of :class:`octoffm_async.journal.settling.Settling` on one journal."""
+    """The reads and writes of :class:`..manual_settlement.ManualSettlement` on one journal."""
 
     def __init__(self, writer: JournalWriter, lease: Lease) -> None:
         self._writer = writer

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 __all__ = ["JournalWriter"]
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 _LINGER = 0.05
 _LINGER_MOST = 512
@@ -69,16 +69,16 @@ class JournalWriter:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         return self._loop.create_future()
 
-    def submit(self, step: PostgresCommand) -> None:
+    def submit(self, command: PostgresCommand) -> None:
         """Submit a command that a caller waits for: the writer executes it at once."""
         self._check_open()
-        self._waiting.append(step)
+        self._waiting.append(command)
         self._wake.set()
 
-    def queue(self, step: RecordOutcome | RecordStatus | ReleaseItem) -> None:
+    def queue(self, command: RecordOutcome | RecordStatus | ReleaseItem) -> None:
         """Submit a command that no caller waits for: the writer soon executes it together with others."""
         self._check_open()
-        self._waiting.append(step)
+        self._waiting.append(command)
         if len(self._waiting) >= _LINGER_MOST:
             self._wake.set()
         elif self._linger is None:
@@ -125,34 +125,34 @@ class JournalWriter:
             if self._linger is not None:
                 self._linger.cancel()
                 self._linger = None
-            steps, self._waiting = self._waiting[:_WAVE_MOST], self._waiting[_WAVE_MOST:]
+            commands, self._waiting = self._waiting[:_WAVE_MOST], self._waiting[_WAVE_MOST:]
             if self._waiting:
                 self._wake.set()
-            for wave in waves(steps):
+            for wave in waves(commands):
                 await self._carry_out(wave)
 
     async def _carry_out(self, wave: WriteBatch) -> None:
         # Changes first, then reads: the batch has one change of an item at most (see journal_waves).
         await self._settle(list(wave.settled.values()))
-        for (scope, _), steps in wave.sent.items():
-            await self._send(scope, steps)
+        for (scope, _), commands in wave.sent.items():
+            await self._send(scope, commands)
         await self._follow(list(wave.followed.values()))
         for flush in wave.flushes:
             _answer(flush.waiter, None, self._fault(flush.run_id))
-        await self._look_up([step for step in wave.questions if isinstance(step, ReadEntries)])
-        for step in wave.questions:
-            if isinstance(step, ConnectionCall):
-                await self._answered(step.waiter, step.work)
+        await self._look_up([command for command in wave.questions if isinstance(command, ReadEntries)])
+        for command in wave.questions:
+            if isinstance(command, ConnectionCall):
+                await self._answered(command.waiter, command.work)
 
-    async def _settle(self, steps: Sequence[RecordOutcome | ReleaseItem]) -> None:
-        if not steps:
+    async def _settle(self, commands: Sequence[RecordOutcome | ReleaseItem]) -> None:
+        if not commands:
             return
         number = self._next_wave()
         try:
-            remarks = await self._done(lambda connection: changes.settle(connection, self._writer_id, number, steps))
+            remarks = await self._done(lambda connection: changes.settle(connection, self._writer_id, number, commands))
         except Exception as error:  # noqa: BLE001  (any error must reach the callers of flush)
-            for step in steps:
-                self._faults.setdefault(step[1], error)
+            for command in commands:
+                self._faults.setdefault(command[1], error)
             return
         for (_, run_id, key, state, remote_id, *_), before, is_wrong, other in remarks:
             if other is not None:
@@ -160,37 +160,37 @@ class JournalWriter:
             if is_wrong:
                 self._faults.setdefault(run_id, IllegalTransitionError(key, before, state))
 
-    async def _send(self, scope: int, steps: Sequence[MarkItemsSent]) -> None:
+    async def _send(self, scope: int, commands: Sequence[MarkItemsSent]) -> None:
         """Mark the items of commands as sent: together, or command by command if one of them is not legal."""
         number = self._next_wave()
         error: Exception | None = None
         try:
             if self._lease is not None:
                 self._lease.check()
-            await self._done(lambda connection: changes.send(connection, self._writer_id, number, scope, steps))
+            await self._done(lambda connection: changes.send(connection, self._writer_id, number, scope, commands))
         except IllegalTransitionError as illegal:
-            if len(steps) > 1:
-                for step in steps:
-                    await self._send(scope, [step])
+            if len(commands) > 1:
+                for command in commands:
+                    await self._send(scope, [command])
                 return
             error = illegal
         except Exception as raised:  # noqa: BLE001  (any error must reach the waiting callers)
             error = raised
-        for step in steps:
-            _answer(step.waiter, None, error)
+        for command in commands:
+            _answer(command.waiter, None, error)
 
-    async def _follow(self, steps: Sequence[RecordStatus]) -> None:
-        if not steps:
+    async def _follow(self, commands: Sequence[RecordStatus]) -> None:
+        if not commands:
             return
         try:
-            await self._done(lambda connection: changes.follow(connection, steps))
+            await self._done(lambda connection: changes.follow(connection, commands))
         except Exception as error:  # noqa: BLE001  (the next status tracker reads a missing status again)
-            logger.warning("the journal did not write %d tracked statuses: %s", len(steps), error)
+            logger.warning("the journal did not write %d tracked statuses: %s", len(commands), error)
 
-    async def _look_up(self, steps: Sequence[ReadEntries]) -> None:
-        for scope in {step.scope for step in steps}:
-            some = [step for step in steps if step.scope == scope]
-            keys = list(dict.fromkeys(key for step in some for key in step.keys))
+    async def _look_up(self, commands: Sequence[ReadEntries]) -> None:
+        for scope in {command.scope for command in commands}:
+            some = [command for command in commands if command.scope == scope]
+            keys = list(dict.fromkeys(key for command in some for key in command.keys))
 
             async def read(connection: Connection, scope: int = scope, keys: list[str] = keys) -> Any:
                 shift = self._lease.shift if self._lease is not None else reading.NO_SHIFT
@@ -199,11 +199,11 @@ class JournalWriter:
             try:
                 found = await self._done(read)
             except Exception as error:  # noqa: BLE001  (any error must reach the waiting callers)
-                for step in some:
-                    _answer(step.waiter, None, error)
+                for command in some:
+                    _answer(command.waiter, None, error)
                 continue
-            for step in some:
-                _answer(step.waiter, [found.get(stored(key)) for key in step.keys], None)
+            for command in some:
+                _answer(command.waiter, [found.get(stored(key)) for key in command.keys], None)
 
     async def _answered(self, waiter: asyncio.Future[Any], work: Callable[[Connection], Awaitable[Any]]) -> None:
         if waiter.done():

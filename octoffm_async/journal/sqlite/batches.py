@@ -44,11 +44,11 @@ class Batch:
     __slots__ = ("_parts", "_payloads", "api_at", "number", "run_id", "scope", "sent_at", "unsettled_items")
 
     def __init__(self, number: int, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> None:
-        self.number = number
-        self.scope = scope
-        self.run_id = run_id
-        self.sent_at = sent_at
-        self.api_at = api_at
+        self.number: int = number
+        self.scope: int = scope
+        self.run_id: int = run_id
+        self.sent_at: int = sent_at
+        self.api_at: int | None = api_at
         self.unsettled_items: dict[str, bytes] = {}
         self._parts: list[bytes] = []
         self._payloads: dict[str, bytes] | None = None

@@ -25,10 +25,10 @@ from ..states import IllegalTransitionError, State
 from . import queries as reading
 from . import schema
 from .batches import UnsettledBatches
-from .file.gap import ChangeRecord, touched_at
+from .file.change_record import ChangeRecord, touched_at
+from .file.completeness import CompletenessMark, backup_time, is_part, log_of
+from .file.file_identity import OpenFileIdentity, check_alone
 from .file.lock import WriterLock
-from .file.place import OpenFileIdentity, check_alone
-from .file.standing import CompletenessMark, backup_time, is_part, log_of
 from .row_cache import EntryRow, RowCache
 from .statements import Tables
 from .transaction import Transaction
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..base import Durability
-    from .file.gap import Gap
+    from .file.change_record import Gap
 
 __all__ = ["Store"]
 
@@ -74,9 +74,9 @@ class Store:
         self._clock = clock
         self._lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
-        self._sheet: Transaction | None = None
-        self._standing: CompletenessMark | None = None
-        self._memory: ChangeRecord | None = None
+        self._transaction: Transaction | None = None
+        self._completeness_mark: CompletenessMark | None = None
+        self._change_record: ChangeRecord | None = None
         self._touched = 0.0
         self._place = OpenFileIdentity(path, log_of(path), self._lock.path)
         self._names: dict[int, str] = {}
@@ -91,15 +91,15 @@ class Store:
         return self._connection
 
     @property
-    def sheet(self) -> Transaction:
+    def transaction(self) -> Transaction:
         """The pending changes of the current transaction."""
-        assert self._sheet is not None  # noqa: S101
-        return self._sheet
+        assert self._transaction is not None  # noqa: S101
+        return self._transaction
 
     @property
     def gap(self) -> Gap | None:
         """The period that may be missing in the journal, or ``None``."""
-        return None if self._memory is None else self._memory.gap
+        return None if self._change_record is None else self._change_record.gap
 
     @property
     def now(self) -> int:
@@ -130,19 +130,19 @@ class Store:
     def close(self) -> None:
         """Close the file and release its lock."""
         if self._connection is not None:
-            if self._standing is not None:
+            if self._completeness_mark is not None:
                 with suppress(sqlite3.Error):  # then the log stays, with its content
-                    self._standing.close()
+                    self._completeness_mark.close()
             self._connection.close()
             self._connection = None
-        self._sheet = None  # breaks a reference cycle, so that its memory is freed at once
+        self._transaction = None  # breaks a reference cycle, so that its memory is freed at once
         self._lock.release()
 
-    def process(self, steps: Sequence[Command]) -> list[CommandReply]:
+    def process(self, commands: Sequence[Command]) -> list[CommandReply]:
         """Execute commands in order, in one transaction; return the reply to each waiting caller once it is durable."""
         if self._broken is None:
             try:
-                return self._transact(steps)
+                return self._transact(commands)
             except JournalError as error:
                 self._broken = error
             except sqlite3.Error as error:
@@ -152,7 +152,7 @@ class Store:
                 self._broken = JournalError(f"the journal {self.path} failed: {error!r}")
                 self._broken.__cause__ = error
             self._roll_back()
-        return self._refuse(steps, self._broken)
+        return self._refuse(commands, self._broken)
 
     def name_of(self, run_id: int) -> str:
         """Return a run's id."""
@@ -164,14 +164,14 @@ class Store:
 
     def part_batches(self, most: int = 0) -> None:
         """Move the items of batches to rows of their own, the oldest batches first, until at most ``most`` are left."""
-        sheet = self.sheet
+        transaction = self.transaction
         batches = self.unsettled.batches
         while batches and (not most or len(self.unsettled) > most):
             batch = next(iter(batches.values()))
-            sheet.touched.add(batch)
+            transaction.touched.add(batch)
             for key in list(batch.unsettled_items):
-                sheet.part(batch, key)
-            self._write(sheet)
+                transaction.part(batch, key)
+            self._write(transaction)
 
     def drop(self, scope: int, keys: Sequence[str]) -> None:
         """Delete entries, none of which is in a batch."""
@@ -210,107 +210,109 @@ class Store:
         connection.execute("ROLLBACK")
         made_at = backup_time(connection)
         backup_at = None if made_at is None else reading.moment(made_at)
-        self._memory = ChangeRecord(self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log)
-        self._standing = CompletenessMark(self.path, connection, self._memory)
+        self._change_record = ChangeRecord(
+            self.path, connection, self._touched, backup_at=backup_at, lacks_log=lacks_log
+        )
+        self._completeness_mark = CompletenessMark(self.path, connection, self._change_record)
         self._place.check(connection)
 
-    def _transact(self, steps: Sequence[Command]) -> list[CommandReply]:
+    def _transact(self, commands: Sequence[Command]) -> list[CommandReply]:
         writes = any(
-            isinstance(step, tuple | RecordCreated | MarkSent | RecordStatus)
-            or (isinstance(step, StoreFunction) and step.writes)
-            for step in steps
+            isinstance(command, tuple | RecordCreated | MarkSent | RecordStatus)
+            or (isinstance(command, StoreFunction) and command.writes)
+            for command in commands
         )
-        standing = self._standing if writes else None
-        if standing is not None:
+        completeness_mark = self._completeness_mark if writes else None
+        if completeness_mark is not None:
             self._place.check(self.connection)
-            standing.before_change()
+            completeness_mark.before_change()
         if writes:
             self.connection.execute("BEGIN IMMEDIATE")
         elif self._read_only:
             self.connection.execute("BEGIN")
             self._load_batches()
-        if standing is not None and self._memory is not None:
-            self._memory.note()
-        sheet = self.sheet
-        sheet.now = self.now
-        self._load_rows(steps)
+        if completeness_mark is not None and self._change_record is not None:
+            self._change_record.note()
+        transaction = self.transaction
+        transaction.now = self.now
+        self._load_rows(commands)
         answers: list[CommandReply] = []
-        for step in steps:
-            self._carry_out(step, sheet, answers)
-        self._write(sheet)
+        for command in commands:
+            self._carry_out(command, transaction, answers)
+        self._write(transaction)
         left = len(self.unsettled)
         if left > _UNSETTLED_MOST or len(self.unsettled.batches) > _BATCHES_MOST:
             self.part_batches(min(left, _UNSETTLED_MOST) // 2)
         if writes or self._read_only:
             self.connection.execute("COMMIT")
-        if standing is not None:
-            standing.after_change()
+        if completeness_mark is not None:
+            completeness_mark.after_change()
         self.rows.trim()
         return answers
 
-    def _carry_out(self, step: Command, sheet: Transaction, answers: list[CommandReply]) -> None:
-        match step:
+    def _carry_out(self, command: Command, transaction: Transaction, answers: list[CommandReply]) -> None:
+        match command:
             case tuple():
-                self._settle(step, sheet)
+                self._settle(command, transaction)
             case RecordCreated():
-                for other in sheet.settle_created(step):
-                    self._settle(other, sheet)
+                for other in transaction.settle_created(command):
+                    self._settle(other, transaction)
             case MarkSent():
-                answers.append(_attempt(step, sheet))
+                answers.append(_attempt(command, transaction))
             case RecordStatus():
-                sheet.follow(step.scope, step.key, step.status)
+                transaction.follow(command.scope, command.key, command.status)
             case ReadEntries():
-                self._write(sheet)
-                answers.append((step.waiter, reading.look_up(self, step.scope, step.keys), None))
+                self._write(transaction)
+                answers.append((command.waiter, reading.look_up(self, command.scope, command.keys), None))
             case Flush():
-                answers.append((step.waiter, None, self._fault(step.run_id)))
+                answers.append((command.waiter, None, self._fault(command.run_id)))
             case StoreFunction():
-                self._write(sheet)
-                answers.append(self._call(step))
+                self._write(transaction)
+                answers.append(self._call(command))
 
-    def _settle(self, step: RecordOutcome, sheet: Transaction) -> None:
+    def _settle(self, command: RecordOutcome, transaction: Transaction) -> None:
         try:
-            sheet.settle(step)
+            transaction.settle(command)
         except IllegalTransitionError as error:
-            self._faults.setdefault(step[1], error)
+            self._faults.setdefault(command[1], error)
 
-    def _write(self, sheet: Transaction) -> None:
+    def _write(self, transaction: Transaction) -> None:
         tables = self.tables
-        if ended := [batch for batch in sheet.touched.union(sheet.created) if not batch.unsettled_items]:
+        if ended := [batch for batch in transaction.touched.union(transaction.created) if not batch.unsettled_items]:
             for batch in ended:
                 self.unsettled.remove(batch)
             tables.drop_batches(batch.number for batch in ended)
-        for batch in sheet.begun:  # reuses the space of the deleted rows
+        for batch in transaction.begun:  # reuses the space of the deleted rows
             if batch.unsettled_items:
                 tables.put_batch(batch)
-        for batch, items in sheet.created.items():
-            tables.put_created(batch, sheet.now, items)
-            sheet.count(batch.run_id, State.SENT, -len(items))
-            sheet.count(batch.run_id, State.CREATED, len(items))
-        tables.put(sheet.dirty)
-        tables.put_payloads(sheet.payloads)
-        tables.count(sheet.counts)
-        sheet.clear()
+        for batch, items in transaction.created.items():
+            tables.put_created(batch, transaction.now, items)
+            transaction.count(batch.run_id, State.SENT, -len(items))
+            transaction.count(batch.run_id, State.CREATED, len(items))
+        tables.put(transaction.dirty)
+        tables.put_payloads(transaction.payloads)
+        tables.count(transaction.counts)
+        transaction.clear()
 
     def _read(self, scope: int, keys: Sequence[str]) -> dict[str, EntryRow]:
         """Read rows that are not cached, after writing the pending changes, which they may contain."""
-        self._write(self.sheet)
+        self._write(self.transaction)
         return self.tables.get(scope, keys)
 
-    def _load_rows(self, steps: Sequence[Command]) -> None:
+    def _load_rows(self, commands: Sequence[Command]) -> None:
         """Read the rows that the commands need, many at a time."""
-        unsettled, wanted = self.unsettled.keys, defaultdict[int, list[str]](list)
-        for step in steps:
-            if isinstance(step, tuple):
-                if step[2] not in unsettled[step[0]]:
-                    wanted[step[0]].append(step[2])
-            elif isinstance(step, RecordCreated):
-                wanted[step.scope] += [key for key in step.keys if key not in unsettled[step.scope]]
-            elif isinstance(step, MarkSent):
-                wanted[step.scope] += step.hashes
-            elif isinstance(step, RecordStatus):
-                wanted[step.scope].append(step.key)
-        for scope, keys in wanted.items():
+        unsettled, keys_to_load = self.unsettled.keys, defaultdict[int, list[str]](list)
+        for command in commands:
+            if isinstance(command, tuple):
+                if command[2] not in unsettled[command[0]]:
+                    keys_to_load[command[0]].append(command[2])
+            elif isinstance(command, RecordCreated):
+                keys_to_load[command.scope] += [key for key in command.keys if key not in unsettled[command.scope]]
+            elif isinstance(command, MarkSent):
+                keys_to_load[command.scope] += command.hashes
+            elif isinstance(command, RecordStatus):
+                keys_to_load[command.scope].append(command.key)
+        for scope, keys in keys_to_load.items():
             self.rows.load(scope, keys)
 
     def _load_batches(self) -> None:
@@ -319,29 +321,29 @@ class Store:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise schema.damaged(self.path, f"what was sent together cannot be read: {error}") from error
         self.rows = RowCache(self.unsettled.keys, self._read)
-        self._sheet = Transaction(self.rows, self.unsettled)
+        self._transaction = Transaction(self.rows, self.unsettled)
 
-    def _call(self, step: StoreFunction) -> CommandReply:
+    def _call(self, command: StoreFunction) -> CommandReply:
         try:
-            return step.waiter, step.work(self), None
+            return command.waiter, command.work(self), None
         except OctoffmError as error:
-            return step.waiter, None, error
+            return command.waiter, None, error
 
     def _fault(self, run_id: int | None) -> Exception | None:
         if run_id is not None:
             return self._faults.pop(run_id, None)
         return self._faults.popitem()[1] if self._faults else None
 
-    def _refuse(self, steps: Sequence[Command], broken: JournalError) -> list[CommandReply]:
+    def _refuse(self, commands: Sequence[Command], broken: JournalError) -> list[CommandReply]:
         answers: list[CommandReply] = []
-        for step in steps:
-            if isinstance(step, tuple | RecordCreated | RecordStatus):
+        for command in commands:
+            if isinstance(command, tuple | RecordCreated | RecordStatus):
                 self._lost = True
-            elif isinstance(step, Flush) and step.run_id is None and not self._lost:
-                answers.append((step.waiter, None, None))
+            elif isinstance(command, Flush) and command.run_id is None and not self._lost:
+                answers.append((command.waiter, None, None))
             else:
-                answers.append((step.waiter, None, _again(broken)))
-                if isinstance(step, Flush):
+                answers.append((command.waiter, None, _copy_of(broken)))
+                if isinstance(command, Flush):
                     self._lost = False
         return answers
 
@@ -350,15 +352,15 @@ class Store:
             self.connection.execute("ROLLBACK")
 
 
-def _attempt(step: MarkSent, sheet: Transaction) -> CommandReply:
+def _attempt(command: MarkSent, transaction: Transaction) -> CommandReply:
     try:
-        sheet.send(step)
+        transaction.send(command)
     except IllegalTransitionError as error:
-        return step.waiter, None, error
-    return step.waiter, None, None
+        return command.waiter, None, error
+    return command.waiter, None, None
 
 
-def _again(error: JournalError) -> JournalError:
+def _copy_of(error: JournalError) -> JournalError:
     """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
     copy = type(error)(*error.args)
     copy.__dict__.update(error.__dict__)

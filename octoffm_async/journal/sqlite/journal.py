@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self, get_args
 from ...errors import ConfigurationError, JournalError, JournalWriteError
 from ..base import LOOK_UP_MOST, Durability, Journal, OutgoingItem, RunRecord
 from ..commands import Flush, MarkSent, ReadEntries, RecordStatus
-from ..settling import choose, manual_decision, settle_by_hand
+from ..manual_settlement import choose, manual_decision, settle_by_hand
 from ..states import UNDECIDED, Entry, IllegalTransitionError, State
-from . import doubting
+from . import created_ids
 from . import queries as reading
 from . import runs as sql_runs
 from . import settlement as by_hand
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ...transport.fences import Fence
     from ..base import Known
     from ..environment import Environment
-    from .file.gap import Gap
+    from .file.change_record import Gap
 
 __all__ = ["SQLiteJournal", "SQLiteJournalRun"]
 
@@ -60,7 +60,7 @@ class SQLiteJournal(Journal):
     ) -> None:
         if durability not in get_args(Durability):
             raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self.opened_at: datetime | None = None
         self.opened_on: float | None = None
         self._read_only = read_only
@@ -148,11 +148,11 @@ class SQLiteJournal(Journal):
 
         Items that another run sent again belong to that run.
         """
-        wanted = [state] if isinstance(state, State) else list(State if state is None else state)
+        states = [state] if isinstance(state, State) else list(State if state is None else state)
         scope, run_id = await self._thread.call(lambda store: sql_runs.of_name(store, run))
         key: str | None = None
         while True:
-            chunk = await self._thread.call(_reading(scope, run_id, wanted, key, code))
+            chunk = await self._thread.call(_reading(scope, run_id, states, key, code))
             for entry in chunk:
                 yield entry
             if len(chunk) < _CHUNK:
@@ -221,7 +221,10 @@ class SQLiteJournalRun:
     """One run's view of a :class:`SQLiteJournal`."""
 
     in_thread = True
-    takeover_seconds = 0.0
+    takeover_seconds: float = 0.0
+    run: str
+    seller: str
+    operation: str
 
     def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
         self._writer = writer
@@ -318,17 +321,19 @@ class SQLiteJournalRun:
 
     async def ids(self) -> dict[str, str]:
         """Return sample ids of created items of this seller and operation, by key, from any run."""
-        return await self._writer.call(lambda store: doubting.ids(store, self._scope))
+        return await self._writer.call(lambda store: created_ids.ids(store, self._scope))
 
     async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
-        return await self._writer.call(lambda store: doubting.holders(store, self._scope, remote_ids))
+        return await self._writer.call(lambda store: created_ids.keys_of_ids(store, self._scope, remote_ids))
 
-    async def reset_to_unknown(self, told: Mapping[str, str], message: str) -> list[str]:
-        """Reset to unknown, durably, each key that is created with exactly the id in ``told``; return those keys."""
-        _check_number(told)
-        return await self._writer.call(lambda store: doubting.doubt(store, self._scope, told, message), writes=True)
+    async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
+        """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those."""
+        _check_number(id_by_key)
+        return await self._writer.call(
+            lambda store: created_ids.doubt(store, self._scope, id_by_key, message), writes=True
+        )
 
     async def finish(self) -> None:
         """Write the end of the run, after everything queued before; return when that is durable."""

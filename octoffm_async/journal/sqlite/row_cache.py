@@ -72,15 +72,15 @@ class RowCache:
             return {}
         return {key: row for key in keys if (row := self._present.get((scope, key))) is not None}
 
-    def get(self, spot: ItemKey) -> EntryRow | None:
+    def get(self, item_key: ItemKey) -> EntryRow | None:
         """Return one row, or ``None``."""
-        scope, key = spot
+        scope, key = item_key
         return self.some(scope, (key,)).get(key)
 
-    def put(self, spot: ItemKey, row: EntryRow) -> None:
+    def put(self, item_key: ItemKey, row: EntryRow) -> None:
         """Put a new or changed row into the cache."""
-        scope, key = spot
-        self._present[spot] = row
+        scope, key = item_key
+        self._present[item_key] = row
         self.absent[scope].discard(key)
 
     def trim(self) -> None:

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
-from .file.gap import KNOWN
-from .file.standing import STANDING, VERIFY, is_part, log_of
+from .file.change_record import KNOWN
+from .file.completeness import STANDING, VERIFY, is_part, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Manual settlement in the journal's file: the reads and writes that the rules of :mod:`..settling` need."""
+"""Manual settlement in the journal's file: the reads and writes that the rules of :mod:`..manual_settlement` need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .batches import stored, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..settling import ManualDecision
+    from ..manual_settlement import ManualDecision
     from .engine import Store
     from .writer_thread import Writer
 
@@ -20,7 +20,7 @@ __all__ = ["SQLiteManualSettlement"]
 
 
 class SQLiteManualSettlement:
-    """Reads and writes for manual settlement in a SQLite file; see :class:`..settling.Settling`."""
+    """Reads and writes for manual settlement in a SQLite file; see :class:`..manual_settlement.ManualSettlement`."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -79,8 +79,8 @@ class SQLiteManualSettlement:
         def work(store: Store) -> list[str]:
             for known in items:
                 key = known.entry.key
-                step = (_scope_of(store, known), 0, key, word.state, word.created, BY_HAND, word.message)
-                store.sheet.settle(step)
+                command = (_scope_of(store, known), 0, key, word.state, word.created, BY_HAND, word.message)
+                store.transaction.settle(command)
             return []
 
         return await self._writer.call(work, writes=True)

@@ -212,7 +212,7 @@ class Tables:
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
     def created_near(self, scope: int, first: int, last: int, ripe: int) -> list[tuple[str, EntryRow]]:
-        """Return the created entries next to the period from ``first`` to ``last``: see ``Book.created_near``.
+        """Return the created entries next to the period from ``first`` to ``last``: see ``JournalRun.created_near``.
 
         The query scans a whole scope, and runs only before an item is declared absent. An item that a person settled is
         no control: the list may show it in another spelling, or not yet.
@@ -238,7 +238,7 @@ class Tables:
         (count,) = self.connection.execute(_COUNT_CREATED, (scope, since, ripe)).fetchone()
         return int(count)
 
-    def holders(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    def keys_of_ids(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """Return the id and key of the created entries that have one of these ids. The query scans a whole scope."""
         return self._by_name(_HOLDERS, scope, remote_ids) if remote_ids else []
 

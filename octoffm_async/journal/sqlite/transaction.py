@@ -61,43 +61,43 @@ class Transaction:
         self.counts: dict[int, dict[State, int]] = {}
         """Changes of the number of items in each state, by run."""
 
-    def send(self, step: MarkSent) -> None:
+    def send(self, command: MarkSent) -> None:
         """Mark all items of a command as sent, or none.
 
         Raises:
             IllegalTransitionError: one of them may not be sent.
         """
-        scope, run_id, new = step.scope, step.run_id, step.hashes
+        scope, run_id, new = command.scope, command.run_id, command.hashes
         unsettled = self._unsettled[scope]
         if not unsettled.keys().isdisjoint(new):
             raise IllegalTransitionError(next(key for key in new if key in unsettled), State.SENT, State.SENT)
-        if again := self._rows.some(scope, new):
-            for key, row in again.items():
+        if known := self._rows.some(scope, new):
+            for key, row in known.items():
                 check(row.state, State.SENT, key=key)
                 if row.state is State.REFUSED and row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]:
                     raise IllegalTransitionError(key, row.state, State.SENT)
-            for item in unpacked(step.packed):
-                if item.key in again:
-                    self._send_again(step, item, again[item.key])
-            new = {key: payload_hash for key, payload_hash in new.items() if key not in again}
+            for item in unpacked(command.packed):
+                if item.key in known:
+                    self._resend(command, item, known[item.key])
+            new = {key: payload_hash for key, payload_hash in new.items() if key not in known}
         if new:
-            batch = self._batch(step, room=len(new))
-            batch.add(new, step.packed)
+            batch = self._batch(command, room=len(new))
+            batch.add(new, command.packed)
             unsettled |= dict.fromkeys(new, batch)
             self._rows.absent[scope].difference_update(new)
             self.count(run_id, State.SENT, len(new))
 
-    def settle(self, step: RecordOutcome) -> None:
+    def settle(self, command: RecordOutcome) -> None:
         """Apply the outcome of an item.
 
         Raises:
             IllegalTransitionError: its state does not allow that outcome.
         """
-        scope, _, key, state, remote_id, code, message = step
+        scope, _, key, state, remote_id, code, message = command
         unsettled = self._unsettled[scope]
         batch = unsettled.get(key)
         if batch is None:
-            self._settle_row(step)
+            self._settle_row(command)
             return
         if state is State.SENT:
             raise IllegalTransitionError(key, state, state)
@@ -110,48 +110,48 @@ class Transaction:
         if state in KEEPS_PAYLOAD:
             self.payloads[scope, key] = batch.payload(key)
 
-    def settle_created(self, step: RecordCreated) -> list[RecordOutcome]:
+    def settle_created(self, command: RecordCreated) -> list[RecordOutcome]:
         """Apply the creation of items; return commands for those that are in no batch."""
-        scope = step.scope
+        scope = command.scope
         others: list[RecordOutcome] = []
         unsettled = self._unsettled[scope]
-        for key, remote_id in zip(step.keys, step.remote_ids, strict=True):
+        for key, remote_id in zip(command.keys, command.remote_ids, strict=True):
             batch = unsettled.pop(key, None)
             if batch is None:
-                others.append((scope, step.run_id, key, State.CREATED, remote_id, "", ""))
+                others.append((scope, command.run_id, key, State.CREATED, remote_id, "", ""))
             else:
                 self.created[batch].append((key, batch.unsettled_items.pop(key), remote_id))
         return others
 
     def doubt(self, scope: int, key: str, remote_id: str, message: str) -> bool:
         """Reset a created item to unknown if it has exactly this id, and drop its request; return True if it had."""
-        spot = (scope, key)
-        row = self._rows.get(spot)
+        item_key = (scope, key)
+        row = self._rows.get(item_key)
         if row is None or row.state is not State.CREATED or row.remote_id != remote_id:
             return False
-        self._put(spot, row, row._replace(state=State.UNKNOWN, changed_at=self.now, message=message))
-        self.payloads[spot] = b""
+        self._put(item_key, row, row._replace(state=State.UNKNOWN, changed_at=self.now, message=message))
+        self.payloads[item_key] = b""
         return True
 
     def follow(self, scope: int, key: str, status: str) -> None:
         """Apply the status that status tracking saw; a key without an entry is ignored."""
-        spot = (scope, key)
+        item_key = (scope, key)
         batch = self._unsettled[scope].get(key)
         if batch is not None:
             self.part(batch, key)
-        row = self._rows.get(spot)
+        row = self._rows.get(item_key)
         if row is not None and row.followed != status:
             after = row._replace(followed=status)
-            self._rows.put(spot, after)
-            self.dirty[spot] = after
+            self._rows.put(item_key, after)
+            self.dirty[item_key] = after
 
     def part(self, batch: Batch, key: str) -> None:
         """Move an item from its batch to a row of its own, unchanged."""
-        spot = (batch.scope, key)
+        item_key = (batch.scope, key)
         row = batch.row(key)
-        self._rows.put(spot, row)
-        self.dirty[spot] = row
-        self.payloads[spot] = batch.payload(key)
+        self._rows.put(item_key, row)
+        self.dirty[item_key] = row
+        self.payloads[item_key] = batch.payload(key)
         self._taken_out(batch, key)
 
     def count(self, run_id: int, state: State, more: int) -> None:
@@ -161,10 +161,10 @@ class Transaction:
             counts = self.counts[run_id] = {}
         counts[state] = counts.get(state, 0) + more
 
-    def _settle_row(self, step: RecordOutcome) -> None:
-        scope, _, key, state, remote_id, code, message = step
-        spot = (scope, key)
-        row = self._rows.get(spot)
+    def _settle_row(self, command: RecordOutcome) -> None:
+        scope, _, key, state, remote_id, code, message = command
+        item_key = (scope, key)
+        row = self._rows.get(item_key)
         check(None if row is None else row.state, state, key=key)
         if row is None or state is State.SENT:
             raise IllegalTransitionError(key, None if row is None else row.state, state)
@@ -178,35 +178,35 @@ class Transaction:
             message=message,
             absences=absences_after(row.absences, row.state, state, code),
         )
-        self._put(spot, row, after)
+        self._put(item_key, row, after)
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
-            self.payloads[spot] = None
+            self.payloads[item_key] = None
 
-    def _batch(self, step: MarkSent, *, room: int) -> Batch:
+    def _batch(self, command: MarkSent, *, room: int) -> Batch:
         """Return the batch for items that a run sends in this transaction."""
-        sent_at = self.now if step.first_at is None else step.first_at
+        sent_at = self.now if command.first_at is None else command.first_at
         for batch in self.begun:
-            same = (batch.scope, batch.run_id, batch.sent_at) == (step.scope, step.run_id, sent_at)
+            same = (batch.scope, batch.run_id, batch.sent_at) == (command.scope, command.run_id, sent_at)
             if same and len(batch.unsettled_items) + room <= _BATCH_MOST:
-                batch.api_at = earlier(batch.api_at, step.api_at)
+                batch.api_at = earlier(batch.api_at, command.api_at)
                 return batch
-        batch = self._batches.begin(step.scope, step.run_id, sent_at, step.api_at)
+        batch = self._batches.begin(command.scope, command.run_id, sent_at, command.api_at)
         self.begun.append(batch)
         return batch
 
-    def _send_again(self, step: MarkSent, item: OutgoingItem, row: EntryRow) -> None:
+    def _resend(self, command: MarkSent, item: OutgoingItem, row: EntryRow) -> None:
         """Mark an item that already has a row as sent."""
-        spot = step.scope, item.key
-        first, api_at = self.now, step.api_at
+        item_key = command.scope, item.key
+        first, api_at = self.now, command.api_at
         if row.state is State.UNKNOWN:
-            first, api_at = row.sent_at, earlier(row.api_at, step.api_at)
-        if step.first_at is not None:
-            first = min(first, step.first_at)
+            first, api_at = row.sent_at, earlier(row.api_at, command.api_at)
+        if command.first_at is not None:
+            first = min(first, command.first_at)
         after = EntryRow(
-            State.SENT, step.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences
+            State.SENT, command.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences
         )
-        self._put(spot, row, after)
-        self.payloads[spot] = item.payload
+        self._put(item_key, row, after)
+        self.payloads[item_key] = item.payload
 
     def _taken_out(self, batch: Batch, key: str) -> bytes:
         """Remove an item from its batch; return its hash."""
@@ -214,9 +214,9 @@ class Transaction:
         self.touched.add(batch)
         return batch.unsettled_items.pop(key)
 
-    def _put(self, spot: ItemKey, before: EntryRow | None, after: EntryRow) -> None:
-        self._rows.put(spot, after)
-        self.dirty[spot] = after
+    def _put(self, item_key: ItemKey, before: EntryRow | None, after: EntryRow) -> None:
+        self._rows.put(item_key, after)
+        self.dirty[item_key] = after
         if before is not None:
             self.count(before.run_id, before.state, -1)
         self.count(after.run_id, after.state, 1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..commands import Command, CommandReply, ReadEntries, RecordOutcome, RecordStatus
     from .engine import Store
-    from .file.gap import Gap
+    from .file.change_record import Gap
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class Writer:
             raise ClosedError("the journal was opened on another event loop")
         return self._loop.create_future()
 
-    def submit(self, step: Command) -> None:
+    def submit(self, command: Command) -> None:
         """Submit a command with a waiting caller: it is passed in this iteration of the loop, with all earlier ones.
 
         Raises:
@@ -116,23 +116,23 @@ class Writer:
         """
         if self._loop is None or self._closing:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
-        self._waiting.append(step)
-        self._hurry()
+        self._waiting.append(command)
+        self._pass_soon()
 
-    def look_up(self, step: ReadEntries) -> None:
+    def look_up(self, command: ReadEntries) -> None:
         """Submit a look-up: as :meth:`submit`, but commands without a waiting caller may be passed later.
 
         Raises:
             ClosedError: the journal is not open.
         """
-        if self._urgent or self._loop is None or self._closing or not self._queued.isdisjoint(step.keys):
-            self.submit(step)
+        if self._urgent or self._loop is None or self._closing or not self._queued.isdisjoint(command.keys):
+            self.submit(command)
             return
-        self._ahead.append(step)
+        self._ahead.append(command)
         if len(self._ahead) == 1:
             self._loop.call_soon(self._hand_over_ahead)
 
-    def queue(self, key: str, step: RecordOutcome | RecordCreated | RecordStatus) -> None:
+    def queue(self, key: str, command: RecordOutcome | RecordCreated | RecordStatus) -> None:
         """Queue a command on an item without a waiting caller: it is passed soon, with others.
 
         Raises:
@@ -141,13 +141,13 @@ class Writer:
         if self._loop is None or self._closing:
             raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
         waiting = self._waiting
-        waiting.append(step)
+        waiting.append(command)
         self._queued.add(key)
         if not self._lingering:
             self._lingering = True
             self._linger = self._loop.call_later(_LINGER, self._hand_over)
         elif len(waiting) >= _LINGER_MOST:
-            self._hurry()
+            self._pass_soon()
 
     def queue_created(self, scope: int, run_id: int, key: str, remote_id: str | None) -> None:
         """Queue the creation of an item: in one command with the creations before it, if no other command came between.
@@ -164,7 +164,7 @@ class Writer:
         self._queued.add(key)
         if len(last.keys) == _LINGER_MOST or not self._knows_one:
             self._knows_one = True  # the control for a run that is killed now (bulk/absence.py)
-            self._hurry()
+            self._pass_soon()
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
         """Call a function of the store, after all earlier commands; return its result."""
@@ -173,7 +173,7 @@ class Writer:
         result: T = await waiter
         return result
 
-    def _hurry(self) -> None:
+    def _pass_soon(self) -> None:
         """Pass the waiting commands in this iteration of the loop."""
         if not self._urgent and self._loop is not None:
             self._urgent = True
@@ -183,42 +183,42 @@ class Writer:
         self._urgent = self._lingering = False
         if self._linger is not None:
             self._linger.cancel()
-        if steps := self._ahead + self._waiting:
+        if commands := self._ahead + self._waiting:
             self._ahead, self._waiting = [], []
             self._queued.clear()
-            self._give(steps)
+            self._give(commands)
 
     def _hand_over_ahead(self) -> None:
-        if steps := self._ahead:
+        if commands := self._ahead:
             self._ahead = []
-            self._give(steps)
+            self._give(commands)
 
-    def _give(self, steps: list[Command]) -> None:
+    def _give(self, commands: list[Command]) -> None:
         """Pass commands to the thread."""
-        self._queue.put(steps)
+        self._queue.put(commands)
 
     def _work(self, opened: asyncio.Future[Gap | None], ended: asyncio.Future[None]) -> None:
         try:
             store = self._make()
             store.open()
         except BaseException as error:  # noqa: BLE001  (the opener must get it, whatever it is)
-            self._tell([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
+            self._reply([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])
             return
-        self._tell([(opened, store.gap, None)])
+        self._reply([(opened, store.gap, None)])
         try:
-            while steps := self._take():
-                self._tell(store.process(steps))
+            while commands := self._take():
+                self._reply(store.process(commands))
         finally:
             store.close()
-            self._tell([(ended, None, None)])
+            self._reply([(ended, None, None)])
 
     def _take(self) -> list[Command]:
         """Wait for commands and return all that are queued; none at the end."""
         first = self._queue.get()
         if first is None:
             return []
-        steps = first
-        while len(steps) < _BATCH_MOST:
+        commands = first
+        while len(commands) < _BATCH_MOST:
             try:
                 more = self._queue.get_nowait()
             except Empty:
@@ -226,10 +226,10 @@ class Writer:
             if more is None:
                 self._queue.put(None)
                 break
-            steps += more
-        return steps
+            commands += more
+        return commands
 
-    def _tell(self, answers: Sequence[CommandReply]) -> None:
+    def _reply(self, answers: Sequence[CommandReply]) -> None:
         if answers and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(_resolve, answers)

@@ -107,20 +107,20 @@ class Leases:
     def __init__(self, slack: float, step: int) -> None:
         self._slack = slack
         self._slots: deque[Slot] = deque()
-        self.step = step
-        self.epoch = 0
-        self.since = -inf
+        self.step: int = step
+        self.epoch: int = 0
+        self.since: float = -inf
         """The time at which the epoch was first received."""
-        self.last_reply_at = -inf
+        self.last_reply_at: float = -inf
         """The time at which the request was sent whose reply last confirmed the slots."""
-        self.free_until = -inf
+        self.free_until: float = -inf
         """The time until which no slot is needed."""
-        self.free_at = -inf
+        self.free_at: float = -inf
         """The time of the store's next free slot, by its last reply."""
         self.end: int = 0
         self.crowded: bool = False
         """True if other clients lease slots, so that this client would have to wait for its own."""
-        self.expired = 0
+        self.expired: int = 0
         """Slots that expired before they were used."""
 
     def __len__(self) -> int:
@@ -215,7 +215,7 @@ class FallbackLimiter:
     __slots__ = ("_next", "interval")
 
     def __init__(self, interval: float) -> None:
-        self.interval = interval
+        self.interval: float = interval
         self._next = -inf
 
     def begin(self, now: float) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .gcra import LeaseReply, LeaseRequest
     from .store import LimitStore
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 STORE_TIMEOUT = 1.0
 """Seconds that a store may take to reply: calls wait in the meantime."""
@@ -73,11 +73,11 @@ class LeaseClient:
     ``is_unavailable``: the store is unavailable now.
     """
 
-    longest_retry = STORE_TIMEOUT + 1.5 * RETRY
+    longest_retry: float = STORE_TIMEOUT + 1.5 * RETRY
 
     def __init__(self, store: LimitStore) -> None:
-        self.is_unavailable = False
-        self.processes = max(1, store.processes)
+        self.is_unavailable: bool = False
+        self.processes: int = max(1, store.processes)
         self._store = store
         self._offset = ClockOffset()
         self._due: dict[Participant, None] = {}

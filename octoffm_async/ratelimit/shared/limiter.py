@@ -41,6 +41,7 @@ from .rate import SharedRate
 if TYPE_CHECKING:
     from ...config import Limit
     from ...contract.operations import Group
+    from ..adaptive_rate import AdaptiveRate
     from ..priority_queue import Priority
     from ..stats import KeyStats
     from .gcra import LeaseReply
@@ -135,7 +136,8 @@ class SharedRateLimiter(RateLimiter):
         self._settle = ceil((window + client.longest_retry) * SECOND)
         self._leases = Leases(slack, self._interval)
         self._alone = FallbackLimiter(alone)
-        self.control = self._rate = SharedRate(self._configured)
+        self._rate = SharedRate(self._configured)
+        self.control: AdaptiveRate = self._rate
         self._bucket = Unpaced()
         self._forget()
 

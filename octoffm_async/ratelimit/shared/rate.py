@@ -27,9 +27,9 @@ class SharedRate(AdaptiveRate):
         self._epoch: int = 0
         self._since = -inf
         self.alone: float | None = None
-        self.refusing = False
+        self.refusing: bool = False
         """True if a 429 is yet to be reported to the store."""
-        self.accepting = False
+        self.accepting: bool = False
         """True if it is yet to be reported that a request was accepted after a 429."""
 
     @property
@@ -73,7 +73,7 @@ class SharedRate(AdaptiveRate):
         if self.refusing:
             return  # the store does not know yet
         self._since = epoch_since
-        self.throttlings = reply.throttlings
+        self.throttlings: int = reply.throttlings
         if not reply.blocked:
             self.blocked_since = None
         elif self.blocked_since is None:

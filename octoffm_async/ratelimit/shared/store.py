@@ -24,9 +24,8 @@ class LimitStore(Protocol):
 
     An implementation must guarantee:
 
-    - **Atomicity.** For each request the state of its key changes by
-    :func:`~octoffm_async.ratelimit.shared.gcra.advance`, and no other change comes between reading and writing it. The
-    requests of one exchange need not be atomic together.
+    - **Atomicity.** For each request the state of its key changes by :func:`~octoffm_async.ratelimit.advance`, and no
+    other change comes between reading and writing it. The requests of one exchange need not be atomic together.
     - **One clock**, the store's: never that of a client. It may be set back or forward; slots already leased are used
       all the same, so a jump costs at most its own length.
     - **No repetition.** The store does not repeat a failed exchange by itself: its slots may have been leased.

@@ -65,13 +65,13 @@ def create_inbound(call: IncomingRequest) -> HttpReply:
 def list_inbound(call: IncomingRequest) -> HttpReply:
     """List the seller's supply orders in order of creation or, with ``updatedAtMin``, of change."""
     filters = read_filters(call, InboundFilters)
-    return list_response(call, call.account.inbound, filters, keep=_keeper(filters), since=filters.updated_at_min)
+    return list_response(call, call.account.inbound, filters, keep=_predicate(filters), since=filters.updated_at_min)
 
 
 def count_inbound(call: IncomingRequest) -> HttpReply:
     """Count the supply orders that the list with the same filters has."""
     filters = read_filters(call, InboundCountFilters)
-    return count_response(call, call.account.inbound, _keeper(filters))
+    return count_response(call, call.account.inbound, _predicate(filters))
 
 
 def get_inbound(call: IncomingRequest) -> HttpReply:
@@ -96,7 +96,7 @@ def _check_activated(call: IncomingRequest, country: str) -> None:
         raise ProblemError(403, detail, errors={"storageCountry": ["The country is not activated."]})
 
 
-def _keeper(filters: InboundCountFilters) -> Callable[[InboundShipment], bool] | None:
+def _predicate(filters: InboundCountFilters) -> Callable[[InboundShipment], bool] | None:
     country = None if filters.storage_country is None else country_code(filters.storage_country)
     statuses = enum_filter("status", InboundStatus, filters.status)
     made = filters.created_at_min, filters.created_at_max

@@ -57,13 +57,13 @@ def list_outbound(call: IncomingRequest) -> HttpReply:
     """List the seller's shipments in order of creation or, with ``statusUpdatedAtMin``, of change of status."""
     filters = read_filters(call, OutboundFilters)
     shipments = call.account.shipments
-    return list_response(call, shipments, filters, keep=_keeper(filters), since=filters.status_updated_at_min)
+    return list_response(call, shipments, filters, keep=_predicate(filters), since=filters.status_updated_at_min)
 
 
 def count_outbound(call: IncomingRequest) -> HttpReply:
     """Count the shipments that the list with the same filters has."""
     filters = read_filters(call, OutboundCountFilters)
-    return count_response(call, call.account.shipments, _keeper(filters))
+    return count_response(call, call.account.shipments, _predicate(filters))
 
 
 def get_outbound(call: IncomingRequest) -> HttpReply:
@@ -71,7 +71,7 @@ def get_outbound(call: IncomingRequest) -> HttpReply:
     return resource_response(call.account.shipments.get(call.resource_id), "Outbound shipment", call.resource_id)
 
 
-def _keeper(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool] | None:
+def _predicate(filters: OutboundCountFilters) -> Callable[[OutboundShipment], bool] | None:
     low, high = filters.status_updated_at_min, filters.status_updated_at_max
     states = enum_filter("state", ShipmentState, filters.state)
     if low is None and high is None and states is None:

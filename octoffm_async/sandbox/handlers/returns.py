@@ -86,12 +86,12 @@ def create_return(call: IncomingRequest) -> HttpReply:
 def list_returns(call: IncomingRequest) -> HttpReply:
     """List the seller's returns in order of creation or, with ``updatedAtMin``, of change."""
     filters = read_filters(call, ReturnFilters)
-    return list_response(call, call.account.returns, filters, keep=_keeper(filters), since=filters.updated_at_min)
+    return list_response(call, call.account.returns, filters, keep=_predicate(filters), since=filters.updated_at_min)
 
 
 def count_returns(call: IncomingRequest) -> HttpReply:
     """Count the returns that the list with the same filters has."""
-    return count_response(call, call.account.returns, _keeper(read_filters(call, ReturnCountFilters)))
+    return count_response(call, call.account.returns, _predicate(read_filters(call, ReturnCountFilters)))
 
 
 def get_return(call: IncomingRequest) -> HttpReply:
@@ -192,16 +192,16 @@ def _only_shipment(account: SellerAccount, reference: str) -> OutboundShipment:
 
 def _check_lines(account: SellerAccount, shipment: OutboundShipment, lines: Sequence[ShipmentLine]) -> None:
     shipped, left = shipped_items(account, shipment), returnable_items(account, shipment)
-    wanted: Counter[str] = Counter()
+    requested: Counter[str] = Counter()
     errors: dict[str, list[str]] = {}
     for place, line in enumerate(lines):
         name = line.seller_product_reference or ""
-        wanted[name] += line.quantity
+        requested[name] += line.quantity
         if name not in shipped:
             errors[f"lines[{place}].sellerProductReference"] = [f"'{name}' was not in this shipment."]
-        elif wanted[name] > left[name]:
+        elif requested[name] > left[name]:
             errors[f"lines[{place}].quantity"] = [
-                f"{wanted[name]} of '{name}' requested, {max(left[name], 0)} can be returned."
+                f"{requested[name]} of '{name}' requested, {max(left[name], 0)} can be returned."
             ]
     if errors:
         raise ProblemError(422, "The return does not match what was shipped.", errors=errors)
@@ -211,7 +211,7 @@ def _unprocessable(field: str, message: str) -> ProblemError:
     return ProblemError(422, message, errors={field: [message]})
 
 
-def _keeper(filters: ReturnCountFilters) -> Callable[[Return], bool] | None:
+def _predicate(filters: ReturnCountFilters) -> Callable[[Return], bool] | None:
     kinds = enum_filter("type", ReturnType, filters.type)
     statuses = enum_filter("status", ReturnStatus, filters.status)
     bounds = (filters.created_at_min, filters.created_at_max, filters.updated_at_min, filters.updated_at_max)

@@ -31,7 +31,7 @@ def list_stocks(call: IncomingRequest) -> HttpReply:
     ``deliveryCountry`` is accepted, alone or with it, and selects every stock: the sandbox delivers everywhere.
     """
     filters = read_filters(call, StockFilters)
-    keep = _keeper(filters)
+    keep = _predicate(filters)
     if filters.seller_product_reference is not None and call.style.reference_filter == "applied":
         return _page_of_reference(call, filters, filters.seller_product_reference, keep)
     if filters.sort is not None or filters.order is not None:
@@ -45,7 +45,7 @@ def get_stock(call: IncomingRequest) -> HttpReply:
     return resource_response(call.account.stocks.get(call.resource_id), "Stock", call.resource_id)
 
 
-def _keeper(filters: StockFilters) -> Callable[[Stock], bool] | None:
+def _predicate(filters: StockFilters) -> Callable[[Stock], bool] | None:
     low, high = filters.updated_at_min, filters.updated_at_max
     country = None if filters.storage_country is None else country_code(filters.storage_country)
     if low is None and high is None and country is None:

@@ -127,7 +127,7 @@ def page_response(call: IncomingRequest, rows: list[Any], limit: int, following:
 
 def list_response(
     call: IncomingRequest,
-    ledger: RowTable[RowT],
+    table: RowTable[RowT],
     filters: ListFilters,
     *,
     keep: Callable[[RowT], bool] | None = None,
@@ -141,17 +141,17 @@ def list_response(
     order: Order = "created" if since is None else "changed"
     start = _start_of(filters, order)
     if since is None:
-        piece = ledger.by_creation(start or 0, filters.limit, keep)
+        piece = table.by_creation(start or 0, filters.limit, keep)
     else:
-        first = ledger.first_change(since) if start is None else start
-        piece = ledger.by_change(first, filters.limit, keep, until=until)
+        first = table.first_change(since) if start is None else start
+        piece = table.by_change(first, filters.limit, keep, until=until)
     following = None if piece.following is None else Cursor(order, (piece.following,))
     return page_response(call, piece.rows, filters.limit, following)
 
 
-def count_response(call: IncomingRequest, ledger: RowTable[RowT], keep: Callable[[RowT], bool] | None) -> HttpReply:
+def count_response(call: IncomingRequest, table: RowTable[RowT], keep: Callable[[RowT], bool] | None) -> HttpReply:
     """Return the number of rows that a list with the same filters has, in the form of the style."""
-    number = len(ledger) if keep is None else sum(map(keep, ledger.rows))
+    number = len(table) if keep is None else sum(map(keep, table.rows))
     form = call.style.count_form
     return json_reply(number if form == "integer" else {form: number})
 

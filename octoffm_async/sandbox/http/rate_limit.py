@@ -52,16 +52,16 @@ class RequestLimits:
 
     def set(self, limit: Limit | None, limits: Mapping[Group, Limit] | None = None) -> None:
         """Limit every group from now on, or single groups; earlier admissions still count."""
-        wanted: dict[Group, Limit] = {}
+        group_limits: dict[Group, Limit] = {}
         if limit is not None:
-            wanted.update((group, limit) for group in Group if group is not Group.TOKEN)
-        wanted.update(limits or {})
-        for most, period in wanted.values():
+            group_limits.update((group, limit) for group in Group if group is not Group.TOKEN)
+        group_limits.update(limits or {})
+        for most, period in group_limits.values():
             SlidingLog(most, period)  # an invalid limit fails here rather than at the first request
-        self.limit, self._limits = limit, wanted
+        self.limit, self._limits = limit, group_limits
         for (seller, group), log in list(self._logs.items()):
-            if group in wanted:
-                log.most, log.period = wanted[group]
+            if group in group_limits:
+                log.most, log.period = group_limits[group]
             else:
                 del self._logs[seller, group]
 

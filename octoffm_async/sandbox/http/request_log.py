@@ -57,9 +57,9 @@ class Requests:
     """Counters of requests by operation and status. Requests to the control routes do not count."""
 
     def __init__(self) -> None:
-        self.total = 0
+        self.total: int = 0
         self.by: Counter[tuple[str, int]] = Counter()
-        self.pace = RequestRate()
+        self.pace: RequestRate = RequestRate()
         self.arrivals: deque[RequestRecord] = deque(maxlen=MAX_REQUEST_RECORDS)
 
     def begin(self) -> None:

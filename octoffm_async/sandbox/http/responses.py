@@ -35,7 +35,7 @@ class ProblemError(Exception):
         self.status = status
         self.detail = detail
         self.errors = errors
-        self.headers = headers or {}
+        self.headers: Mapping[str, str] = headers or {}
 
     def reply(self, *, instance: str, trace_id: str) -> HttpReply:
         """Return the problem as a response."""

@@ -71,7 +71,7 @@ class Server:
         dialect: Dialect | None = None,
     ) -> None:
         self.origin = ""
-        self.stopping = asyncio.Event()
+        self.stopping: asyncio.Event = asyncio.Event()
         self._state = state
         self._gate = RequestChecks(world=state.world, tokens=state.tokens, limits=state.limits)
         self._control = ControlRoutes(state, monotonic)
@@ -146,10 +146,10 @@ class Server:
                 if operation.shape is Shape.DOCUMENT:
                     await load_library()
                 process = partial(self._process, request, found, account, body)
-                strike = self._state.faults.draw(operation)
-                if strike is None:
+                injected = self._state.faults.draw(operation)
+                if injected is None:
                     return response_of(process()[0])
-                return await self._struck(request, strike, process)
+                return await self._struck(request, injected, process)
 
     def _process(
         self, request: web.BaseRequest, route: Route, account: SellerAccount | None, body: bytes, over_quota: int = 0
@@ -202,10 +202,10 @@ class Server:
         return self._said(problem.reply(instance=request.path, trace_id=trace_id))
 
     async def _struck(
-        self, request: web.BaseRequest, strike: InjectedFault, process: _Process
+        self, request: web.BaseRequest, injected: InjectedFault, process: _Process
     ) -> web.StreamResponse | None:
         """Return the response to a request that a fault hits; ``None`` if there is no response."""
-        fault, value = strike
+        fault, value = injected
         if fault in (Fault.RESET_BEFORE, Fault.STALL):
             return await self._silence(request, fault)
         if fault is Fault.LATENCY:

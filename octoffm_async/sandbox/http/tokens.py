@@ -34,8 +34,8 @@ class Tokens:
         if life <= 0:
             raise ValueError(f"token_life = {life}: must be above zero")
         self.issued: deque[float] = deque(maxlen=_REMEMBERED)
-        self.requests = 0
-        self.refused = 0
+        self.requests: int = 0
+        self.refused: int = 0
         self.retry_after: RetryAfter | None = None
         self._rng = rng
         self._client = (client_id, client_secret)

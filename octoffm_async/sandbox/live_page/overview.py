@@ -87,7 +87,7 @@ class LiveTotals:
         }
 
     def _totals(self) -> tuple[dict[str, dict[str, int]], int]:
-        self._find_ledgers()
+        self._find_tables()
         left = MAX_CHANGES_PER_READ
         counted = {kind.name: Counter(dict.fromkeys(kind.totals, 0)) for kind in _KINDS.values()}
         for kind, tally in self._tallies.values():
@@ -96,12 +96,12 @@ class LiveTotals:
         behind = sum(tally.uncounted for _, tally in self._tallies.values())
         return {name: dict(totals) for name, totals in counted.items()}, behind
 
-    def _find_ledgers(self) -> None:
+    def _find_tables(self) -> None:
         for account in self._state.world.accounts.values():
-            for name, ledger in account.tables().items():
-                kind = _KINDS.get(ledger.row_type)
+            for name, table in account.tables().items():
+                kind = _KINDS.get(table.row_type)
                 if kind is not None and (account.seller, name) not in self._tallies:
-                    self._tallies[account.seller, name] = kind, TableTotals(ledger, kind.measure)
+                    self._tallies[account.seller, name] = kind, TableTotals(table, kind.measure)
 
     def _latest(self) -> list[dict[str, Any]]:
         """Return the latest shipments of the first sellers, newest first."""

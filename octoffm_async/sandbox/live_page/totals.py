@@ -10,9 +10,9 @@ from ..world.table import RowTable
 class TableTotals:
     """Sum of a measure over all rows. It reads the table's order of change from the end of its last update on."""
 
-    def __init__(self, ledger: RowTable[Any], measure: Callable[[Any], Mapping[str, int]]) -> None:
+    def __init__(self, table: RowTable[Any], measure: Callable[[Any], Mapping[str, int]]) -> None:
         self.totals: Counter[str] = Counter()
-        self._ledger = ledger
+        self._table = table
         self._measure = measure
         self._position = 0
         self._counted: list[Any] = []
@@ -20,12 +20,12 @@ class TableTotals:
     @property
     def uncounted(self) -> int:
         """Number of changes that are not counted yet."""
-        return self._ledger.change_count - self._position
+        return self._table.change_count - self._position
 
     def update(self, most: int) -> int:
         """Count up to ``most`` more changes; return the number of counted changes."""
-        changes = self._ledger.changes(self._position, most)
-        rows = self._ledger.all_rows()
+        changes = self._table.changes(self._position, most)
+        rows = self._table.all_rows()
         for place in {change.place for change in changes}:
             self._count(place, rows[place])
         self._position += len(changes)

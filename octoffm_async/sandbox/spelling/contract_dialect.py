@@ -33,7 +33,7 @@ class Dialect:
     def __init__(self, file: ContractFile) -> None:
         self._translation = Translation(file)
         words = respelled_document(file)
-        self.document = {part: words[part] for part in ("paths", "components")}
+        self.document: dict[str, Any] = {part: words[part] for part in ("paths", "components")}
         """The parts of the OpenAPI document that differ."""
 
     def path(self, operation: Operation[Any]) -> str:
@@ -99,7 +99,8 @@ class Dialect:
     def _problem(self, problem: dict[str, Any]) -> dict[str, Any]:
         errors: dict[str, Any] = problem.get("errors") or {}
         renamed = {
-            _WORD.sub(lambda word: self._names.get(word[0], word[0]), path): told for path, told in errors.items()
+            _WORD.sub(lambda word: self._names.get(word[0], word[0]), path): messages
+            for path, messages in errors.items()
         }
         return {**problem, "errors": renamed} if errors else problem
 

@@ -50,8 +50,8 @@ def parse_styles(texts: Iterable[str]) -> StyleOptions:
         if choice.field in found:
             raise ValueError(f"{name} is given more than once")
         forms = style_values()[choice.field]
-        wanted = _ALIASES.get((name, value.casefold()), value).casefold()
-        form = next((form for form in forms if form.casefold() == wanted), None)
+        spelled = _ALIASES.get((name, value.casefold()), value).casefold()
+        form = next((form for form in forms if form.casefold() == spelled), None)
         if form is None:
             raise ValueError(f"{text!r}: {name} is one of {', '.join(forms)}")
         found[choice.field] = form

@@ -34,4 +34,4 @@ def event_name(function: Callable[..., Any]) -> str:
     try:
         return _NAMES[function]
     except KeyError:
-        raise TypeError(f"{function.__qualname__} cannot be stored: it is not marked with @happening") from None
+        raise TypeError(f"{function.__qualname__} cannot be stored: it is not marked with @scheduled_event") from None

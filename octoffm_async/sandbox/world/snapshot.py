@@ -53,7 +53,7 @@ class _Event(msgspec.Struct, frozen=True):
     arguments: list[_Argument]
 
 
-class _Ledger(msgspec.Struct, frozen=True):
+class _SavedTable(msgspec.Struct, frozen=True):
     keys: list[str]
     rows: msgspec.Raw
     changes: list[tuple[int, datetime]]
@@ -61,7 +61,7 @@ class _Ledger(msgspec.Struct, frozen=True):
 
 
 class _Account(msgspec.Struct, frozen=True):
-    ledgers: dict[str, _Ledger]
+    ledgers: dict[str, _SavedTable]
     fields: dict[str, msgspec.Raw]
     effects: dict[EffectKind, dict[str, int]]
 
@@ -99,7 +99,7 @@ def restore_snapshot(world: World, generators: Mapping[str, Random], content: by
             for key, count in counts.items():
                 world.effects.add(seller, kind, key, count)
     for event in snapshot.events:
-        world.schedule(event.due, _happening(world, event))
+        world.schedule(event.due, _scheduled_event(world, event))
     for name, (version, numbers, gauss) in snapshot.generators.items():
         if name in generators:
             generators[name].setstate((version, tuple(numbers), gauss))
@@ -108,7 +108,7 @@ def restore_snapshot(world: World, generators: Mapping[str, Random], content: by
 
 def _saved_account(world: World, account: SellerAccount) -> _Account:
     return _Account(
-        ledgers={name: _saved_ledger(ledger) for name, ledger in account.tables().items()},
+        ledgers={name: _saved_table(table) for name, table in account.tables().items()},
         fields={
             name: msgspec.Raw(_encode(_plain(getattr(account, name))))
             for name in ACCOUNT_FIELDS
@@ -119,13 +119,13 @@ def _saved_account(world: World, account: SellerAccount) -> _Account:
 
 
 def _restore_account(account: SellerAccount, saved: _Account) -> None:
-    ledgers = account.tables()
-    for name, ledger in saved.ledgers.items():
-        if name not in ledgers:
-            raise ValueError(f"unknown ledger {name!r}")
-        rows = msgspec.json.decode(_today(bytes(ledger.rows)), type=GenericAlias(list, (ledgers[name].row_type,)))
-        changes = [TableChange(place, moment) for place, moment in ledger.changes]
-        ledgers[name].restore(ledger.keys, rows, changes, ledger.hidden)
+    tables = account.tables()
+    for name, table in saved.ledgers.items():
+        if name not in tables:
+            raise ValueError(f"unknown table {name!r}")
+        rows = msgspec.json.decode(_today(bytes(table.rows)), type=GenericAlias(list, (tables[name].row_type,)))
+        changes = [TableChange(place, moment) for place, moment in table.changes]
+        tables[name].restore(table.keys, rows, changes, table.hidden)
     for name, raw in saved.fields.items():
         if name not in ACCOUNT_FIELDS or not hasattr(account, name):
             raise ValueError(f"unknown field {name!r} of an account")
@@ -152,12 +152,12 @@ def _plain(held: object) -> object:
     return list(cast("dict[object, object]", held).items()) if isinstance(held, dict) else held
 
 
-def _saved_ledger(ledger: RowTable[Any]) -> _Ledger:
-    return _Ledger(
-        keys=list(ledger.keys()),
-        rows=msgspec.Raw(_encode(ledger.all_rows())),
-        changes=[(change.place, change.moment) for change in ledger.changes()],
-        hidden=ledger.hidden_keys(),
+def _saved_table(table: RowTable[Any]) -> _SavedTable:
+    return _SavedTable(
+        keys=list(table.keys()),
+        rows=msgspec.Raw(_encode(table.all_rows())),
+        changes=[(change.place, change.moment) for change in table.changes()],
+        hidden=table.hidden_keys(),
     )
 
 
@@ -183,7 +183,7 @@ def _saved_argument(world: World, name: str, argument: object) -> _Argument:
     raise TypeError(f"{name} cannot be stored: {argument!r} is neither the world nor an account, text or a number")
 
 
-def _happening(world: World, event: _Event) -> Callable[[datetime], None]:
+def _scheduled_event(world: World, event: _Event) -> Callable[[datetime], None]:
     if event.name not in SCHEDULED_EVENTS:
         raise ValueError(f"unknown event {event.name!r}")
     return partial(SCHEDULED_EVENTS[event.name], *(_argument(world, argument) for argument in event.arguments))

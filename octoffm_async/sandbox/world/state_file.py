@@ -35,7 +35,7 @@ class StateFile:
     """Reader and writer of one file. It never overwrites content that it has not itself read or written."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._seen = ""
 
     def read(self) -> bytes | None:

@@ -16,17 +16,17 @@ class HiddenRows:
         world.run_due_events()
         self._world = world
         self._lengths = {
-            (account.seller, name): len(ledger.all_rows())
+            (account.seller, name): len(table.all_rows())
             for account in world.accounts.values()
-            for name, ledger in account.tables().items()
+            for name, table in account.tables().items()
         }
 
     def hide(self, account: SellerAccount, until: datetime) -> None:
         """Hide the new rows of one account until a time of the sandbox's clock."""
-        for name, ledger in account.tables().items():
-            fresh = len(ledger.all_rows()) - self._lengths[account.seller, name]
-            for key in ledger.newest_keys(fresh):
-                ledger.hide(key)
+        for name, table in account.tables().items():
+            fresh = len(table.all_rows()) - self._lengths[account.seller, name]
+            for key in table.newest_keys(fresh):
+                table.hide(key)
                 self._world.schedule(until, partial(_reveal, account, name, key))
 
 
@@ -37,5 +37,5 @@ def _reveal(account: SellerAccount, name: str, key: str, _: datetime) -> None:
 
 def refuse_hidden(call: IncomingRequest) -> None:
     """Raise a 404 for a request whose path names a hidden row."""
-    if call.resource_id and any(ledger.hides(call.resource_id) for ledger in call.account.tables().values()):
+    if call.resource_id and any(table.hides(call.resource_id) for table in call.account.tables().values()):
         raise ProblemError(404, f"'{call.resource_id}' was not found.")

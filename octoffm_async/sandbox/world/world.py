@@ -71,14 +71,14 @@ class SellerAccount:
 
     def __init__(self, seller: str) -> None:
         self.seller = seller
-        self.references = RowTable[SellerReference]()
-        self.stocks = RowTable[Stock]()
-        self.shipments = RowTable[OutboundShipment]()
-        self.cancellations = RowTable[OutboundCancellation]()
-        self.returns = RowTable[Return]()
-        self.inbound = RowTable[InboundShipment]()
-        self.countries = set[str](STORAGE_COUNTRIES)
-        self.documents = dict[str, Document]()
+        self.references: RowTable[SellerReference] = RowTable[SellerReference]()
+        self.stocks: RowTable[Stock] = RowTable[Stock]()
+        self.shipments: RowTable[OutboundShipment] = RowTable[OutboundShipment]()
+        self.cancellations: RowTable[OutboundCancellation] = RowTable[OutboundCancellation]()
+        self.returns: RowTable[Return] = RowTable[Return]()
+        self.inbound: RowTable[InboundShipment] = RowTable[InboundShipment]()
+        self.countries: set[str] = set[str](STORAGE_COUNTRIES)
+        self.documents: dict[str, Document] = dict[str, Document]()
         # A seller has one reference per product and condition; both keys find it.
         self.reference_of_pair: dict[tuple[str, str], str] = {}
         self.reference_of_product: dict[str, str] = {}
@@ -118,14 +118,14 @@ class World:
         reception: Reception | None = None,
         ids: IdForm = "text",
     ) -> None:
-        self.accounts = {seller: SellerAccount(seller) for seller in sellers}
+        self.accounts: dict[str, SellerAccount] = {seller: SellerAccount(seller) for seller in sellers}
         if not self.accounts:
             raise ValueError("sellers = (): the sandbox needs at least one seller")
         self.clock = clock
         self.timeline = timeline
-        self.inspection = inspection or Inspection()
-        self.reception = reception or Reception()
-        self.effects = AllEffects(self.accounts)
+        self.inspection: Inspection = inspection or Inspection()
+        self.reception: Reception = reception or Reception()
+        self.effects: AllEffects = AllEffects(self.accounts)
         self._rng = rng
         self._ids: IdForm = ids
         self._last_number: int | None = None
@@ -163,9 +163,9 @@ class World:
         keys = (
             key
             for account in self.accounts.values()
-            for ledger in account.tables().values()
-            if ledger is not account.references  # its keys are the seller's references
-            for key in ledger.keys()  # noqa: SIM118  (no dictionary)
+            for table in account.tables().values()
+            if table is not account.references  # its keys are the seller's references
+            for key in table.keys()  # noqa: SIM118  (no dictionary)
         )
         return max((int(key) for key in keys if key.isascii() and key.isdecimal()), default=_FIRST_NUMBER)
 

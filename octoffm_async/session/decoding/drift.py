@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Differences that are remembered: an API chooses the names of its fields, so their number must be bounded."""
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class DriftLog:

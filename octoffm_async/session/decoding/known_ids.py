@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ...transport.connection_history import ConnectionHistory
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 REMEMBERED = 20_000
 """Ids that are remembered, some 200 bytes each."""
@@ -44,8 +44,8 @@ class KnownIds:
     """The ids of one seller's creations of one kind, in one session."""
 
     def __init__(self, what: str = "orders") -> None:
-        self.forms = Forms()
-        self.changes = 0
+        self.forms: Forms = Forms()
+        self.changes: int = 0
         """The number of times that a reference was suspected."""
         self.seen: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         """The value of ``changes`` up to which each journal has handled the suspected references."""

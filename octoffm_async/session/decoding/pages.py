@@ -38,7 +38,7 @@ class BadRowsError(UnusableError):
             f"not what is expected: {len(places)} of {of} rows have no identity; row {places[0]}: {reason}"
         )
         self.rows = rows
-        self.places = tuple(places)
+        self.places: tuple[int, ...] = tuple(places)
 
 
 class PageReader(LearningReader):

@@ -58,8 +58,8 @@ class RetryHandler:
         self._counts = counts
         self._events = events
         self._rng = rng
-        self.budget = RetryBudget(config.retry_budget)
-        self.circuit = Circuit(config, rng, events.circuit_changed)
+        self.budget: RetryBudget = RetryBudget(config.retry_budget)
+        self.circuit: Circuit = Circuit(config, rng, events.circuit_changed)
 
     def on_accepted(self, call: CallState, response: Response) -> None:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""

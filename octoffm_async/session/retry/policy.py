@@ -181,7 +181,7 @@ class RetryBudget:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.left = capacity
+        self.left: int = capacity
 
     def affords(self, cost: int) -> bool:
         """Return True if the budget covers ``cost``."""

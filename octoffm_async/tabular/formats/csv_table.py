@@ -38,14 +38,14 @@ class CsvTable:
     """
 
     def __init__(self, path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> None:
-        self.path = Path(path)
-        self.encoding = encoding_of(self.path, encoding)
+        self.path: Path = Path(path)
+        self.encoding: str = encoding_of(self.path, encoding)
         with self.open() as file:
             first = next(checked_lines(self.path, file), "")
         self.skip = 1 if _SEP.fullmatch(first) else 0
-        self.delimiter = delimiter or _guess(first, self)
-        self.columns = self._header()
-        self.mended = REASON_COLUMN in self.columns
+        self.delimiter: str = delimiter or _guess(first, self)
+        self.columns: tuple[str, ...] = self._header()
+        self.mended: bool = REASON_COLUMN in self.columns
 
     def rows(self) -> CsvRows:
         """Start a pass."""

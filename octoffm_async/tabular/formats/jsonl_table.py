@@ -30,7 +30,7 @@ class JsonlTable:
     delimiter = ","
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         with open_bytes(self.path) as file:
             if not file.read(1):
                 raise ConfigurationError(f"{self.path} is empty")

@@ -37,7 +37,7 @@ class SheetTable:
     delimiter = ","
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         open_bytes(self.path).close()
         polars = _polars("polars")
         try:
@@ -49,16 +49,16 @@ class SheetTable:
                 _polars("fastexcel")
                 self._frame = _first_sheet(polars, self.path)
                 names, self._skipped = _header(self._frame)
-            self.columns = header_of(self.path, names)
-            self.height = int(self._frame.select(polars.len()).collect().item()) - self._skipped
+            self.columns: tuple[str, ...] = header_of(self.path, names)
+            self.height: int = int(self._frame.select(polars.len()).collect().item()) - self._skipped
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  (polars has many kinds, none of them public as one)
-            told = " ".join(str(error).split())[:200]
-            raise ConfigurationError(f"cannot read {self.path}: {type(error).__name__}: {told}") from None
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigurationError(f"cannot read {self.path}: {type(error).__name__}: {reason}") from None
         if not any(self.columns):
             raise ConfigurationError(f"{self.path} is empty")
-        self.first_line = self._skipped or 1
+        self.first_line: int = self._skipped or 1
 
     def rows(self) -> SheetRows:
         """Start a pass."""

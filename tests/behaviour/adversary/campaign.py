@@ -18,7 +18,7 @@ from octoffm_async.errors import CallError
 from tests.support.fakes import SECRET
 from tests.support.items import ADDRESS
 
-from .judge import Finding, Told, judge_end, judge_told
+from .judge import Finding, ReportedOutcome, judge_end, judge_reported
 from .lies.lie import Lie
 from .server import READ_TIMEOUT, SHARE_LOST, Adversary
 
@@ -85,48 +85,50 @@ def config_of(origin: str) -> Config:
     )
 
 
-Way = Callable[[Adversary, Sequence[str], Path], Awaitable[dict[str, Told]]]
+Way = Callable[[Adversary, Sequence[str], Path], Awaitable[dict[str, ReportedOutcome]]]
 """A way to send orders of these references with this journal: what it told of each."""
 
 
-async def by_bulk(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+async def by_bulk(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, ReportedOutcome]:
     """Send by a run of the library, in this process."""
     with our_clock(server):
         return await one_run(server.origin, items, journal, patience=PATIENCE)
 
 
-async def one_run(origin: str, items: Sequence[str], journal: Path, *, patience: float) -> dict[str, Told]:
+async def one_run(origin: str, items: Sequence[str], journal: Path, *, patience: float) -> dict[str, ReportedOutcome]:
     """Send the orders by one run of the library; what it told of each."""
-    told: dict[str, Told] = {}
+    reported: dict[str, ReportedOutcome] = {}
     async with FulfillmentClient(config_of(origin), hooks=()) as client:
         orders = [order(each) for each in items]
         run = client.bulk.create_outbound(orders, journal=journal, patience=patience, concurrency=CONCURRENCY)
         async with run:
             async for outcome in run:
-                assert outcome.key not in told, f"{outcome.key!r} has two outcomes"
-                told[outcome.key] = Told.of(outcome)
-    return told
+                assert outcome.key not in reported, f"{outcome.key!r} has two outcomes"
+                reported[outcome.key] = ReportedOutcome.of(outcome)
+    return reported
 
 
-async def by_calls(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+async def by_calls(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, ReportedOutcome]:
     """Send each order by a call of its own, as a web backend does."""
-    told: dict[str, Told] = {}
+    reported: dict[str, ReportedOutcome] = {}
     waiting = iter(items)
 
     async def work(client: FulfillmentClient, opened: Journal) -> None:
         for reference in waiting:
             try:
                 made = await client.outbound.create(order(reference), journal=opened, patience=PATIENCE)
-                told[reference] = Told("Created", made)
+                reported[reference] = ReportedOutcome("Created", made)
             except CallError as error:
-                told[reference] = Told("Unknown" if error.outcome_unknown else "Failed", reason=str(error))
+                reported[reference] = ReportedOutcome(
+                    "Unknown" if error.outcome_unknown else "Failed", reason=str(error)
+                )
 
     with our_clock(server):
         async with FulfillmentClient(config_of(server.origin), hooks=()) as client, Journal.open(journal) as opened:
             async with asyncio.TaskGroup() as group:
                 for _ in range(CONCURRENCY):
                     group.create_task(work(client, opened))
-    return told
+    return reported
 
 
 async def campaign(
@@ -148,21 +150,21 @@ async def campaign(
     finding = Finding(lies, seed, was_killed=before is not None)
     items = references(count, random.Random(seed), plain=plain)
     journal = folder / "orders.sqlite"
-    told: dict[str, Told] = {}
+    reported: dict[str, ReportedOutcome] = {}
     async with Adversary(lies, seed=seed, share_lost=share_lost) as server:
         server.never_arrive = TWINS if share_lost else ()
         try:
             if before is not None:
                 await before(server, items, journal)
             for _ in range(RUNS):
-                earlier, asked = told, len(server.requests)
+                earlier, asked = reported, len(server.requests)
                 async with asyncio.timeout(HANG):
-                    told = await way(server, items, journal)
+                    reported = await way(server, items, journal)
                 finding.runs += 1
                 server.runs += 1
                 finding.requests.append(server.requests[asked:])
-                judge_told(finding, server, told)
-                if told == earlier:
+                judge_reported(finding, server, reported)
+                if reported == earlier:
                     break
         except TimeoutError:
             finding.fault("hangs", f"a run did not end in {HANG:.0f} s")
@@ -170,7 +172,7 @@ async def campaign(
             finding.fault("raises", repr(error))
         if server.broken is not None:
             raise server.broken
-        judge_end(finding, server, items, told)
+        judge_end(finding, server, items, reported)
         finding.untold = [each.name for each in lies if each.name not in server.used]
     return finding
 

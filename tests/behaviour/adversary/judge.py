@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from octoffm_async import Created, Failed, Refused, Skipped, Unknown
 from octoffm_async.bulk.outcomes import Outcome
-from octoffm_async.bulk.reconciliation.likeness import tidied
+from octoffm_async.bulk.reconciliation.reference_matching import tidied
 
 from .lies.lie import Lie, Verdict
 from .server import Adversary
 
 
 @dataclass
-class Told:
+class ReportedOutcome:
     """What one run told of one order. ``what`` is the outcome's name; a skipped one that has an earlier is that one."""
 
     what: str
@@ -23,7 +23,7 @@ class Told:
     reason: str = ""
 
     @classmethod
-    def of(cls, outcome: Outcome) -> Told:
+    def of(cls, outcome: Outcome) -> ReportedOutcome:
         match outcome:
             case Skipped(earlier=earlier) if earlier is not None:
                 return cls.of(earlier)
@@ -49,7 +49,7 @@ class Finding:
     was_killed: bool = False
     """Whether runs were killed: an order that a killed run did not come to send twice over may then stay Unknown."""
     runs: int = 0
-    told: Counter[str] = field(default_factory=Counter[str])
+    reported: Counter[str] = field(default_factory=Counter[str])
     created: int = 0
     requests: list[list[str]] = field(default_factory=list[list[str]])
     """Requests of each run."""
@@ -63,12 +63,12 @@ class Finding:
 
     def __str__(self) -> str:
         names = " + ".join(each.name for each in self.lies) or "no lie"
-        told = ", ".join(f"{count} {what}" for what, count in sorted(self.told.items()))
+        reported = ", ".join(f"{count} {what}" for what, count in sorted(self.reported.items()))
         costs = "; ".join(
             " ".join(f"{count} {what}" for what, count in sorted(Counter(asked).items())) for asked in self.requests
         )
         verdict = "FAULT" if self.faults else "good"
-        about = f"(seed {self.seed}): {self.created} created; told {told} after {self.runs} runs [{costs}]"
+        about = f"(seed {self.seed}): {self.created} created; told {reported} after {self.runs} runs [{costs}]"
         lines = [f"{verdict:5} {names} {about}"]
         for kind, details in self.faults.items():
             lines.append(f"    {kind} ({len(details)}): {'; '.join(details[:3])}")
@@ -81,7 +81,9 @@ def allowed(lies: Sequence[Lie]) -> Verdict:
     return "unprovable" if "unprovable" in verdicts else "told" if "told" in verdicts else "honest"
 
 
-def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told], *, is_last: bool = False) -> None:
+def judge_reported(
+    finding: Finding, server: Adversary, reported: Mapping[str, ReportedOutcome], *, is_last: bool = False
+) -> None:
     """Judge what a run told, right after it: nothing false may be told at any time.
 
     Where an id can only be seen to be another's when that one is looked up, this holds for what is told in the end; and
@@ -92,7 +94,7 @@ def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told], *,
     is_shifted = any(each.is_seen_later for each in finding.lies)
     is_blind = is_shifted and any(not each.is_seen_later and each.verdict != "honest" for each in finding.lies)
     unprovable = allowed(finding.lies) == "unprovable"
-    for reference, one in told.items():
+    for reference, one in reported.items():
         ids = truth.get(reference, [])
         excused = (is_shifted and not is_last) or (bool(ids) and (one.id is None or is_blind))
         if one.what == "Created" and one.id not in ids and not excused:
@@ -104,22 +106,24 @@ def judge_told(finding: Finding, server: Adversary, told: Mapping[str, Told], *,
             finding.fault("told without a reason", f"{reference!r}: {one.what}")
 
 
-def judge_end(finding: Finding, server: Adversary, references: Sequence[str], told: Mapping[str, Told]) -> None:
+def judge_end(
+    finding: Finding, server: Adversary, references: Sequence[str], reported: Mapping[str, ReportedOutcome]
+) -> None:
     """Judge the end of a trial: nothing doubled, nothing lost, and nothing undecided without need."""
-    judge_told(finding, server, told, is_last=True)
+    judge_reported(finding, server, reported, is_last=True)
     truth = server.truth
     verdict = allowed(finding.lies)
-    undecided = Counter(tidied(reference) for reference, one in told.items() if one.what == "Unknown")
+    undecided = Counter(tidied(reference) for reference, one in reported.items() if one.what == "Unknown")
 
     def in_doubt(reference: str) -> bool:
         # Two that differ in what an API may drop, and of both the answers were lost: one row may be either. Such
         # references are told as odd before they are sent.
         return undecided[tidied(reference)] > 1
 
-    finding.told = Counter(one.what for one in told.values())
+    finding.reported = Counter(one.what for one in reported.values())
     finding.created = len(server.orders)
     for reference in references:
-        ids, one = truth.get(reference, []), told.get(reference)
+        ids, one = truth.get(reference, []), reported.get(reference)
         if len(ids) > 1 and verdict != "unprovable":
             finding.fault("doubled", f"{reference!r} exists {len(ids)} times, told {one.what if one else 'nothing'}")
         if one is None:

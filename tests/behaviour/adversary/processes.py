@@ -18,7 +18,7 @@ from tests.support.fakes import SECRET
 from tests.support.forks import Fork, Forks
 
 from .campaign import HANG, Way, one_run, order, shifted_clock
-from .judge import Told
+from .judge import ReportedOutcome
 from .server import Adversary
 
 PATIENCE = 0.4
@@ -45,18 +45,18 @@ def work() -> int:
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
     real = time.time
     with shifted_clock(lambda: real() + plan.ahead) if plan.ahead else nullcontext():
-        told = asyncio.run(one_run(plan.origin, plan.items, Path(plan.journal), patience=plan.patience))
-    sys.stdout.buffer.write(msgspec.json.encode(told))
+        reported = asyncio.run(one_run(plan.origin, plan.items, Path(plan.journal), patience=plan.patience))
+    sys.stdout.buffer.write(msgspec.json.encode(reported))
     return 0
 
 
 def by_process(forks: Forks, *, patience: float = PATIENCE) -> Way:
     """Send by a run of the library in another process."""
 
-    async def way(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
-        code, told, errors = await _ended(_start(forks, server, items, journal, patience))
+    async def way(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, ReportedOutcome]:
+        code, reported, errors = await _ended(_start(forks, server, items, journal, patience))
         assert code == 0, errors
-        return msgspec.json.decode(told, type=dict[str, Told])
+        return msgspec.json.decode(reported, type=dict[str, ReportedOutcome])
 
     return way
 
@@ -91,7 +91,7 @@ def killed(
 def by_command(forks: Forks) -> Way:
     """Send by ``octoffm orders create FILE`` with a journal."""
 
-    async def way(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, Told]:
+    async def way(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, ReportedOutcome]:
         file = journal.with_suffix(".jsonl")
         file.write_bytes(b"\n".join(msgspec.json.encode(order(each)) for each in items))
         settings = {
@@ -106,18 +106,20 @@ def by_command(forks: Forks) -> Way:
         arguments = ["octoffm", "orders", "create", str(file), "--json", *options]
         child = forks.start("octoffm_async.cli.app:run", arguments, cwd=journal.parent, env=settings)
         code, printed, errors = await _ended(child)
-        told = {
-            event["key"]: _told(event) for event in map(msgspec.json.decode, printed.splitlines()) if "outcome" in event
+        reported = {
+            event["key"]: _reported(event)
+            for event in map(msgspec.json.decode, printed.splitlines())
+            if "outcome" in event
         }
         assert "Traceback" not in errors, errors
-        assert {one.what for one in told.values()} <= CODES.get(code, set()), f"exit code {code}: {told}"
-        return told
+        assert {one.what for one in reported.values()} <= CODES.get(code, set()), f"exit code {code}: {reported}"
+        return reported
 
     return way
 
 
-def _told(event: dict[str, Any]) -> Told:
-    return Told(OUTCOMES.get(event["outcome"], event["outcome"]), event.get("id"), event.get("message", ""))
+def _reported(event: dict[str, Any]) -> ReportedOutcome:
+    return ReportedOutcome(OUTCOMES.get(event["outcome"], event["outcome"]), event.get("id"), event.get("message", ""))
 
 
 def _start(forks: Forks, server: Adversary, items: Sequence[str], journal: Path, patience: float) -> Fork:

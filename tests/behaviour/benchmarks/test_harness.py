@@ -73,7 +73,7 @@ def test_all_ways_of_decoding_find_the_same_in_their_pages():
 
 
 @pytest.mark.parametrize(("kind", "counted"), [("post", "posts"), ("get", "gets"), ("page", "pages")])
-def test_the_stub_counts_what_each_peer_was_told_to_do(stub, children, kind, counted):
+def test_the_stub_counts_what_each_peer_was_asked_to_do(stub, children, kind, counted):
     stub.set(pages=PAGES)
     answered = {"post": len(CREATED), "get": len(STOCK), "page": PAGES * len(PAGE_BODY)}[kind]
     sent = []
@@ -121,7 +121,7 @@ def test_the_stub_answers_in_order_however_requests_are_cut(stub):
             answered += part
 
 
-def test_the_stub_waits_as_long_as_it_is_told(stub, children):
+def test_the_stub_waits_as_long_as_requested(stub, children):
     call = {"kind": "get", "count": 1, "in_flight": 1}
     stub.set(latency=0.05)
     started = time.monotonic()

@@ -19,7 +19,7 @@ from octoffm_async.sandbox.thread import LoopThread
 from .speech import PREFIX, NotInDialectError, Speech, dumps, plain_path
 
 _ASKED = ("Authorization", "SellerId", "Accept", "Content-Type")
-_TOLD = ("Content-Type", "Date", "Retry-After", "Content-Disposition", "Allow")
+_KEPT_HEADERS = ("Content-Type", "Date", "Retry-After", "Content-Disposition", "Allow")
 _OUTSIDE = (f"{PREFIX}/documents/", f"{PREFIX}/sellers")
 """What no contract file renames."""
 
@@ -85,16 +85,16 @@ class Speaking:
         method = route.operation.method.upper()
         async with self._http.request(method, url, data=data, headers=_some(headers, _ASKED)) as answer:
             body = await answer.read()
-        told = _some(answer.headers, _TOLD)
+        results = _some(answer.headers, _KEPT_HEADERS)
         if "Link" in answer.headers:
-            told["Link"] = self.speech.link(route, answer.headers["Link"])
+            results["Link"] = self.speech.link(route, answer.headers["Link"])
         if answer.content_type == "application/json":
             body = dumps(self.speech.answer(route, json.loads(body)))
         elif answer.content_type == "application/problem+json":
             body = dumps(self.speech.problem(route, json.loads(body)))
         if self.made is not None and method == "POST" and answer.ok:
             self.made(route.name)
-        return web.Response(status=answer.status, body=body, headers=told)
+        return web.Response(status=answer.status, body=body, headers=results)
 
     def _refusal(self, error: Exception, path: str) -> web.Response:
         self.refused.append(str(error))
@@ -109,7 +109,9 @@ class Speaking:
         async with self._http.request(
             request.method, url, data=body or None, headers=_some(request.headers, _ASKED)
         ) as answer:
-            return web.Response(status=answer.status, body=await answer.read(), headers=_some(answer.headers, _TOLD))
+            return web.Response(
+                status=answer.status, body=await answer.read(), headers=_some(answer.headers, _KEPT_HEADERS)
+            )
 
 
 def _some(headers: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

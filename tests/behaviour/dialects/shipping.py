@@ -47,14 +47,14 @@ def ship() -> int:
     """Ship all orders, and print what became of each; the parent kills it at its will."""
 
     async def main(work: Shipping) -> dict[str, list[str]]:
-        told: dict[str, list[str]] = {}
+        results: dict[str, list[str]] = {}
         async with FulfillmentClient(Config(**work.settings, limit=None), hooks=()) as client:
             run = client.bulk.create_outbound(orders(), journal=work.journal, patience=PATIENCE, follow="shipped")
             async with run:
                 async for outcome in run:
                     known = outcome.earlier if isinstance(outcome, Skipped) and outcome.earlier else outcome
-                    told[outcome.key] = [type(known).__name__, getattr(known, "code", "")]
-        return told
+                    results[outcome.key] = [type(known).__name__, getattr(known, "code", "")]
+        return results
 
     sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Shipping)))))
     return 0
@@ -90,8 +90,8 @@ def _ended(fork: Fork) -> tuple[int, bytes]:
     try:
         with ThreadPoolExecutor(1) as reader:
             errors = reader.submit(fork.stderr.read)
-            told = fork.stdout.read()
+            results = fork.stdout.read()
             print(errors.result().decode(), end="")
-        return fork.wait(), told
+        return fork.wait(), results
     finally:
         deadline.cancel()

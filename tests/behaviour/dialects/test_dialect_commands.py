@@ -20,7 +20,7 @@ from tests.support.forks import OCTOFFM, Fork, Forks
 from tests.support.items import order
 
 from .contracts import decided
-from .journey import catalogue, without_chance
+from .scenario import catalogue, without_chance
 from .server import Speaking, speaking
 from .shipping import BAD_ORDER, ORDERS, PATIENCE, PRODUCTS, UNKNOWN, killed_and_finished, orders
 from .speech import PascalText, Speech, Tabled
@@ -59,7 +59,7 @@ class Desk:
         self.folder = folder
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("OCTOFFM_")}
         self.env |= api.environment()
-        self.told: dict[str, Any] = {}
+        self.results: dict[str, Any] = {}
         self.drift = set[str]()
         self._forks = forks
 
@@ -68,8 +68,8 @@ class Desk:
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         fork = self.start(*arguments)
-        told, errors = fork.stdout.read().decode(), fork.stderr.read().decode()
-        return subprocess.CompletedProcess(arguments, fork.wait(), told, errors)
+        results, errors = fork.stdout.read().decode(), fork.stderr.read().decode()
+        return subprocess.CompletedProcess(arguments, fork.wait(), results, errors)
 
     def rows(self, *arguments: object, code: int = 0) -> list[dict[str, Any]]:
         """What a command says as JSON."""
@@ -82,7 +82,7 @@ class Desk:
         rows = self.rows(*arguments, code=code)
         if any(row.get("drift") for row in rows):
             self.drift.add(name)
-        self.told[name] = comparable(rows)
+        self.results[name] = comparable(rows)
 
     def write(self, file: str, rows: list[dict[str, Any]]) -> None:
         with (self.folder / file).open("w", encoding="utf-8", newline="") as opened:
@@ -92,8 +92,8 @@ class Desk:
 
 
 def comparable(rows: list[dict[str, Any]]) -> list[str]:
-    told = (without_chance("", {name: part for name, part in row.items() if name not in _ANY}) for row in rows)
-    return sorted(json.dumps(row, sort_keys=True) for row in told)
+    results = (without_chance("", {name: part for name, part in row.items() if name not in _ANY}) for row in rows)
+    return sorted(json.dumps(row, sort_keys=True) for row in results)
 
 
 def files(desk: Desk) -> None:
@@ -121,7 +121,7 @@ def order_row(one: OutboundShipmentRequest) -> dict[str, Any]:
     return {"reference": one.reference, **product, **address}
 
 
-SENDING = (
+FILE_OPTIONS = (
     "--set",
     "delivery_mode=TrackedHomeDelivery",
     "--set",
@@ -144,17 +144,27 @@ def business(desk: Desk) -> dict[str, Any]:
     desk.keep("supplies", "inbound", "list")
     supply = desk.rows("inbound", "list", "--status", "received")[0]["inbound_shipment_id"]
     note = desk.rows("inbound", "delivery-note", supply, "-o", "note.pdf")
-    desk.told["note"] = [note[0]["media_type"], (desk.folder / "note.pdf").read_bytes()[:5].decode()]
+    desk.results["note"] = [note[0]["media_type"], (desk.folder / "note.pdf").read_bytes()[:5].decode()]
     desk.keep("stocks", "stocks", "list", "--sort", "available", "--order", "desc", "--country", "FR")
     desk.keep("looked up", "stocks", "lookup", "wanted.csv", code=1)
-    shipping = ("orders", "create", "orders.csv", *SENDING, "--follow", "shipped", "--journal", "o.journal", "--json")
+    shipping = (
+        "orders",
+        "create",
+        "orders.csv",
+        *FILE_OPTIONS,
+        "--follow",
+        "shipped",
+        "--journal",
+        "o.journal",
+        "--json",
+    )
     code, said = killed_and_finished(api, lambda: desk.start(*shipping))
     rows = [json.loads(line) for line in said.splitlines()]
-    desk.told["shipped"] = [code, summary(rows), bad(rows)]
+    desk.results["shipped"] = [code, summary(rows), bad(rows)]
     desk.keep("followed", "orders", "follow", "--reference", "O-003")
     desk.keep("orders", "orders", "list")
     api.made = lambda operation: operation.endswith("cancellation") and api.sandbox.clock.advance(6)
-    desk.keep("ordered", "orders", "create", "late.csv", *SENDING)
+    desk.keep("ordered", "orders", "create", "late.csv", *FILE_OPTIONS)
     desk.keep("cancelled", "orders", "cancel", "--reference", "CANCELLED", "--reason", "changed their mind")
     api.made = None
     desk.keep("shown", "orders", "show", "--reference", "CANCELLED")
@@ -164,11 +174,11 @@ def business(desk: Desk) -> dict[str, Any]:
     desk.keep("returns", "returns", "list", "--status", "completed", "--type", "customer")
     desk.keep("return", "returns", "show", key)
     label = desk.rows("returns", "label", key, "-o", "label.pdf")
-    desk.told["label"] = [label[0]["media_type"], (desk.folder / "label.pdf").read_bytes()[:5].decode()]
+    desk.results["label"] = [label[0]["media_type"], (desk.folder / "label.pdf").read_bytes()[:5].decode()]
     runs = desk.rows("jobs", "list", "--journal", "o.journal")
-    desk.told["runs"] = [(run["state"], run["undecided"], run["counts"]["refused"]) for run in runs]
-    desk.told["effects"] = api.thread.run(lambda sandbox: sandbox.effects.as_dict()["outbound"])
-    return desk.told
+    desk.results["runs"] = [(run["state"], run["undecided"], run["counts"]["refused"]) for run in runs]
+    desk.results["effects"] = api.thread.run(lambda sandbox: sandbox.effects.as_dict()["outbound"])
+    return desk.results
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -206,8 +216,8 @@ def expected(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """What the commands say with the plain sandbox."""
     desk, api = travelled(Speech(), forks, tmp_path_factory.mktemp("plain"))
     assert api.refused == []
-    assert_is_all_there(desk.told)
-    return desk.told
+    assert_is_all_there(desk.results)
+    return desk.results
 
 
 def assert_is_all_there(expected: dict[str, Any]) -> None:
@@ -234,14 +244,14 @@ def test_the_commands_say_the_same_of_an_api_with_other_words(
 ) -> None:
     desk, api = travelled(SPEECHES[name], forks, tmp_path)
     assert api.refused == []
-    assert desk.told.keys() == expected.keys()
+    assert desk.results.keys() == expected.keys()
     for part, value in expected.items():
-        assert desk.told[part] == value, part
+        assert desk.results[part] == value, part
     # numbers as text are told, and a member beside the results that the OpenAPI file has and the contract has not
     assert desk.drift == ({"looked up"} if name == "A" else {"registered"})
 
 
-@pytest.mark.parametrize("command", [("stocks", "list"), ("orders", "create", "orders.csv", *SENDING)])
+@pytest.mark.parametrize("command", [("stocks", "list"), ("orders", "create", "orders.csv", *FILE_OPTIONS)])
 def test_a_contract_file_that_is_wrong_ends_a_command_before_its_first_call(
     forks: Forks, tmp_path: Path, command: tuple[object, ...]
 ) -> None:

@@ -28,7 +28,7 @@ from tests.support.forks import Forks
 from tests.support.items import gtin, order
 
 from .contracts import contract_of
-from .journey import Journey
+from .scenario import Scenario
 from .server import Speaking, speaking
 from .shipping import BAD_ORDER, ORDERS
 from .speech import PascalText, Speech, Tabled
@@ -49,27 +49,27 @@ def forks() -> Iterator[Forks]:
         yield forks
 
 
-def travelled(speech: Speech, forks: Forks, folder: Path) -> tuple[Journey, Speaking]:
+def travelled(speech: Speech, forks: Forks, folder: Path) -> tuple[Scenario, Speaking]:
     dialect = DIALECTS.get(speech.name)
     contract = None if dialect is None else contract_of(dialect, folder)
     with speaking(speech, documents=DOCUMENTS[speech.name]) as api:
-        journey = Journey(api, forks, folder, contract)
-        asyncio.run(journey.go())
-    return journey, api
+        scenario = Scenario(api, forks, folder, contract)
+        asyncio.run(scenario.go())
+    return scenario, api
 
 
 @pytest.fixture(scope="module")
 def expected(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What comes out with the plain sandbox."""
-    journey, api = travelled(Speech(), forks, tmp_path_factory.mktemp("plain"))
-    assert (journey.drift, api.refused) == ([], [])
-    return journey.told
+    scenario, api = travelled(Speech(), forks, tmp_path_factory.mktemp("plain"))
+    assert (scenario.drift, api.refused) == ([], [])
+    return scenario.results
 
 
 def test_the_business_is_what_it_should_be(expected: dict[str, Any]) -> None:
     """What the dialects are compared with is not empty."""
     bad = f"O-{BAD_ORDER:03}"
-    assert {key: told for key, told in expected["shipped"].items() if told != ["Created", ""]} == {
+    assert {key: results for key, results in expected["shipped"].items() if results != ["Created", ""]} == {
         bad: ["Refused", "UnknownProduct"]
     }
     assert len(expected["shipped"]) == ORDERS
@@ -96,13 +96,13 @@ def test_the_business_is_what_it_should_be(expected: dict[str, Any]) -> None:
 def test_it_comes_out_the_same_in_other_words(
     expected: dict[str, Any], forks: Forks, tmp_path: Path, name: str
 ) -> None:
-    journey, api = travelled(SPEECHES[name], forks, tmp_path)
+    scenario, api = travelled(SPEECHES[name], forks, tmp_path)
     assert api.refused == []
-    told = journey.told
-    assert told.keys() == expected.keys()
+    results = scenario.results
+    assert results.keys() == expected.keys()
     for part, value in expected.items():
-        assert told[part] == value, part
-    drift = {(one.operation, one.path, one.kind, one.found) for one in journey.drift}
+        assert results[part] == value, part
+    drift = {(one.operation, one.path, one.kind, one.found) for one in scenario.drift}
     if name == "A":  # nothing reads otherwise but numbers, and each of them is told
         assert {(kind, found) for _, _, kind, found in drift} == {("type", "string")}
         assert {path.rpartition(".")[2] for _, path, _, _ in drift} >= {"quantity", "available", "undeclared_quantity"}
@@ -193,9 +193,9 @@ def test_a_product_that_is_not_said_as_the_dialect_says_it_is_refused(
     with speaking(Tabled(C)) as api:
         with pytest.raises(BadRequestError) as caught:
             asked(api, lambda client: client.products.create([HEAVY]), contract)
-        (told,) = api.refused
-        assert told.startswith(refused)
-        assert told.partition(":")[0] in str(caught.value)  # the error bears the API's name of the field
+        (results,) = api.refused
+        assert results.startswith(refused)
+        assert results.partition(":")[0] in str(caught.value)  # the error bears the API's name of the field
         assert api.sandbox.effects.products == {}
 
 

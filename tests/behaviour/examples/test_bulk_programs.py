@@ -56,7 +56,7 @@ def test_a_night_that_is_killed_goes_on_and_registers_each_product_once(tmp_path
         assert octoffm_sandbox.effects.products.total() == 600
 
 
-def test_orders_are_shipped_and_one_is_told_to_be_refused(tmp_path):
+def test_orders_are_shipped_and_one_is_reported_as_refused(tmp_path):
     done = run("ship_orders.py", folder=tmp_path)
     assert done.stderr == ""
     lines = done.stdout.splitlines()

@@ -65,7 +65,7 @@ def ask(url: str, body: object = None, **headers: str) -> tuple[int, dict[str, o
             return error.code, json.load(error)
 
 
-def test_the_backend_tells_stocks(backend):
+def test_the_backend_reports_stocks(backend):
     assert ask(f"{backend}/stocks/LAMP-1") == (200, {"reference": "LAMP-1", "available": 100})
     assert ask(f"{backend}/stocks/LAMP-2") == (404, {"error": "no stock of LAMP-2"})
 

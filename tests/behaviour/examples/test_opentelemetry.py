@@ -8,7 +8,7 @@ from pathlib import Path
 EXAMPLE = Path(__file__).parents[3] / "examples" / "opentelemetry_orders.py"
 
 
-def test_the_orders_are_told_with_their_attempts_and_counted():
+def test_the_orders_are_reported_with_their_attempts_and_counted():
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLE],
         env={name: value for name, value in os.environ.items() if not name.startswith("OCTOFFM_")},

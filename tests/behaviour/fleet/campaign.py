@@ -112,14 +112,14 @@ class Campaign:
 
     async def freeze(self) -> None:
         """Stop a worker for longer than its lease, let it go on, and do not kill it before it has begun anew."""
-        before = self.told.count(ANEW)
+        before = self.log_text.count(ANEW)
         victim = self._frozen = self.rng.choice(self.workers)
         victim.send_signal(signal.SIGSTOP)
         await asyncio.sleep(2.0 * self.settings.lease + 6.0)
         victim.send_signal(signal.SIGCONT)
 
         async def begun_anew() -> bool:
-            return self.told.count(ANEW) > before
+            return self.log_text.count(ANEW) > before
 
         await eventually(begun_anew, within=60)
         self._frozen = None
@@ -197,14 +197,14 @@ class Campaign:
         self._log.close()
 
     @property
-    def told(self) -> str:
+    def log_text(self) -> str:
         """What the workers said."""
         return self._path.read_text(encoding="utf-8", errors="replace")
 
     def summary(self) -> str:
         """What was done to them, in a line."""
-        told = self.told
-        self.counts["takeovers told"] = told.count("were given to others")
-        self.counts["sessions begun anew"] = told.count(ANEW)
+        log_text = self.log_text
+        self.counts["takeovers told"] = log_text.count("were given to others")
+        self.counts["sessions begun anew"] = log_text.count(ANEW)
         done = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         return f"{len(self._keys):,} orders, {time.monotonic() - self.began:.0f} s: {done}"

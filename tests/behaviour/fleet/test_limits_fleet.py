@@ -31,11 +31,11 @@ def address(kind: str, request: pytest.FixtureRequest) -> str:
 
 def test_four_processes_use_one_limit_and_no_more(address: str) -> None:
     with Fleet(address, processes=4, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
-        (seen,), told = fleet.run(seconds=3.0, workers=4)
+        (seen,), worker_counts = fleet.run(seconds=3.0, workers=4)
     assert seen.highest <= 50
     assert seen.used >= 0.7
-    assert sum(each["done"] for each in told) >= 0.6 * 50 * 3
-    assert sum(each["failed"] for each in told) == 0
+    assert sum(each["done"] for each in worker_counts) >= 0.6 * 50 * 3
+    assert sum(each["failed"] for each in worker_counts) == 0
 
 
 @pytest.mark.soak
@@ -62,12 +62,12 @@ def test_a_store_that_is_restarted_costs_time_but_not_the_limit(
     with Fleet(address, processes=3, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
         outage = threading.Thread(target=restart)
         outage.start()
-        (before,), told = fleet.run(seconds=6.0, workers=4)
+        (before,), worker_counts = fleet.run(seconds=6.0, workers=4)
         outage.join()
         time.sleep(4.0)  # for so long all go slowly after an outage
         (after,), _ = fleet.run(seconds=2.5, workers=4)
     assert before.highest <= 50
-    assert sum(each["failed"] for each in told) == 0
+    assert sum(each["failed"] for each in worker_counts) == 0
     assert after.used >= 0.8
     assert after.highest <= 50
 
@@ -76,7 +76,7 @@ def test_a_store_that_is_restarted_costs_time_but_not_the_limit(
 def test_a_429_pauses_all_processes(redis: str) -> None:
     with Fleet(redis, processes=4, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
         fleet.sandbox.run(lambda sandbox: setattr(sandbox, "limit", (10, 1.0)))
-        (seen,), told = fleet.run(seconds=6.0, workers=4)
-    throttled = sum(each["throttled"] for each in told)
+        (seen,), worker_counts = fleet.run(seconds=6.0, workers=4)
+    throttled = sum(each["throttled"] for each in worker_counts)
     assert 1 <= throttled <= 0.35 * seen.requests
-    assert sum(each["done"] for each in told) >= 0.5 * 10 * 6
+    assert sum(each["done"] for each in worker_counts) >= 0.5 * 10 * 6

@@ -31,7 +31,7 @@ async def test_a_wrong_secret_is_tried_once_by_ten_processes(sharing: dict[str, 
         await check_refused_once(sandbox, sharing)
 
 
-async def test_a_process_killed_in_its_turn_is_waited_for_until_its_lease_ends(redis: str) -> None:
+async def test_a_process_killed_while_it_holds_the_lock_is_waited_for_until_its_lease_ends(redis: str) -> None:
     async with SandboxProcess() as sandbox, RedisTokens(redis) as store:
         async with (
             peers(1, "hold:1.5", sandbox.environment() | {"SHARING_STORE": redis}) as started,

@@ -117,7 +117,7 @@ async def test_a_wrong_secret_is_tried_once_by_ten_processes(tmp_path: Path) -> 
                 client.reset_credentials()
 
 
-async def test_a_process_killed_in_its_turn_stops_nobody(tmp_path: Path) -> None:
+async def test_a_process_killed_while_it_holds_the_lock_stops_nobody(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     async with SandboxProcess() as sandbox:
         environment = sandbox.environment() | {"OCTOFFM_TOKEN_FILE": str(path)}

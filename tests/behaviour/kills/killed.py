@@ -29,8 +29,8 @@ from octoffm_async import (
     Skipped,
     Unknown,
 )
-from octoffm_async.bulk.durable import job as journaled
-from octoffm_async.bulk.durable import pending_items as loose_ends
+from octoffm_async.bulk.durable import job as durable_job
+from octoffm_async.bulk.durable import pending_items
 from octoffm_async.bulk.reconciliation.reconcile import Decision
 from octoffm_async.bulk.run import Run
 from octoffm_async.contract.requests.validation import gtin_check_digit
@@ -136,7 +136,7 @@ class DyingTransport(AiohttpTransport):
 def watch_reconciliation(plan: Plan) -> None:
     """Count what reconciliation finds, and die in the middle of it if that is the plan."""
     tally = os.open(plan.tally, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    real = loose_ends.reconcile
+    real = pending_items.reconcile
 
     async def watched(*args: Any, **options: Any) -> AsyncIterator[Decision]:
         decided = {True: 0, False: 0}
@@ -148,10 +148,10 @@ def watch_reconciliation(plan: Plan) -> None:
                 asyncio.get_running_loop().call_later(plan.delay, die)
             yield decision
 
-    loose_ends.reconcile = watched  # type: ignore[assignment]
+    pending_items.reconcile = watched  # type: ignore[assignment]
 
 
-class Journaled(journaled.JournaledJob[Any]):
+class DyingJob(durable_job.JournaledJob[Any]):
     """Dies when it has nothing more to do but to write that."""
 
     plan: Plan
@@ -162,7 +162,7 @@ class Journaled(journaled.JournaledJob[Any]):
         await super().close()
 
 
-def started(client: FulfillmentClient, plan: Plan) -> Run[Any]:
+def started(client: FulfillmentClient, plan: Plan) -> Run[Any, Any]:
     options: dict[str, Any] = {"journal": plan.journal, "patience": plan.patience, "concurrency": 8}
     if plan.kind == "outbound":
         return client.bulk.create_outbound(items(plan), **options)
@@ -173,9 +173,10 @@ def started(client: FulfillmentClient, plan: Plan) -> Run[Any]:
 
 async def main(plan: Plan) -> Report:
     watch_reconciliation(plan)
-    Journaled.plan = plan
+    DyingJob.plan = plan
     bulk: Any = sys.modules["octoffm_async.bulk.bulk"]
-    bulk.Journaled = Journaled
+    assert issubclass(DyingJob, bulk.JournaledJob)
+    bulk.JournaledJob = DyingJob
     limit = Limit(PACE, burst=8) if plan.kind == "outbound" else None
     config = Config(**plan.addresses, limit=limit, read_timeout=plan.read_timeout, backoff_base=0.01, backoff_cap=0.1)
     outcomes: Counter[str] = Counter()

@@ -140,6 +140,6 @@ async def main(plan: Plan) -> Report:
 
 def work() -> int:
     """What is forked."""
-    told = asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Plan)))
-    sys.stdout.buffer.write(msgspec.json.encode(told))
+    output = asyncio.run(main(msgspec.json.decode(sys.argv[1], type=Plan)))
+    sys.stdout.buffer.write(msgspec.json.encode(output))
     return 0

@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import Created, Skipped
-from octoffm_async.bulk.durable.settings import sendings_of
+from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.journal import State
 from octoffm_async.journal.postgres.journal import PostgresJournal
 from octoffm_async.sandbox import SandboxProcess
@@ -68,7 +68,7 @@ async def started(forks: Forks, plan: Plan) -> Fork:
     return await asyncio.to_thread(forks.start, "tests.behaviour.kills.stopping:work", arguments)
 
 
-async def told(child: Fork, read: Callable[[], bytes]) -> bytes:
+async def read_with_limit(child: Fork, read: Callable[[], bytes]) -> bytes:
     """What it says within a time; without it, it is killed."""
     deadline = asyncio.get_running_loop().call_later(50, child.kill)
     try:
@@ -81,8 +81,8 @@ async def told(child: Fork, read: Callable[[], bytes]) -> bytes:
 
 
 async def report_of(child: Fork) -> Report:
-    output = await told(child, child.stdout.read)
-    print((await told(child, child.stderr.read)).decode(), end="")
+    output = await read_with_limit(child, child.stdout.read)
+    print((await read_with_limit(child, child.stderr.read)).decode(), end="")
     assert await asyncio.to_thread(child.wait) == 0
     return msgspec.json.decode(output, type=Report)
 
@@ -90,7 +90,7 @@ async def report_of(child: Fork) -> Report:
 async def stopped(forks: Forks, plan: Plan) -> Fork:
     """A process that has come to its instant."""
     child = await started(forks, plan)
-    assert await told(child, child.stdout.readline) == STOPPING, plan.instant
+    assert await read_with_limit(child, child.stdout.readline) == STOPPING, plan.instant
     return child
 
 
@@ -173,11 +173,11 @@ async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres
 
 async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str) -> None:
     """Of two processes that go on with the items of a third one, each would wait for what the other is to send."""
-    sent_again = asyncio.Event()
+    resent = asyncio.Event()
 
     def honest(_: Api, __: Link, reference: str, answer: bytes) -> list[bytes]:
         if reference == "O-1":
-            sent_again.set()
+            resent.set()
         return [answer]
 
     ours, theirs = order("O-1"), order("O-2")
@@ -192,15 +192,15 @@ async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str
 
         assert await run(order("O-0")) == ([Created(key="O-0", id=next(iter(api.ids)))], None)
         async with PostgresJournal(postgres) as gone:
-            book = await gone.begin_run(seller="12345", operation="outbound.create")
-            await book.mark_sent(sendings_of(["O-1"], [ours]))
-        book = await another.begin_run(seller="12345", operation="outbound.create")
-        await book.mark_sent(sendings_of(["O-2"], [theirs]))
+            journal_run = await gone.begin_run(seller="12345", operation="outbound.create")
+            await journal_run.mark_sent(outgoing_items_of(["O-1"], [ours]))
+        journal_run = await another.begin_run(seller="12345", operation="outbound.create")
+        await journal_run.mark_sent(outgoing_items_of(["O-2"], [theirs]))
         running = asyncio.create_task(run(ours, theirs))
         async with asyncio.timeout(10):
-            await sent_again.wait()
-        book.record_created("O-2", "another's")
-        await book.flush()
+            await resent.wait()
+        journal_run.record_created("O-2", "another's")
+        await journal_run.flush()
         outcomes, error = await running
         assert error is None
         assert {outcome.key: type(outcome) for outcome in outcomes} == {"O-1": Created, "O-2": Skipped}

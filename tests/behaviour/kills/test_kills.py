@@ -102,11 +102,11 @@ class Campaign:
         effects = (await self.sandbox.effects())[self.kind]
         async with Journal.open(self.journal) as journal:
             last = (await journal.runs())[-1]
-            book = await journal.begin_run(seller=last.seller, operation=last.operation, run=last.id)
+            journal_run = await journal.begin_run(seller=last.seller, operation=last.operation, run=last.id)
             for key in keys:
                 if not effects.get(key):
-                    book.record_outcome(key, State.PENDING)
-            await book.finish()
+                    journal_run.record_outcome(key, State.PENDING)
+            await journal_run.finish()
 
     async def check(self, report: Report) -> None:
         """Exactly one of each, every outcome decided, nothing undecided in the journal."""
@@ -124,8 +124,8 @@ class Campaign:
     @property
     def reconciled(self) -> tuple[int, int]:
         """How many keys reconciliation found, and how many it missed."""
-        told = self.tally.read_bytes()
-        return told.count(b"F"), told.count(b"A")
+        printed = self.tally.read_bytes()
+        return printed.count(b"F"), printed.count(b"A")
 
     def _fate(self, most: int) -> dict[str, Any]:
         """When the next run dies: first among its posts, a few each, so that the items last; then in its end."""
@@ -164,7 +164,7 @@ class Campaign:
                 if instant == "random" and begun == BEGUN:
                     await asyncio.sleep(delay)
                     child.kill()
-                told = await asyncio.to_thread(child.stdout.read)
+                printed = await asyncio.to_thread(child.stdout.read)
         except BaseException:
             child.kill()
             raise
@@ -172,7 +172,7 @@ class Campaign:
             print((await asyncio.to_thread(child.stderr.read)).decode(), end="")
             code = await asyncio.to_thread(child.wait)
         assert code in (0, -signal.SIGKILL)
-        return (msgspec.json.decode(told if begun == BEGUN else begun, type=Report) if code == 0 else None), code
+        return (msgspec.json.decode(printed if begun == BEGUN else begun, type=Report) if code == 0 else None), code
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ async def outcomes_of(client, items, **options) -> dict[str, Outcome]:
     ],
     ids=lambda value: value.value if isinstance(value, Fault) else "",
 )
-async def test_what_goes_wrong_is_told_truly_and_no_order_is_made_twice(
+async def test_what_goes_wrong_is_reported_truly_and_no_order_is_made_twice(
     fault: Fault, value: float | None, kind: type, effects: int, calls: int
 ) -> None:
     async with serving() as (sandbox, client):
@@ -49,7 +49,7 @@ async def test_what_goes_wrong_is_told_truly_and_no_order_is_made_twice(
         assert len([arrival for arrival in sandbox.arrivals if arrival.operation == "outbound.create"]) <= calls
 
 
-async def test_a_storm_of_faults_makes_no_order_twice_and_tells_no_lie() -> None:
+async def test_a_storm_of_faults_makes_no_order_twice_and_reports_nothing_false() -> None:
     rates = {
         Fault.THROTTLE: (0.1, 0.0),
         Fault.ERROR_500: 0.1,
@@ -71,12 +71,12 @@ async def test_a_storm_of_faults_makes_no_order_twice_and_tells_no_lie() -> None
         effects = sandbox.effects.outbound
     assert found == Counter(item.reference for item in items)
     assert max(effects.values()) == 1
-    for key, told in kinds.items():
-        if Created in told:
+    for key, outcome_types in kinds.items():
+        if Created in outcome_types:
             assert effects[key] == 1
-        elif Unknown not in told:
+        elif Unknown not in outcome_types:
             assert effects[key] == 0
-        assert told <= {Created, Unknown, Skipped} or key == "bad"
+        assert outcome_types <= {Created, Unknown, Skipped} or key == "bad"
     assert run.summary.unknown > 10
     assert run.summary.total == len(items)
 

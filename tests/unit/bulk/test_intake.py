@@ -46,7 +46,7 @@ def intake_of(job: Plain, items: Any) -> tuple[RunInput[Any], OutcomeQueue]:
     return RunInput(job, items, OPTIONS, delivery), delivery
 
 
-def told(delivery: OutcomeQueue) -> list[tuple[str, type]]:
+def delivered(delivery: OutcomeQueue) -> list[tuple[str, type]]:
     return [(outcome.key, type(outcome)) for outcome in delivery.rest()]
 
 
@@ -54,7 +54,7 @@ async def test_a_batch_holds_items_that_may_be_sent_and_what_may_not_has_its_out
     items = [order("A"), order("A"), order("wrong", quantity=0), order("B"), order("C")]
     intake, delivery = intake_of(Plain(batch=2), items)
     assert [[item.reference for item in await intake.collect()] for _ in range(3)] == [["A", "B"], ["C"], []]
-    assert told(delivery) == [("A", Skipped), ("wrong", Refused)]
+    assert delivered(delivery) == [("A", Skipped), ("wrong", Refused)]
     await intake.close()
 
 
@@ -65,7 +65,7 @@ async def test_what_is_screened_comes_without_what_is_known() -> None:
     while (item := await intake.awaited()) is not END:
         taken.append(item.reference)
     assert taken == ["O-0", "O-2", "O-3", "O-4", "O-6"]
-    assert told(delivery) == [("O-1", Created), ("O-5", Created)]
+    assert delivered(delivery) == [("O-1", Created), ("O-5", Created)]
     await intake.end()
     await intake.close()
 
@@ -84,4 +84,4 @@ async def test_what_is_read_when_it_is_stopped_is_put_back(look_ahead: int, is_a
     await intake.end()
     await intake.close()
     assert job.returned
-    assert sorted(told(delivery)) == [(key, Skipped) for key in sorted(job.returned)]
+    assert sorted(delivered(delivery)) == [(key, Skipped) for key in sorted(job.returned)]

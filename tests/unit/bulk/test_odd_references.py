@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from octoffm_async import Created, Refused, Skipped, ValidationError
 from octoffm_async.bulk.odd_references import OddReferences
-from octoffm_async.bulk.reconciliation.likeness import tidied
+from octoffm_async.bulk.reconciliation.reference_matching import tidied
 from tests.support.fakes import Sent, answer
 from tests.support.items import accepted, all_of, fake, order, posted
 
@@ -24,16 +24,16 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return tmp_path / "j.sqlite" if request.param else None
 
 
-async def test_they_are_told_before_the_first_is_sent_and_counted(
+async def test_they_are_reported_before_the_first_is_sent_and_counted(
     journal: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told_when_sent: dict[str, int] = {}
+    warnings_when_sent: dict[str, int] = {}
 
     def script(sent: Sent) -> Any:
         if not sent.url.endswith("/outbound-shipments"):
             return accepted(sent)
-        told_when_sent[posted(sent)[0]] = len(caplog.records)
-        return answer(201, {"outboundShipmentId": f"S-{len(told_when_sent)}"})
+        warnings_when_sent[posted(sent)[0]] = len(caplog.records)
+        return answer(201, {"outboundShipmentId": f"S-{len(warnings_when_sent)}"})
 
     client, _ = fake(script)
     with caplog.at_level(logging.WARNING, logger="octoffm_async"):
@@ -42,7 +42,7 @@ async def test_they_are_told_before_the_first_is_sent_and_counted(
             outcomes, error = await all_of(run)
     assert error is None
     assert {type(outcome) for outcome in outcomes} == {Created}
-    assert all(told_when_sent[reference] for reference in ODD)
+    assert all(warnings_when_sent[reference] for reference in ODD)
     first, last = [said for record in caplog.records if "odd reference" in (said := record.getMessage())]
     assert first.startswith("odd reference: 'A-1 ' has leading or trailing spaces: ")
     assert last.startswith("4 odd references in this input, the first: 'A-1 ' has leading or trailing spaces; ")
@@ -81,7 +81,7 @@ async def test_what_is_created_already_is_not_refused_for_it(tmp_path: Path) -> 
             assert isinstance(outcome, kind)
 
 
-async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_single_creation_reports_it_too_or_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
     client, transport = fake()
     async with client:
         await client.outbound.create(order("A-1 "))
@@ -94,9 +94,9 @@ async def test_a_single_creation_tells_it_too_or_refuses_it(caplog: pytest.LogCa
         assert len(transport.sent) == calls
 
 
-def test_two_that_an_api_may_hold_for_one_are_told() -> None:
-    odd, told = OddReferences("shipment", "reference"), list[str]()
-    odd.on_warning = told.append
+def test_two_that_an_api_may_hold_for_one_are_reported() -> None:
+    odd, warned = OddReferences("shipment", "reference"), list[str]()
+    odd.on_warning = warned.append
     for reference in ("A-1", "O-2", "a-1", "A-1", "00A-1"):
         odd.look(reference)
     assert odd.count == 2

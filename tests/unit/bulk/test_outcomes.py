@@ -80,15 +80,15 @@ def test_an_error_means_refused_or_failed_and_unknown_whenever_its_outcome_is(er
     assert unknown.error is error
 
 
-@pytest.mark.parametrize(("code", "told"), [("TooMany", "TooMany"), ("", "422")])
-def test_a_refusal_carries_the_machine_word_or_else_the_status(code: str, told: str) -> None:
+@pytest.mark.parametrize(("code", "code_of_refusal"), [("TooMany", "TooMany"), ("", "422")])
+def test_a_refusal_carries_the_machine_word_or_else_the_status(code: str, code_of_refusal: str) -> None:
     refused = outcome_of("K", UnprocessableError("why", status=422, code=code))
     assert isinstance(refused, Refused)
-    assert refused.code == told
+    assert refused.code == code_of_refusal
     assert "why" in refused.message
 
 
-def test_an_item_that_was_not_sent_tells_all_its_problems() -> None:
+def test_an_item_that_was_not_sent_reports_all_its_problems() -> None:
     refused = refused_locally(ValidationError("order", "K", [FieldProblem("a", 1, "one"), FieldProblem("b", 2, "two")]))
     assert (refused.key, refused.code) == ("K", "Invalid")
     assert "one" in refused.message

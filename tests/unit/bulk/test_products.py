@@ -193,8 +193,8 @@ async def test_each_result_in_an_answer_means_what_it_says() -> None:
     client, transport = fake(lambda sent: results(sent, **special))
     async with client:
         outcomes = await outcomes_of(client, products(9))
-    told = [type(outcomes[f"P-{number}"]) for number in range(9)]
-    assert told == [Refused, Refused, Unknown, Unknown, Refused, Refused, Created, Refused, Created]
+    outcome_types = [type(outcomes[f"P-{number}"]) for number in range(9)]
+    assert outcome_types == [Refused, Refused, Unknown, Unknown, Refused, Refused, Created, Refused, Created]
     assert (outcomes["P-0"].code, outcomes["P-0"].message) == ("Bad", "why")
     assert "Pondering" in outcomes["P-2"].reason
     assert len(transport.sent) == 1
@@ -302,9 +302,9 @@ async def test_leaving_in_the_middle_decides_every_product_that_was_read(drain: 
                 break
     keys = [outcome.key for outcome in [*found, *run.leftover]]
     assert len(keys) == len(set(keys)) == read
-    told = Counter(map(type, [*found, *run.leftover]))
-    assert set(told) <= {Created, Unknown, Skipped}
-    assert bool(told[Unknown]) is (drain < 1)
+    outcome_types = Counter(map(type, [*found, *run.leftover]))
+    assert set(outcome_types) <= {Created, Unknown, Skipped}
+    assert bool(outcome_types[Unknown]) is (drain < 1)
 
 
 @pytest.mark.virtual_time

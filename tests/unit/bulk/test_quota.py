@@ -70,7 +70,7 @@ async def test_a_single_call_returns_the_refusal_and_the_key_pauses() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_the_pause_is_what_the_answer_asks_for_and_is_told_once() -> None:
+async def test_the_pause_is_what_the_answer_asks_for_and_is_reported_once() -> None:
     events: list[Any] = []
     transport = FakeTransport(quota_of(1, 3, Retry_After="30"), latency=0.1)
     client = FulfillmentClient(config(), transport=transport, hooks=[events.append])

@@ -62,7 +62,7 @@ MEANING = {
 }
 
 
-def told(what: int | str, sent: Sent) -> Answer:
+def answer_to(what: int | str, sent: Sent) -> Answer:
     match what:
         case "lost":
             return ConnectionLostError("lost")
@@ -90,7 +90,7 @@ class Scripted:
         script = self.scripts.get(reference)
         what = script.pop(0) if script else 201
         self.given.setdefault(reference, []).append(what)
-        return told(what, sent)
+        return answer_to(what, sent)
 
 
 def counted(summary: Summary) -> int:
@@ -411,7 +411,7 @@ async def test_waiting_gives_the_counts() -> None:
     assert await run.wait() is summary
 
 
-async def _leave(run: Run[Any], way: str, taken: list[Outcome]) -> None:
+async def _leave(run: Run[Any, Any], way: str, taken: list[Outcome]) -> None:
     """Take ten outcomes and leave the block in the given way."""
     async with run:
         async for outcome in run:
@@ -602,7 +602,7 @@ async def test_iterating_without_entering_is_an_error() -> None:
 @pytest.mark.parametrize("what", [400, 403, 500])
 async def test_more_failures_than_allowed_stop_the_run_after_what_is_known(allowed: int, what: int) -> None:
     source = Counted(orders(3000))
-    client, transport = fake(lambda sent: told(what, sent))
+    client, transport = fake(lambda sent: answer_to(what, sent))
     async with client:
         run = client.bulk.create_outbound(source, concurrency=8, max_failures=allowed)
         outcomes, error = await all_of(run)
@@ -661,7 +661,7 @@ async def test_a_closed_client_ends_the_run() -> None:
 
 @pytest.mark.virtual_time
 async def test_an_error_in_the_block_is_not_hidden_by_the_runs_own() -> None:
-    client, _ = fake(lambda sent: told(400, sent))
+    client, _ = fake(lambda sent: answer_to(400, sent))
     async with client:
         with pytest.raises(KeyError):  # noqa: PT012
             async with client.bulk.create_outbound(orders(100), max_failures=0) as run:
@@ -673,7 +673,7 @@ async def test_an_error_in_the_block_is_not_hidden_by_the_runs_own() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_progress_is_told_four_times_a_second_at_most_and_once_at_the_end() -> None:
+async def test_progress_is_reported_four_times_a_second_at_most_and_once_at_the_end() -> None:
     seen: list[tuple[float, Summary]] = []
 
     def note(summary: Summary) -> None:
@@ -694,7 +694,7 @@ async def test_progress_is_told_four_times_a_second_at_most_and_once_at_the_end(
 
 
 @pytest.mark.virtual_time
-async def test_progress_is_told_at_the_end_even_of_an_empty_run() -> None:
+async def test_progress_is_reported_at_the_end_even_of_an_empty_run() -> None:
     seen: list[Summary] = []
     client, _ = fake()
     async with client:
@@ -723,11 +723,11 @@ async def test_a_progress_callback_that_raises_loses_no_outcome_and_hangs_nobody
 
 @pytest.mark.virtual_time
 async def test_a_progress_callback_that_raises_once_loses_no_outcome() -> None:
-    told_once: list[Summary] = []
+    summaries: list[Summary] = []
 
     def broken(summary: Summary) -> None:
-        told_once.append(summary)
-        if len(told_once) == 1:
+        summaries.append(summary)
+        if len(summaries) == 1:
             raise LookupError("the progress bar is gone")
 
     client, transport = fake()

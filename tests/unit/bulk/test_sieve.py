@@ -21,8 +21,8 @@ async def never(_: object) -> Result[str]:
 
 def creating_orders() -> CreateOrders[OutboundShipmentRequest]:
     client, _ = fake()
-    believing = IdVerifier(SellerSession(client.outbound._scope.session, "12345"), CREATE_OUTBOUND)
-    return CreateOrders(send=never, check=check_shipment, believing=believing)
+    id_verifier = IdVerifier(SellerSession(client.outbound._scope.session, "12345"), CREATE_OUTBOUND)
+    return CreateOrders(send=never, check=check_shipment, id_verifier=id_verifier)
 
 
 def test_wrong_ones_and_duplicates_get_their_outcome() -> None:

@@ -172,9 +172,9 @@ def test_a_country_that_is_not_activated(api):
     api.sandbox.run(lambda sandbox: deactivate(sandbox._state.world, None, "ES"))
     line = ShipmentLine(quantity=1, seller_product_reference="SKU-000001")
     request = InboundShipmentRequest(reference="S", storage_country="ES", lines=[line])
-    with pytest.raises(PermissionDeniedError) as told:
+    with pytest.raises(PermissionDeniedError) as raised:
         api.do(lambda client: client.inbound.create(request))
-    assert advice_for(told.value) == TEXTS["country not activated"]
+    assert advice_for(raised.value) == TEXTS["country not activated"]
 
 
 def test_settings_that_are_missing(api, monkeypatch):
@@ -185,7 +185,7 @@ def test_settings_that_are_missing(api, monkeypatch):
     assert done.err.splitlines()[1].strip() == TEXTS["setting missing"]
 
 
-def test_an_old_python_is_told_before_anything_else_is_imported():
+def test_an_old_python_is_reported_before_anything_else_is_imported():
     source = Path(octoffm_async.__file__).read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 7))
     script = "import sys; sys.version_info = (3, 9, 1); sys.version = '3.9.1 (main)'; import octoffm_async"

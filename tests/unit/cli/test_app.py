@@ -96,7 +96,7 @@ def test_errors_have_their_codes(error, code):
     assert code_of(error) == code
 
 
-def test_an_error_of_many_lines_is_told_in_one():
+def test_an_error_of_many_lines_is_reported_in_one():
     assert line_of(SandboxStartError("it ended\nwith this\n")) == "it ended with this"
 
 

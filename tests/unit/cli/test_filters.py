@@ -41,7 +41,7 @@ def test_times_may_be_so_long_ago(text, ago):
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "999999d", "-1h", "1y", "0001-01-01T00:00+14:00"])
-def test_what_is_no_time_is_told(text):
+def test_what_is_no_time_is_reported(text):
     with pytest.raises(click.BadParameter, match="is not a time"):
         MOMENT_PARAM.convert(text, None, None)
 

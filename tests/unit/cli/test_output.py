@@ -114,7 +114,7 @@ def test_fields_have_python_names_and_one_layout():
 @pytest.mark.parametrize(
     ("numbers", "total"), [([2, 3], 5), ([0], 0), ([0, 0], 0), ([2, None], None), ([None], None), ([], None)]
 )
-def test_a_sum_of_lines_is_told_only_if_each_line_tells_its_part(numbers, total):
+def test_a_sum_of_lines_is_reported_only_if_each_line_reports_its_part(numbers, total):
     lines = [SimpleNamespace(quantity=number, received_quantity=number) for number in numbers]
     row = SimpleNamespace(lines=lines)
     assert (quantity_of(row), received_of(row)) == (total, total)
@@ -151,15 +151,15 @@ def test_a_narrow_terminal_gets_whole_columns_only():
 
 
 def test_every_command_that_calls_the_api_has_the_same_options():
-    wanted = {"--seller", "--env-file", "--timeout", "--proxies", "--json", "--verbose"}
+    required = {"--seller", "--env-file", "--timeout", "--proxies", "--json", "--verbose"}
     for name in ("auth", "products", "inbound", "stocks", "orders", "returns"):
         for command in getattr(octoffm.commands[name], "commands").values():  # noqa: B009
             options = {text for param in command.params for text in param.opts}
-            assert wanted <= options, command.name
+            assert required <= options, command.name
             assert command.help, command.name
 
 
-def test_help_tells_of_completion_and_completion_completes():
+def test_help_describes_completion_and_completion_completes():
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, encoding="utf-8", check=True)
     assert 'eval "$(_OCTOFFM_COMPLETE=bash_source octoffm)"' in done.stdout
     words = {"_OCTOFFM_COMPLETE": "bash_complete", "COMP_WORDS": "octoffm orders l", "COMP_CWORD": "2"}

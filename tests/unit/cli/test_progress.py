@@ -21,7 +21,7 @@ def play(show) -> None:
     show.close()
 
 
-def test_only_outcomes_that_occurred_are_told():
+def test_only_outcomes_that_occurred_are_reported():
     assert counts_text(RESULT.counts) == "1,500 created, 2 refused"
     assert counts_text({}) == "nothing"
     assert counts_text({"refused": 2}, styled=True) == "[yellow]2 refused[/]"

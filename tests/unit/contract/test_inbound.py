@@ -94,17 +94,17 @@ def test_lines_of_nothing() -> None:
     assert decoded(lines=[]).lines == decoded().lines == []
 
 
-@pytest.mark.parametrize("wanted", FLOW)
+@pytest.mark.parametrize("target", FLOW)
 @pytest.mark.parametrize("status", FLOW)
-def test_what_is_reached(status, wanted) -> None:
-    assert InboundStatus(status).reached(wanted) is (FLOW.index(status) >= FLOW.index(wanted))
-    assert InboundStatus(status.lower()).reached(wanted.upper()) is (FLOW.index(status) >= FLOW.index(wanted))
+def test_what_is_reached(status, target) -> None:
+    assert InboundStatus(status).reached(target) is (FLOW.index(status) >= FLOW.index(target))
+    assert InboundStatus(status.lower()).reached(target.upper()) is (FLOW.index(status) >= FLOW.index(target))
 
 
 @pytest.mark.parametrize("end", ["Refused", "Cancelled", "Lost in space"])
 def test_off_the_flow_only_itself_is_reached(end) -> None:
     assert InboundStatus(end).reached(end)
-    assert not any(InboundStatus(end).reached(wanted) for wanted in FLOW)
+    assert not any(InboundStatus(end).reached(target) for target in FLOW)
     assert not any(InboundStatus(status).reached(end) for status in FLOW)
     assert not InboundStatus("Lost in space").reached("Lost at sea")
 

@@ -74,7 +74,7 @@ def test_results_may_be_empty(body) -> None:
     assert list(msgspec.json.decode(body, type=ProductResults).items) == []
 
 
-def test_results_tell_item_by_item() -> None:
+def test_results_report_item_by_item() -> None:
     body = b"""{"items": [
         {"sellerProductReference": "A", "status": "accepted", "new": 1},
         {"sellerProductReference": "B", "status": "Refused", "code": "QuotaExceeded", "message": "no"},

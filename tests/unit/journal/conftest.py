@@ -74,5 +74,5 @@ async def journal(kind: Kind) -> AsyncIterator[Journal]:
 
 
 @pytest.fixture
-async def book(journal: Journal) -> JournalRun:
+async def journal_run(journal: Journal) -> JournalRun:
     return await journal.begin_run(seller="S1", operation="outbound.create", source="orders.csv")

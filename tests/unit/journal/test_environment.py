@@ -28,7 +28,7 @@ def settings(**changes: str) -> Config:
     return Config(**given | {"base_url": "https://api.example/v2", "token_url": "https://auth.example/token"} | changes)
 
 
-def told_by(caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What this package said; asyncio tells of slow steps beside it."""
     return [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
 
@@ -66,33 +66,33 @@ def test_no_credential_is_kept() -> None:
     assert not any(secret in repr(kept) for secret in ("my-client", "hush-hush"))
 
 
-def test_another_api_and_another_account_are_told_apart() -> None:
+def test_another_api_and_another_account_are_distinguished() -> None:
     with pytest.raises(OtherEnvironmentError) as caught:
         check_same("orders.sqlite", "S1", STAGING, PRODUCTION)
     assert (caught.value.known, caught.value.given) == (STAGING.api, PRODUCTION.api)
-    told = str(caught.value)
+    message = str(caught.value)
     for word in ("orders.sqlite", "S1", STAGING.api, PRODUCTION.api, "nothing was sent", "octoffm jobs rebind"):
-        assert word in told
+        assert word in message
     with pytest.raises(OtherEnvironmentError, match="account 0b0b, and this client's account there is 0c0c"):
         check_same("orders.sqlite", "S1", PRODUCTION, Environment(PRODUCTION.api, "0c0c"))
 
 
-async def test_another_environment_is_refused_until_the_journal_is_told(kind: Kind) -> None:
+async def test_another_environment_is_refused_until_the_journal_is_rebound(kind: Kind) -> None:
     names = {"seller": "S1", "operation": "outbound.create"}
     async with kind.open() as journal:
-        book = await journal.begin_run(**names, environment=STAGING)
-        await book.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
+        journal_run = await journal.begin_run(**names, environment=STAGING)
+        await journal_run.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
     async with kind.open() as journal:
         for operation in ("outbound.create", "inbound.create"):
             with pytest.raises(OtherEnvironmentError):
                 await journal.begin_run(seller="S1", operation=operation, environment=PRODUCTION)
         with pytest.raises(OtherEnvironmentError):
-            await journal.begin_run(**names, run=book.run, environment=PRODUCTION)
+            await journal.begin_run(**names, run=journal_run.run, environment=PRODUCTION)
         other = await journal.begin_run(seller="S2", operation="outbound.create", environment=PRODUCTION)
         again = await journal.begin_run(**names, environment=STAGING)
         assert [entry and entry.key for entry in await again.look_up(["A"])] == ["A"]
         assert {record.id: record.api for record in await journal.runs()} == {
-            book.run: STAGING.api,
+            journal_run.run: STAGING.api,
             other.run: PRODUCTION.api,
             again.run: STAGING.api,
         }
@@ -119,12 +119,12 @@ async def test_orders_of_an_unknown_environment_get_the_one_of_their_first_use_w
     async with kind.open() as journal:
         await journal.begin_run(seller="S1", operation="o")
         await journal.begin_run(seller="S2", operation="o", environment=PRODUCTION)  # new: nothing to tell
-        assert told_by(caplog) == []
+        assert warnings_of(caplog) == []
         for _ in range(2):
             await journal.begin_run(seller="S1", operation="o", environment=STAGING)
-        (told,) = told_by(caplog)
-        assert STAGING.api in told
-        assert "S1" in told
+        (message,) = warnings_of(caplog)
+        assert STAGING.api in message
+        assert "S1" in message
         with pytest.raises(OtherEnvironmentError):
             await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
 
@@ -141,29 +141,31 @@ async def test_a_reader_and_one_who_names_no_environment_are_never_refused(kind:
 
 async def test_a_seller_whose_runs_are_all_forgotten_belongs_to_no_environment(tmp_path: Path) -> None:
     async with Journal.open(tmp_path / "orders.sqlite") as journal:
-        books = [await journal.begin_run(seller="S1", operation=name, environment=STAGING) for name in ("o", "p")]
-        for book in books:
+        journal_runs = [
+            await journal.begin_run(seller="S1", operation=name, environment=STAGING) for name in ("o", "p")
+        ]
+        for journal_run in journal_runs:
             with pytest.raises(OtherEnvironmentError):
                 await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
-            await book.finish()
-            await journal.forget(book.run)
+            await journal_run.finish()
+            await journal.forget(journal_run.run)
         await journal.begin_run(seller="S1", operation="o", environment=PRODUCTION)
 
 
 async def test_a_file_of_version_2_is_brought_up_to_date(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S1", operation="o")
-        await book.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
+        journal_run = await journal.begin_run(seller="S1", operation="o")
+        await journal_run.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TABLE environments; DROP TABLE standing; ALTER TABLE batches DROP COLUMN api_at;"
             "ALTER TABLE entries DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN absences; PRAGMA user_version = 2"
         )
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S1", operation="o", environment=STAGING)
-        assert [entry.key for entry in await book.undecided()] == ["A"]
-    assert len(told_by(caplog)) == 1
+        journal_run = await journal.begin_run(seller="S1", operation="o", environment=STAGING)
+        assert [entry.key for entry in await journal_run.undecided()] == ["A"]
+    assert len(warnings_of(caplog)) == 1
 
 
 async def test_tables_of_version_1_in_postgresql_are_brought_up_to_date(postgres: str) -> None:

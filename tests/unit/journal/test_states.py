@@ -73,6 +73,6 @@ def test_what_may_be_sent_may_become_sent(state: State) -> None:
         check(state, State.SENT)
 
 
-def test_a_hash_is_sixteen_bytes_and_tells_payloads_apart() -> None:
+def test_a_hash_is_sixteen_bytes_and_distinguishes_payloads() -> None:
     assert len(SAME) == len(payload_hash(b"")) == 16
     assert SAME == payload_hash(b"one") != OTHER

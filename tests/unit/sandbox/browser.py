@@ -47,12 +47,12 @@ class Page:
     async def listen(self) -> None:
         """Take answers and events until the connection ends."""
         async for message in self._socket:
-            told = message.json()
-            if (answer := self._answers.pop(told.get("id", 0), None)) is not None:
+            payload = message.json()
+            if (answer := self._answers.pop(payload.get("id", 0), None)) is not None:
                 if not answer.done():
-                    answer.set_result(told)
+                    answer.set_result(payload)
             else:
-                self._note(told["method"], told["params"])
+                self._note(payload["method"], payload["params"])
 
     def _note(self, method: str, params: dict[str, Any]) -> None:
         match method:
@@ -73,10 +73,10 @@ class Page:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
         async with asyncio.timeout(20):
-            told = await answer
-        if "error" in told:
-            raise RuntimeError(f"{method}: {told['error']}")
-        result: dict[str, Any] = told["result"]
+            payload = await answer
+        if "error" in payload:
+            raise RuntimeError(f"{method}: {payload['error']}")
+        result: dict[str, Any] = payload["result"]
         return result
 
     async def open(self, url: str) -> None:
@@ -90,10 +90,10 @@ class Page:
 
     async def run(self, script: str) -> Any:
         """The value of an expression, awaited if it is a promise."""
-        told = await self.command("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in told:
-            raise RuntimeError(str(told["exceptionDetails"]))
-        return told["result"].get("value")
+        payload = await self.command("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in payload:
+            raise RuntimeError(str(payload["exceptionDetails"]))
+        return payload["result"].get("value")
 
     async def until(self, script: str, expected: object, seconds: float = 10.0) -> None:
         """Wait until an expression has a value."""
@@ -189,10 +189,10 @@ async def open_page(port: int) -> AsyncIterator[Page]:
 
 def _port(folder: Path) -> int:
     """The port that the browser has chosen; it writes it into its profile."""
-    told = folder / "DevToolsActivePort"
+    port_file = folder / "DevToolsActivePort"
     ends = time.monotonic() + START
     while time.monotonic() < ends:
-        lines = told.read_text().splitlines() if told.exists() else []
+        lines = port_file.read_text().splitlines() if port_file.exists() else []
         if len(lines) >= 2:
             return int(lines[0])
         time.sleep(0.05)

@@ -113,24 +113,24 @@ class Shop:
             self.sandbox.add_stock(reference, quantity=quantity, country=country, seller=self.seller)
             self.added[reference, country] += quantity
 
-    def supply(self, wanted: Iterable[tuple[str, int]], country: str) -> None:
-        body = {"reference": "SUPPLY", "storageCountry": country, "lines": [line(*pair) for pair in wanted]}
+    def supply(self, requested: Iterable[tuple[str, int]], country: str) -> None:
+        body = {"reference": "SUPPLY", "storageCountry": country, "lines": [line(*pair) for pair in requested]}
         key = self.post("/inbound-shipments", body, "inboundShipmentId")
         assert key is not None
         self.supplies.append(key)
 
-    def ship(self, wanted: list[tuple[str, int]], country: str, *, by_product: bool = False) -> None:
+    def ship(self, requested: list[tuple[str, int]], country: str, *, by_product: bool = False) -> None:
         """Order a shipment; its lines may name products by their ids."""
         lines = [
             {"productId": row["productId"], "productCondition": "New", "quantity": quantity}
             if by_product and (row := self.products.get(reference)) is not None
             else line(reference, quantity)
-            for reference, quantity in wanted
+            for reference, quantity in requested
         ]
         body = shipment(f"ORDER-{len(self.orders)}", lines=lines, storageCountry=country)
         key = self.post("/outbound-shipments", body, "outboundShipmentId")
         assert key is not None
-        self.orders[key] = wanted
+        self.orders[key] = requested
 
     def cancel(self, key: str) -> None:
         made = self.post(
@@ -139,8 +139,8 @@ class Shop:
         if made is not None:
             self.requests.append(made)
 
-    def give_back(self, key: str, wanted: Iterable[tuple[str, int]]) -> None:
-        body = {"outboundShipmentId": key, "reason": "Retraction", "lines": [line(*pair) for pair in wanted]}
+    def give_back(self, key: str, requested: Iterable[tuple[str, int]]) -> None:
+        body = {"outboundShipmentId": key, "reason": "Retraction", "lines": [line(*pair) for pair in requested]}
         made = self.post("/returns", body, "returnId")
         if made is not None:
             self.returns.append(made)
@@ -163,9 +163,9 @@ class Shop:
     def shipped(self) -> Counter[tuple[str, str]]:
         """Items that left."""
         items: Counter[tuple[str, str]] = Counter()
-        for key, wanted in self.orders.items():
+        for key, requested in self.orders.items():
             row = self.read(f"/outbound-shipments/{key}")
-            for reference, quantity in wanted if row["status"] == "Shipped" else ():
+            for reference, quantity in requested if row["status"] == "Shipped" else ():
                 items[reference, row["storageCountry"]] += quantity
         return items
 

@@ -38,7 +38,7 @@ def settle(sandbox: Sandbox) -> None:
     assert not sandbox._state.world._events
 
 
-def check_books(shop: Shop) -> None:
+def check_totals(shop: Shop) -> None:
     """Compare every stock row, in all and by country, with the shop's own count."""
     for (key, reference), items in shop.returned_of_shipments().items():
         assert 0 <= items <= sum(quantity for name, quantity in shop.orders[key] if name == reference)
@@ -105,7 +105,7 @@ def test_ten_thousand_random_actions_lose_and_invent_nothing(seed: int) -> None:
         act(rng.choice(shops), rng)
     settle(sandbox)
     for shop in shops:
-        check_books(shop)
+        check_totals(shop)
     check_that_much_happened(shops, moves)
 
 
@@ -166,13 +166,13 @@ class Trade(RuleBasedStateMachine):
     def add_stock(self, at: int, reference: str, quantity: int, country: str) -> None:
         self.shops[at].add_stock(reference, quantity, country)
 
-    @rule(at=sellers, wanted=wishes, country=countries)
-    def supply(self, at: int, wanted: list[tuple[str, int]], country: str) -> None:
-        self.shops[at].supply(wanted, country)
+    @rule(at=sellers, requested=wishes, country=countries)
+    def supply(self, at: int, requested: list[tuple[str, int]], country: str) -> None:
+        self.shops[at].supply(requested, country)
 
-    @rule(at=sellers, wanted=wishes, country=countries, by_product=st.booleans())
-    def ship(self, at: int, wanted: list[tuple[str, int]], country: str, by_product: bool) -> None:
-        self.shops[at].ship(wanted, country, by_product=by_product)
+    @rule(at=sellers, requested=wishes, country=countries, by_product=st.booleans())
+    def ship(self, at: int, requested: list[tuple[str, int]], country: str, by_product: bool) -> None:
+        self.shops[at].ship(requested, country, by_product=by_product)
 
     @rule(at=sellers, pick=picks)
     def cancel(self, at: int, pick: int) -> None:
@@ -202,7 +202,7 @@ class Trade(RuleBasedStateMachine):
     def teardown(self) -> None:
         settle(self.sandbox)
         for shop in self.shops:
-            check_books(shop)
+            check_totals(shop)
 
 
 TestTrade = Trade.TestCase

@@ -1,4 +1,4 @@
-"""Which fault strikes which call."""
+"""Which fault affects which call."""
 
 from random import Random
 
@@ -48,7 +48,7 @@ def test_the_token_endpoint_is_hit_only_when_named(faults: Faults) -> None:
 def test_scripted_faults_take_precedence_over_random_ones(faults: Faults) -> None:
     faults.set_rates({Fault.ERROR_500: 1.0})
     faults.next(Fault.STALL)
-    assert [strike.fault for strike in (faults.draw(GET_STOCK), faults.draw(GET_STOCK)) if strike] == [
+    assert [injected.fault for injected in (faults.draw(GET_STOCK), faults.draw(GET_STOCK)) if injected] == [
         Fault.STALL,
         Fault.ERROR_500,
     ]

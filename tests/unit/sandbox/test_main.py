@@ -33,7 +33,7 @@ async def test_greets_in_one_line_serves_and_ends_on_a_signal(number: signal.Sig
     assert child.returncode == 0
 
 
-async def test_ends_with_its_input_if_told_so() -> None:
+async def test_ends_with_its_input_on_request() -> None:
     child = await run("--exit-with-parent", stdin=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     await child.stdout.readline()

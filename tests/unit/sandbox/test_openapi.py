@@ -79,8 +79,8 @@ def test_contract_check_takes_it_for_the_contract_and_export_leaves_them_out(tmp
     with SandboxThread() as sandbox, urllib.request.urlopen(sandbox.page_url + "openapi.json", timeout=5) as answer:  # noqa: S310
         file.write_bytes(answer.read())
     assert "/_sandbox/stock" in file.read_text()
-    told = CliRunner().invoke(contract_command, ["check", str(file)], standalone_mode=False)
-    assert (told.return_value, told.output) == (0, "equal: 20 operations and no difference\n")
+    result = CliRunner().invoke(contract_command, ["check", str(file)], standalone_mode=False)
+    assert (result.return_value, result.output) == (0, "equal: 20 operations and no difference\n")
     assert "_sandbox" not in CliRunner().invoke(contract_command, ["export"]).output
 
 

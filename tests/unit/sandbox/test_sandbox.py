@@ -62,7 +62,7 @@ def test_serves_on_loopback_only(host: str) -> None:
         Sandbox(host=host)
 
 
-def test_a_form_of_retry_after_that_does_not_exist_is_told_at_once() -> None:
+def test_a_form_of_retry_after_that_does_not_exist_is_reported_at_once() -> None:
     with pytest.raises(ValueError, match="retry_after = 1: must be one of seconds, date, or None"):
         Sandbox(retry_after=1)  # type: ignore[arg-type]
     sandbox = Sandbox(retry_after="date")

@@ -30,5 +30,5 @@ def read(path: Path, target: ItemType, **settings: Any) -> tuple[list[Any], list
     return list(ItemReader(table, plan, faulty.append)), faulty
 
 
-def told(faulty: list[RejectedItem]) -> list[str]:
+def problem_texts(faulty: list[RejectedItem]) -> list[str]:
     return [str(problem) for one in faulty for problem in one.problems]

@@ -9,7 +9,7 @@ from octoffm_async.disk.first_lines import FirstOccurrences
 from octoffm_async.tabular import item_reader as items_module
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS, REFERENCES, SUPPLIES
 
-from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, read, told
+from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, problem_texts, read
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_rows_with_the_same_reference_are_one_order(orders):
 def test_a_reference_that_comes_back_is_an_error_that_names_both_lines(orders):
     found, faulty = orders(order_row("A"), order_row("B"), order_row("A", "P-2"))
     assert [one.reference for one in found] == ["A", "B"]
-    where, reason = told(faulty)[0].split(": ", 1)
+    where, reason = problem_texts(faulty)[0].split(": ", 1)
     assert where == "line 4, column reference = 'A'"
     assert reason.startswith(
         "came before, on line 2, with another payload (different: lines); only the first is sent: "
@@ -49,7 +49,7 @@ def test_rows_of_an_order_that_disagree_are_an_error_that_names_both_lines(order
     found, faulty = orders(order_row("A"), order_row("A", city="Lyon"))
     assert not found
     expected = "differs from 'Paris' on line 2, which is of the same order"
-    assert told(faulty) == [f"line 3, column city (delivery_address.city) = 'Lyon': {expected}"]
+    assert problem_texts(faulty) == [f"line 3, column city (delivery_address.city) = 'Lyon': {expected}"]
 
 
 def test_cells_that_repeat_nothing_agree(orders):
@@ -58,23 +58,27 @@ def test_cells_that_repeat_nothing_agree(orders):
     assert len(found[0].lines) == 2
 
 
-def test_a_wrong_line_is_told_with_its_own_line_and_takes_the_order_with_it(orders):
+def test_a_wrong_line_is_reported_with_its_own_line_and_takes_the_order_with_it(orders):
     found, faulty = orders(order_row("A"), order_row("A", "P-2", "two"), order_row("A", "P-3", 0), order_row("B"))
     assert [one.reference for one in found] == ["B"]
-    assert told(faulty) == ["line 3, column quantity (lines.quantity) = 'two': is not a whole number, such as 2"]
+    assert problem_texts(faulty) == [
+        "line 3, column quantity (lines.quantity) = 'two': is not a whole number, such as 2"
+    ]
     assert [row.line for row in faulty[0].rows] == [2, 3, 4]
     _, faulty = orders(order_row("A"), order_row("A", "P-3", 0))
-    assert told(faulty)[0].startswith("line 3, column quantity (lines.quantity) = '0': is not a whole number from 1")
+    assert problem_texts(faulty)[0].startswith(
+        "line 3, column quantity (lines.quantity) = '0': is not a whole number from 1"
+    )
 
 
 def test_an_order_without_end_is_not_held(orders, monkeypatch):
     monkeypatch.setattr(items_module, "MOST_ROWS", 5)
     found, faulty = orders(*(order_row("A") for _ in range(12)), order_row("B"))
     assert [one.reference for one in found] == ["A", "B"]  # the last two rows are few enough
-    assert all("5 rows or more" in text for text in told(faulty))
+    assert all("5 rows or more" in text for text in problem_texts(faulty))
 
 
-def test_a_column_that_is_needed_and_not_there_is_told_at_once(tmp_path):
+def test_a_column_that_is_needed_and_not_there_is_reported_at_once(tmp_path):
     path = tmp_path / "orders.csv"
     path.write_text(f"{ORDER_HEADER}\n{order_row('A')}\n")
     with pytest.raises(ConfigurationError, match="no column is mapped to delivery_mode, storage_country"):
@@ -94,8 +98,8 @@ def test_json_lines_hold_nested_orders_in_either_spelling(tmp_path):
     found, faulty = read(path, ORDERS, values=ORDER_VALUES)
     assert [(one.reference, len(one.lines)) for one in found] == [("A", 2), ("B", 1)]
     assert [one.line for one in faulty] == [3, 4, 5]
-    assert "line 3, column delivery_address.city = '': is missing" in told(faulty)
-    assert "line 4: is list, not a JSON object" in told(faulty)
+    assert "line 3, column delivery_address.city = '': is missing" in problem_texts(faulty)
+    assert "line 4: is list, not a JSON object" in problem_texts(faulty)
 
 
 def test_the_same_reference_in_two_json_objects_is_an_error(tmp_path):
@@ -104,7 +108,7 @@ def test_the_same_reference_in_two_json_objects_is_an_error(tmp_path):
     path.write_text(json.dumps(one) + "\n" + json.dumps(one) + "\n")
     found, faulty = read(path, SUPPLIES)
     assert len(found) == 1
-    assert "came before, on line 1" in told(faulty)[0]
+    assert "came before, on line 1" in problem_texts(faulty)[0]
 
 
 def test_products_whose_reference_came_before_name_the_line(tmp_path):
@@ -115,7 +119,7 @@ def test_products_whose_reference_came_before_name_the_line(tmp_path):
     found, faulty = read(path, PRODUCTS, mapping={f"{name}": name.partition("_")[0] for name in MEASURES})
     assert [one.gtin for one in found] == [GOOD, OTHER]
     assert found[0].packaging.length_cm == 1.5
-    where, reason = told(faulty)[0].split(": ", 1)
+    where, reason = problem_texts(faulty)[0].split(": ", 1)
     assert where == f"line 4, column gtin (seller_product_reference) = '{GOOD}'"
     assert (
         reason == "came before, on line 2, with another payload (different: title, packaging); only the first is sent"
@@ -140,8 +144,8 @@ def test_what_spreadsheets_make_of_a_gtin_is_refused_with_its_reason(tmp_path, c
     path.write_text(f"gtin;title\n{cell};Pen\n")
     found, faulty = read(path, PRODUCTS)
     assert not found
-    assert reason in told(faulty)[0]
-    assert told(faulty)[0].startswith(f"line 2, column gtin = '{cell}': ")
+    assert reason in problem_texts(faulty)[0]
+    assert problem_texts(faulty)[0].startswith(f"line 2, column gtin = '{cell}': ")
 
 
 def test_references_are_read_once_each(tmp_path):
@@ -149,7 +153,7 @@ def test_references_are_read_once_each(tmp_path):
     path.write_text("sku\nA\nB\nA\n\n")
     found, faulty = read(path, REFERENCES, mapping={"seller_product_reference": "sku"})
     assert found == ["A", "B"]
-    assert told(faulty) == ["line 4, column sku (seller_product_reference) = 'A': came before, on line 2"]
+    assert problem_texts(faulty) == ["line 4, column sku (seller_product_reference) = 'A': came before, on line 2"]
 
 
 @given(st.lists(st.sampled_from("abcdefghij"), max_size=60), st.integers(1, 5))
@@ -212,7 +216,7 @@ def test_rows_of_an_order_that_disagree_on_an_extra_member_are_an_error(tmp_path
     path = written(tmp_path, ORDER_HEADER + ",gift", order_row("A-1") + ",red", order_row("A-1", "P-2") + ",blue")
     found, faulty = read(path, ORDERS, values=ORDER_VALUES, mapping={"extra.gift": "gift"})
     assert found == []
-    assert ["differs from 'red' on line 2" in line for line in told(faulty)] == [True]
+    assert ["differs from 'red' on line 2" in line for line in problem_texts(faulty)] == [True]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_what_is_said_last_wins():
     [("x = ", "is not TOML"), ("[other]\n", "no section other"), ("map = 1\n", "map is not a section"),
      ("[map]\ngtin = [1]\n", "map.gtin is not one value")],
 )  # fmt: skip
-def test_what_is_no_mapping_is_told(tmp_path, text, message):
+def test_what_is_no_mapping_is_reported(tmp_path, text, message):
     path = tmp_path / "m.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=message):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from octoffm_async import ConfigurationError, FulfillmentProduct
 from octoffm_async.tabular.formats import csv_table
 from octoffm_async.tabular.product_rows import ProductRows
-from octoffm_async.tabular.rejects import RejectedRow
+from octoffm_async.tabular.rejected_row import RejectedRow
 
 GOOD = "4006381333931"
 OTHER = "96385074"
@@ -30,7 +30,7 @@ def read(path: Path, **settings) -> tuple[list[FulfillmentProduct], list[Rejecte
     return list(ProductRows(path, on_reject=rejected.append, **settings)), rejected
 
 
-def told(rejected: list[RejectedRow]) -> list[tuple[int | None, str]]:
+def problem_texts(rejected: list[RejectedRow]) -> list[tuple[int | None, str]]:
     return [(row.line, "; ".join(map(str, row.problems))) for row in rejected]
 
 
@@ -114,11 +114,11 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason_and_the_next_goes_on(wri
     constants = {name: value for name, value in MEASURES.items() if name != "weight_g"}
     products, rejected = read(path, constants=constants)
     assert [product.gtin for product in products] == [OTHER]
-    assert [line for line, _ in told(rejected)] == [2]
-    assert reason in told(rejected)[0][1]
+    assert [line for line, _ in problem_texts(rejected)] == [2]
+    assert reason in problem_texts(rejected)[0][1]
 
 
-def test_all_problems_of_a_row_are_told_at_once(write):
+def test_all_problems_of_a_row_are_reported_at_once(write):
     _, rejected = read(write(f"gtin,title,is_traceable\n{GOOD},,maybe\n"))
     assert [problem.field for problem in rejected[0].problems] == ["title", "is_traceable"]
     assert rejected[0].key == GOOD
@@ -134,7 +134,7 @@ def test_a_reference_that_came_before_is_rejected(write):
     path = write(f"gtin,seller_product_reference\n{GOOD},A\n{OTHER},A\n{OTHER},B\n")
     products, rejected = read(path)
     assert [product.seller_product_reference for product in products] == ["A", "B"]
-    ((line, reason),) = told(rejected)
+    ((line, reason),) = problem_texts(rejected)
     assert line == 3
     assert reason.startswith(
         "seller_product_reference = 'A': came before, on line 2, with another payload (different: gtin)"
@@ -154,11 +154,11 @@ def test_lines_are_physical_ones_even_with_line_breaks_in_cells(write):
     assert [row.line for row in rejected] == [5, 8]
 
 
-def test_a_quote_that_is_never_closed_is_told_with_the_lines_it_swallowed(write):
+def test_a_quote_that_is_never_closed_is_reported_with_the_lines_it_swallowed(write):
     path = write(f'gtin,title\n{GOOD},"never closed\n{OTHER},Cup\n')
     products, rejected = read(path)
     assert not products
-    assert "lines 2 to 3 cannot be separated" in told(rejected)[0][1]
+    assert "lines 2 to 3 cannot be separated" in problem_texts(rejected)[0][1]
 
 
 @pytest.mark.parametrize(("bad", "title"), [(b"\xff", "ÿ"), (b"Caf\xe9", "Café"), (b"\xc3(", "Ã(")])
@@ -197,7 +197,7 @@ def test_a_line_without_end_does_not_fill_the_memory(write, monkeypatch):
         ("gtin\n", {"constants": {"weight_g": 1, "packaging.weight_g": 1}}, "named more than once"),
     ],
 )
-def test_what_cannot_work_is_told_before_a_row_is_read(write, content, settings, message):
+def test_what_cannot_work_is_reported_before_a_row_is_read(write, content, settings, message):
     with pytest.raises(ConfigurationError) as caught:
         ProductRows(write(content), **settings)
     assert message in str(caught.value)
@@ -209,7 +209,7 @@ def test_a_missing_file_and_a_folder_cannot_be_read(tmp_path):
             ProductRows(path)
 
 
-def test_iterating_again_reads_the_file_anew_and_tells_rejects_again(write):
+def test_iterating_again_reads_the_file_anew_and_reports_rejects_again(write):
     rejected: list[RejectedRow] = []
     rows = ProductRows(write(f"gtin\n{GOOD}\n123\n"), on_reject=rejected.append)
     assert [product.gtin for product in rows] == [product.gtin for product in rows] == [GOOD]

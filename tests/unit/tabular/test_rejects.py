@@ -72,6 +72,6 @@ def test_harmless(cell, text):
     assert harmless(cell) == text
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path):
+def test_a_place_that_cannot_be_written_is_reported(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot write"), RejectsReport(tmp_path / "none" / "r.csv") as report:
         report.add("A", "x")

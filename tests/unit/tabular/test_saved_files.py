@@ -15,7 +15,7 @@ from octoffm_async import ConfigurationError
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
 from octoffm_async.tabular.open import open_table
 
-from .files import ORDER_HEADER, ORDER_VALUES, order_row, read, told
+from .files import ORDER_HEADER, ORDER_VALUES, order_row, problem_texts, read
 
 SAVED = Path(__file__).parent / "saved"
 MAPPING = {
@@ -79,7 +79,7 @@ def test_a_gtin_that_excel_shortened_names_file_line_column_value_and_what_to_do
     reason = (
         "is not made of digits only: a spreadsheet shortened the number; format the column as text and export again"
     )
-    assert told(faulty) == [f"line 2, column ean (gtin) = '3,25039E+12': {reason}"]
+    assert problem_texts(faulty) == [f"line 2, column ean (gtin) = '3,25039E+12': {reason}"]
 
 
 @pytest.mark.parametrize("cell", ['="0400638133390"', "0400638133390.0", "0400638133390,0"])
@@ -101,13 +101,13 @@ def test_what_is_needed_and_left_out_at_the_end_of_a_row_is_missed(tmp_path):
     path.write_text("gtin;note;unCode;title\n96385074;x\n96385074;x;;Mug;;\n96385074;x;;Mug;y\n3250390000013;;;Pen\n")
     found, faulty = read(path, PRODUCTS)
     assert [one.title for one in found] == ["Mug", "Pen"]
-    assert told(faulty) == [
+    assert problem_texts(faulty) == [
         "line 2, column title = '': is missing: the row ends before it",
         "line 4: the row has 5 columns, the header 4",
     ]
     path.write_text("gtin;title;productCondition;length_cm;width_cm;height_cm;weight_g\n96385074;Pen\n")
     reason = "is missing: the row ends before it"
-    assert told(read(path, PRODUCTS)[1]) == [f"line 2, column length_cm (packaging.length_cm) = '': {reason}"]
+    assert problem_texts(read(path, PRODUCTS)[1]) == [f"line 2, column length_cm (packaging.length_cm) = '': {reason}"]
 
 
 @pytest.mark.parametrize("error", ["#N/A", "#NOM?", "#REF!", "#VALEUR!", "#DIV/0!", "#¡REF!", "########"])
@@ -116,7 +116,7 @@ def test_a_spreadsheets_error_is_no_title(tmp_path, error):
     path.write_text(f"gtin;title\n96385074;{error}\n", encoding="utf-8")
     found, faulty = read(path, PRODUCTS)
     assert not found
-    assert told(faulty) == [
+    assert problem_texts(faulty) == [
         f"line 2, column title = '{error}': is a spreadsheet's error and not a value: correct the cell and export again"
     ]
 
@@ -133,7 +133,7 @@ def test_a_reference_that_was_shortened_is_refused_since_two_may_have_become_one
     path.write_text("gtin;seller_product_reference\n96385074;3,25039E+12\n0400638133390;4E12\n")
     found, faulty = read(path, PRODUCTS)
     assert [one.seller_product_reference for one in found] == ["4E12"]
-    assert told(faulty)[0].startswith(
+    assert problem_texts(faulty)[0].startswith(
         "line 2, column seller_product_reference = '3,25039E+12': was a number that a spreadsheet shortened"
     )
 
@@ -151,7 +151,9 @@ def test_a_postal_code_whose_zeros_were_dropped_is_refused(tmp_path, code, count
         reason = (
             f"has {len(code)} digits, and those of {country} have 5: did a spreadsheet drop a zero of {code.zfill(5)}?"
         )
-        assert told(faulty) == [f"line 2, column postal_code (delivery_address.postal_code) = '{code}': {reason}"]
+        assert problem_texts(faulty) == [
+            f"line 2, column postal_code (delivery_address.postal_code) = '{code}': {reason}"
+        ]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,9 @@ def test_dates_are_those_that_can_be_read_in_one_way_only(tmp_path, cell, read_a
     path.write_text(f"{header}\nS-1;FR;P-1;2,0;{cell}\n")
     found, faulty = read(path, SUPPLIES)
     if read_as is None:
-        assert told(faulty)[0].startswith(f"line 2, column expected_delivery_date = '{cell}': is not a date such as ")
+        assert problem_texts(faulty)[0].startswith(
+            f"line 2, column expected_delivery_date = '{cell}': is not a date such as "
+        )
     else:
         assert found[0].expected_delivery_date.date().isoformat() == read_as
 
@@ -191,10 +195,10 @@ def test_rows_of_a_workbook_have_the_numbers_that_the_spreadsheet_shows(workbook
     rows = [["gtin", "title", "", "note"], [96385074.0, "Mug", "", ""], [], [123, "Cup", "", ""], [], [" ", "", "", ""]]
     found, faulty = read(workbook(rows, first=2), PRODUCTS)
     assert [one.gtin for one in found] == ["96385074"]
-    assert told(faulty) == ["line 6, column gtin = '123': has 3 digits, not 8, 12, 13 or 14"]
+    assert problem_texts(faulty) == ["line 6, column gtin = '123': has 3 digits, not 8, 12, 13 or 14"]
 
 
-def test_a_workbook_without_a_header_that_fits_is_told_in_words_that_fit(workbook):
+def test_a_workbook_without_a_header_that_fits_is_reported_in_words_that_fit(workbook):
     with pytest.raises(ConfigurationError, match="is empty"):
         open_table(workbook([]))
     with pytest.raises(ConfigurationError, match="more than one column gtin"):

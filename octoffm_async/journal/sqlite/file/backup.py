@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ....errors import ConfigurationError, JournalError, JournalWriteError
 from .. import schema
-from .standing import log_of, note_backup
+from .completeness import log_of, note_backup
 
 __all__ = ["back_up"]
 
@@ -19,7 +19,7 @@ def back_up(journal: str | os.PathLike[str], target: str | os.PathLike[str], *, 
 
     The copy holds everything that was durable at ``now``, in seconds since 1970. A copy that is restored later does not
     know what was sent since then: the journal logs a warning when it is first written to, and each order that is new to
-    the journal is looked up before it is sent (:mod:`.gap`).
+    the journal is looked up before it is sent (:mod:`.change_record`).
 
     Raises:
         ConfigurationError: ``target`` exists; a backup overwrites nothing.

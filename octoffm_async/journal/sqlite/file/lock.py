@@ -36,7 +36,7 @@ class WriterLock:
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self.path = journal.with_name(journal.name + ".lock")
+        self.path: Path = journal.with_name(journal.name + ".lock")
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -136,11 +136,11 @@ def holder_of(journal: str | os.PathLike[str]) -> Holder | None:
     except OSError:
         return None
     try:
-        told = os.read(descriptor, 20).strip()
-        if not told or not _is_held(descriptor):  # a killed process leaves its id in the file
+        process_id = os.read(descriptor, 20).strip()
+        if not process_id or not _is_held(descriptor):  # a killed process leaves its id in the file
             return None
         since = datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
-        return Holder(int(told) if told.isdigit() else 0, since)
+        return Holder(int(process_id) if process_id.isdigit() else 0, since)
     except OSError:
         return None
     finally:

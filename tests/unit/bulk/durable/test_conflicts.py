@@ -21,7 +21,7 @@ from octoffm_async import (
     Skipped,
     Unknown,
 )
-from octoffm_async.bulk.durable.settings import sendings_of
+from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.disk.seen_keys import SeenKeys
 from octoffm_async.journal import Journal, OutgoingItem, State
 from tests.support.fakes import Answer, Sent, answer
@@ -57,8 +57,8 @@ async def test_another_payload_under_a_used_key_is_refused_with_its_fields(path:
 
 async def test_what_is_undecided_is_compared_with_its_own_request(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
-        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        await book.mark_sent(sendings_of(["O-1"], [order("O-1")]))
+        journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+        await journal_run.mark_sent(outgoing_items_of(["O-1"], [order("O-1")]))
         outcomes = await done(client.bulk.create_outbound([order("O-1", city="Lyon")], journal=journal, patience=0.0))
         refused = outcomes["O-1"]
         assert isinstance(refused, Refused)
@@ -70,18 +70,18 @@ async def test_what_is_undecided_is_compared_with_its_own_request(path: Path) ->
 @pytest.mark.parametrize("state", [State.CREATED, State.SENT])
 async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: Path, state: State) -> None:
     def as_before(count: int) -> list[OutgoingItem]:
-        both = sendings_of([f"O-{number}" for number in range(count)], orders(count))
+        both = outgoing_items_of([f"O-{number}" for number in range(count)], orders(count))
         return [OutgoingItem(one.key, one.payload_hash[:16], one.payload) for one in both]
 
     async with serving() as (sandbox, client):
         made = {item.reference: await client.outbound.create(item) for item in orders(5)}
         async with Journal.open(path) as journal:
-            book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-            await book.mark_sent(as_before(5))
+            journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+            await journal_run.mark_sent(as_before(5))
             if state is State.CREATED:
                 for key, remote_id in made.items():
-                    book.record_created(key, remote_id)
-                await book.flush()
+                    journal_run.record_created(key, remote_id)
+                await journal_run.flush()
         outcomes = await done(client.bulk.create_outbound(orders(8), journal=path, patience=0.0))
         assert set(sandbox.effects.outbound.values()) == {1}
         known = [
@@ -93,27 +93,27 @@ async def test_a_journal_of_before_the_hashes_of_fields_knows_its_orders(path: P
         changed = await done(
             client.bulk.create_outbound([order("O-1", quantity=9), order("O-7", city="Lyon")], journal=path)
         )
-    told = {
+    fields_by_key = {
         key: one.error.fields
         for key, one in changed.items()
         if isinstance(one, Refused) and isinstance(one.error, PayloadConflictError)
     }
-    assert told == {"O-1": (), "O-7": ("delivery_address",)}
+    assert fields_by_key == {"O-1": (), "O-7": ("delivery_address",)}
 
 
 async def test_items_of_both_kinds_of_hashes_are_settled_together(path: Path) -> None:
     async with serving() as (sandbox, _), Journal.open(path) as journal:
-        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        sent = sendings_of([f"O-{number}" for number in range(9)], orders(9))
+        journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+        sent = outgoing_items_of([f"O-{number}" for number in range(9)], orders(9))
         mixed = [
             OutgoingItem(one.key, one.payload_hash[: 16 if place % 2 else None], one.payload)
             for place, one in enumerate(sent)
         ]
-        await book.mark_sent(mixed)
+        await journal_run.mark_sent(mixed)
         for one in mixed:
-            book.record_created(one.key, f"id {one.key}")
-        await book.flush()
-        entries = await book.look_up([one.key for one in mixed])
+            journal_run.record_created(one.key, f"id {one.key}")
+        await journal_run.flush()
+        entries = await journal_run.look_up([one.key for one in mixed])
     for one, entry in zip(mixed, entries, strict=True):
         assert entry is not None
         assert (entry.state, entry.remote_id) == (State.CREATED, f"id {one.key}")

@@ -12,7 +12,7 @@ import pytest
 
 from octoffm_async import ConfigurationError, Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.bulk.durable.job import JournaledJob
-from octoffm_async.bulk.durable.settings import sendings_of
+from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.errors import ClosedError, ConnectionLostError, JournalWriteError
 from octoffm_async.journal import Journal, State, payload_hash
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
@@ -68,7 +68,7 @@ async def test_an_order_whose_creation_cannot_be_noted_is_unknown_and_not_sent_a
 ) -> None:
     settled: list[str] = []
 
-    def settle(book: SQLiteJournalRun, key: str, remote_id: str | None) -> None:
+    def settle(journal_run: SQLiteJournalRun, key: str, remote_id: str | None) -> None:
         settled.append(key)
         raise error
 
@@ -106,8 +106,8 @@ async def test_an_order_whose_lost_answer_cannot_be_noted_is_unknown_too(
 
 async def test_no_request_is_kept_of_what_was_sent_again_or_not_at_all(path: Path) -> None:
     async with serving() as (sandbox, client), Journal.open(path) as journal:
-        book = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
-        await book.mark_sent(sendings_of([item.reference for item in orders(20)], orders(20)))
+        journal_run = await journal.begin_run(seller=sandbox.config().seller_id, operation="outbound.create")
+        await journal_run.mark_sent(outgoing_items_of([item.reference for item in orders(20)], orders(20)))
         again = client.bulk.create_outbound(orders(20), journal=journal, patience=0.0)
         assert {type(outcome) for outcome in (await done(again)).values()} == {Created}
         stopped = client.bulk.create_outbound((order(f"N-{number}") for number in range(600)), journal=journal)
@@ -223,7 +223,7 @@ async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
     assert len(outcomes) == 400
 
 
-async def test_what_cannot_be_looked_for_stays_unknown_unless_told_otherwise(path: Path) -> None:
+async def test_what_cannot_be_looked_for_stays_unknown_unless_requested_otherwise(path: Path) -> None:
     async with serving() as (sandbox, client):
         quick = client.with_options(retries=0)
         sandbox.faults.set_rates({Fault.ERROR_500: 1.0}, operations=["outbound.list"])
@@ -341,11 +341,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("octoffm_async.bulk.durable.status_tracking.FIRST_PAUSE", 0.05)
 
 
-async def test_following_tells_late_refusals_from_what_was_shipped(path: Path, quick: None) -> None:
+async def test_following_distinguishes_late_refusals_from_what_was_shipped(path: Path, quick: None) -> None:
     async with serving() as (sandbox, client):
         await stocked(client, sandbox)
         mixed = [order(f"O-{n}", product="NOBODY" if n % 10 == 3 else "P-0") for n in range(100)]
-        outcomes = await follow(client, sandbox, client.bulk.create_outbound(mixed, journal=path, follow="shipped"))
+        run = client.bulk.create_outbound(mixed, journal=path, follow="shipped", with_items=True)
+        outcomes = await follow(client, sandbox, run)
+        assert all(outcomes[item.reference].item is item for item in mixed)
         assert sandbox.requests.count("outbound.get") == 0
         lists = sandbox.requests.count("outbound.list")
         again = await done(client.bulk.create_outbound(mixed, journal=path, follow="shipped"))

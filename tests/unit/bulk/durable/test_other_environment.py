@@ -54,7 +54,7 @@ async def test_a_run_is_not_resumed_elsewhere(
         assert production.requests.count("outbound.create") == 0
 
 
-async def test_two_clients_with_one_open_journal_are_told_apart(path: Path) -> None:
+async def test_two_clients_with_one_open_journal_are_distinguished(path: Path) -> None:
     async with serving() as (_, tester), serving() as (production, client), Journal.open(path) as journal:
         first = await tester.outbound.create(order("O-1"), journal=journal)
         for _ in range(2):
@@ -64,7 +64,7 @@ async def test_two_clients_with_one_open_journal_are_told_apart(path: Path) -> N
         assert await tester.outbound.create(order("O-1"), journal=journal) == first
 
 
-async def test_an_api_that_moved_is_told_to_the_journal_by_the_command(
+async def test_an_api_that_moved_is_recorded_in_the_journal_by_the_command(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving() as (before, tester), serving(seed=8) as (after, client):
@@ -79,9 +79,9 @@ async def test_an_api_that_moved_is_told_to_the_journal_by_the_command(
         with pytest.raises(OtherEnvironmentError):
             await done(client.bulk.create_outbound(orders(3), journal=path))
         assert await asyncio.to_thread(command, ["jobs", "rebind", "--journal", str(path), "--yes"]) == 0
-        told = capsys.readouterr().out
-        assert before.config().base_url in told
-        assert after.config().base_url in told
+        printed = capsys.readouterr().out
+        assert before.config().base_url in printed
+        assert after.config().base_url in printed
         outcomes = await done(client.bulk.create_outbound(orders(4), journal=path))
         assert after.effects.outbound == {"O-3": 1}
         assert len(outcomes) == 4

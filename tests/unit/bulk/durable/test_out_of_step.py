@@ -1,4 +1,4 @@
-"""Ids that are another order's, or none: no order is told as created with one, and the list settles all of them."""
+"""Ids that are another order's, or none: no order is reported as created with one, and the list settles all of them."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ LIES = {
 }
 
 
-async def outcomes_of(run: Run[Any]) -> list[Outcome]:
+async def outcomes_of(run: Run[Any, Any]) -> list[Outcome]:
     outcomes, error = await all_of(run)
     assert error is None
     return outcomes
 
 
-def told(outcomes: list[Outcome]) -> dict[str | None, str]:
-    """The reference of each id that was told."""
+def delivered_keys(outcomes: list[Outcome]) -> dict[str | None, str]:
+    """The reference of each delivered id."""
     return {outcome.id: outcome.key for outcome in outcomes if isinstance(outcome, Created)}
 
 
@@ -99,12 +99,12 @@ async def test_with_a_journal_each_order_gets_its_own_id(lie: Callable[..., list
         outcomes = await outcomes_of(client.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0))
         assert api.calls.count("create") == 8
         assert len(outcomes) == 8
-        assert told(outcomes) == api.ids
+        assert delivered_keys(outcomes) == api.ids
         assert await kept(path) == api.ids
 
 
 @pytest.mark.parametrize("lie", [twice_late, cached])
-async def test_the_one_that_was_told_first_is_looked_up_too(
+async def test_the_one_that_was_reported_first_is_looked_up_too(
     lie: Callable[..., list[bytes]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "octoffm_async")
@@ -113,8 +113,8 @@ async def test_the_one_that_was_told_first_is_looked_up_too(
             client.bulk.create_outbound(orders(8), journal=tmp_path / "j.sqlite", concurrency=1, patience=0)
         )
     assert "two orders got the id" in caplog.text
-    assert "orders that were told as created are looked up again" in caplog.text
-    assert "it has the id" not in caplog.text  # what was told first was right
+    assert "orders that were reported as created are looked up again" in caplog.text
+    assert "it has the id" not in caplog.text  # the first response was right
 
 
 async def test_answers_that_are_all_of_the_request_before_are_put_right(
@@ -143,9 +143,9 @@ async def test_answers_that_are_all_of_the_request_before_are_put_right(
         assert api.calls.count("create") == 6
         assert await kept(path) == api.ids
         assert FOREIGN not in api.ids
-        wrong = [key for remote_id, key in told(outcomes).items() if api.ids.get(str(remote_id)) != key]
+        wrong = [key for remote_id, key in delivered_keys(outcomes).items() if api.ids.get(str(remote_id)) != key]
         assert wrong[0] == "O-0"
-        assert all(f"{key!r} was told as created" in caplog.text for key in wrong)
+        assert all(f"{key!r} was reported as created" in caplog.text for key in wrong)
         assert len(api.links) == 2
 
 
@@ -166,14 +166,14 @@ async def test_what_does_not_exist_is_sent_in_the_next_run_if_its_id_is_shown_to
         path = tmp_path / "orders.sqlite"
         run = client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0)
         assert len(await outcomes_of(run)) == 5
-        assert "'O-1' was told as created" in caplog.text
+        assert "'O-1' was reported as created" in caplog.text
         assert "does not exist" in caplog.text
         again = client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0)
         assert [outcome.key for outcome in await outcomes_of(again) if isinstance(outcome, Created)] == ["O-1"]
         assert sorted(api.ids.values()) == [f"O-{n}" for n in range(5)]
 
 
-async def test_what_was_told_as_created_and_is_not_shown_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
+async def test_what_was_reported_as_created_and_is_not_shown_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
     """The list has lost it: that an answer gave it an id says that it exists, whosever id that is."""
 
     def hidden(api: Api, link: Link, reference: str, answer: bytes) -> list[bytes]:
@@ -190,15 +190,15 @@ async def test_what_was_told_as_created_and_is_not_shown_is_unknown_and_never_se
             again = known.bulk.create_outbound(orders(8), journal=path, concurrency=1, patience=0)
             (unknown,) = [outcome for outcome in await outcomes_of(again) if isinstance(outcome, Unknown)]
             assert unknown.key == "O-1"
-            assert "it was answered as created" in unknown.reason
+            assert "its response said that it was created" in unknown.reason
         assert api.calls.count("create") == 8
         async with Journal.open(path) as journal:
-            with pytest.raises(UnusableAnswerError, match="it was answered as created"):
+            with pytest.raises(UnusableAnswerError, match="its response said that it was created"):
                 await client.outbound.create(order("O-1"), journal=journal, patience=0)
         assert api.calls.count("create") == 8
 
 
-async def test_one_that_is_followed_and_does_not_exist_is_told_as_such(tmp_path: Path) -> None:
+async def test_one_that_is_followed_and_does_not_exist_is_reported_as_such(tmp_path: Path) -> None:
     async with speaking(lost) as (_, client):
         path = tmp_path / "orders.sqlite"
         run = client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0, follow="shipped")
@@ -209,7 +209,7 @@ async def test_one_that_is_followed_and_does_not_exist_is_told_as_such(tmp_path:
         assert "run again" in skipped.reason
 
 
-async def test_a_resumed_run_tells_that_its_request_is_not_kept(tmp_path: Path) -> None:
+async def test_a_resumed_run_reports_that_its_request_is_not_kept(tmp_path: Path) -> None:
     async with speaking(lost) as (_, client):
         path = tmp_path / "orders.sqlite"
         await outcomes_of(client.bulk.create_outbound(orders(5), journal=path, concurrency=1, patience=0))
@@ -221,7 +221,7 @@ async def test_a_resumed_run_tells_that_its_request_is_not_kept(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("lie", [twice_late, cached])
-async def test_orders_that_are_followed_are_told_with_the_id_that_was_found(
+async def test_orders_that_are_followed_are_reported_with_the_id_that_was_found(
     lie: Callable[..., list[bytes]], tmp_path: Path
 ) -> None:
     async with speaking(lie) as (api, client):
@@ -231,16 +231,16 @@ async def test_orders_that_are_followed_are_told_with_the_id_that_was_found(
             )
         )
         assert len(outcomes) == 8
-        assert told(outcomes) == api.ids
+        assert delivered_keys(outcomes) == api.ids
 
 
-async def test_without_a_journal_both_are_told_in_the_log_and_the_second_is_unknown(
+async def test_without_a_journal_both_are_reported_in_the_log_and_the_second_is_unknown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING, "octoffm_async")
     async with speaking(twice_late) as (api, client):
         outcomes = await outcomes_of(client.bulk.create_outbound(orders(8), concurrency=1))
-        assert told(outcomes).items() < api.ids.items()
+        assert delivered_keys(outcomes).items() < api.ids.items()
         unknown = [outcome.key for outcome in outcomes if isinstance(outcome, Unknown)]
         assert unknown == ["O-3"]
         assert "'O-2' and 'O-3'" in caplog.text
@@ -252,7 +252,7 @@ async def test_ids_of_two_forms_pass_once_the_api_has_shown_one_of_them() -> Non
         guid = api.make_id
         api.make_id = lambda reference: guid(reference) if int(reference[2:]) % 2 else str(1000 + int(reference[2:]))
         outcomes = await outcomes_of(client.bulk.create_outbound(orders(40), concurrency=1))
-        assert told(outcomes) == api.ids
+        assert delivered_keys(outcomes) == api.ids
         assert api.calls.count("get") <= 3
         more = await outcomes_of(client.bulk.create_outbound(orders(60)[40:], concurrency=1))
         assert all(isinstance(outcome, Created) for outcome in more)
@@ -276,7 +276,7 @@ async def test_a_journal_teaches_how_ids_look_before_the_first_is_created(tmp_pa
             environment = environment_of(client.outbound._scope.session.config)
             await journal.rebind(seller="12345", environment=environment)
         outcomes = await outcomes_of(client.bulk.create_outbound(new, journal=path, concurrency=1, patience=0))
-        assert told(outcomes).items() <= api.ids.items()
+        assert delivered_keys(outcomes).items() <= api.ids.items()
         assert len(outcomes) == 2
 
 
@@ -355,10 +355,10 @@ async def test_ids_that_are_all_of_the_order_before_are_found_from_the_first_tha
         assert api.calls.count("create") == 8
         wrong = [each.key for each in outcomes if isinstance(each, Created) and api.ids[str(each.id)] != each.key]
         assert wrong == [f"O-{n}" for n in range(2, 8)]
-        assert all(f"{key!r} was told as created" in caplog.text for key in wrong)
+        assert all(f"{key!r} was reported as created" in caplog.text for key in wrong)
 
 
-async def test_a_single_creation_that_is_looked_up_shows_which_others_were_told_wrong_ids(tmp_path: Path) -> None:
+async def test_a_single_creation_that_is_looked_up_shows_which_others_got_wrong_ids(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     async with speaking(one_late) as (api, client):
 
@@ -401,7 +401,7 @@ async def test_others_are_taken_back_before_what_leads_to_them_is_decided(
         assert api.calls.count("create") == 8
 
 
-async def test_what_a_killed_process_was_told_is_compared_with_the_first_list_that_is_read(tmp_path: Path) -> None:
+async def test_what_a_killed_process_received_is_compared_with_the_first_list_that_is_read(tmp_path: Path) -> None:
     """Its answers were out of step behind one with an id that is nobody's, and it did not live to see it."""
     path = tmp_path / "orders.sqlite"
 

@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.sqlite"
 
 
-def sending(item: Any, key: str) -> OutgoingItem:
+def outgoing(item: Any, key: str) -> OutgoingItem:
     payload = msgspec.json.encode(item)
     return OutgoingItem(key, payload_hash(payload), payload)
 
@@ -45,14 +45,14 @@ async def crashed(
 ) -> str:
     """A run that died when these items were in this state."""
     async with Journal.open(path) as journal:
-        book = await journal.begin_run(seller=seller, operation=operation)
+        journal_run = await journal.begin_run(seller=seller, operation=operation)
         for start in range(0, len(items), 500):
-            await book.mark_sent([sending(item, key) for key, item in list(items.items())[start : start + 500]])
+            await journal_run.mark_sent([outgoing(item, key) for key, item in list(items.items())[start : start + 500]])
         if state is not State.SENT:
             for key in items:
-                book.record_outcome(key, state, message="it was so")
-        await book.flush()
-        return book.run
+                journal_run.record_outcome(key, state, message="it was so")
+        await journal_run.flush()
+        return journal_run.run
 
 
 async def called(sandbox: Sandbox, operation: str, times: int) -> None:
@@ -138,7 +138,7 @@ async def test_what_another_run_decided_is_left_alone(path: Path) -> None:
         assert sandbox.effects.outbound == {"O-0": 1}
 
 
-async def test_a_run_of_another_seller_or_none_is_told(path: Path) -> None:
+async def test_a_run_of_another_seller_or_none_is_reported(path: Path) -> None:
     async with serving() as (sandbox, client):
         run = await crashed(path, {"O-0": order("O-0")}, seller="4711", state=State.PENDING)
         _, error = await all_of(client.bulk.resume(path, run))
@@ -150,7 +150,7 @@ async def test_a_run_of_another_seller_or_none_is_told(path: Path) -> None:
         assert sandbox.requests.count("outbound.create") == 0
 
 
-async def test_a_run_of_something_else_is_told(path: Path) -> None:
+async def test_a_run_of_something_else_is_reported(path: Path) -> None:
     async with serving() as (_, client):
         run = await crashed(path, {"R-0": order("R-0")}, seller=client.seller_id, operation="returns.create")
         _, error = await all_of(client.bulk.resume(path, run))
@@ -282,7 +282,7 @@ async def test_an_open_journal_is_used_and_stays_open(path: Path) -> None:
             assert [record.id for record in await journal.runs()] == [run]
 
 
-async def test_it_can_be_told_to_send_what_stays_unknown(path: Path) -> None:
+async def test_it_can_be_asked_to_send_what_stays_unknown(path: Path) -> None:
     async with serving() as (sandbox, client):
         run = await crashed(path, {"O-0": order("O-0")}, seller=client.seller_id, state=State.UNKNOWN)
         sandbox.faults.set_rates({Fault.ERROR_500: 1.0}, operations=["outbound.list"])

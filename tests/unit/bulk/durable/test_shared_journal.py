@@ -19,7 +19,7 @@ from tests.unit.sizes import tries
 
 pytestmark = pytest.mark.one_loop
 
-Told = tuple[list[Outcome], Exception | None]
+RunEnd = tuple[list[Outcome], Exception | None]
 
 SOME = st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True)
 
@@ -27,8 +27,8 @@ SOME = st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True)
 def together(inputs: list[list[int]], pauses: list[float]) -> Any:
     """Runs over orders of these numbers, one call at a time, each begun after so many seconds."""
 
-    async def main(client: FulfillmentClient, journal: SteppedJournal) -> list[Told]:
-        async def one(numbers: list[int], pause: float) -> Told:
+    async def main(client: FulfillmentClient, journal: SteppedJournal) -> list[RunEnd]:
+        async def one(numbers: list[int], pause: float) -> RunEnd:
             await asyncio.sleep(pause)
             items = [order(f"O-{number}") for number in numbers]
             return await all_of(client.bulk.create_outbound(items, journal=journal, patience=PATIENCE, concurrency=1))
@@ -54,9 +54,9 @@ def test_runs_on_the_same_keys_create_exactly_one_of_each(
         with world.in_its_time():
             if crash is not None:
                 world.live(creating(4, 2), steps=crash)
-            told = world.live(together(inputs, pauses))
+            ends = world.live(together(inputs, pauses))
             check_once(world)
-            for numbers, (outcomes, error) in zip(inputs, told, strict=False):
+            for numbers, (outcomes, error) in zip(inputs, ends, strict=False):
                 assert error is None
                 assert sorted(outcome.key for outcome in outcomes) == sorted(f"O-{number}" for number in numbers)
             for _ in range(LIVES):
@@ -72,13 +72,13 @@ def test_runs_on_other_keys_do_not_disturb_each_other(tmp_path: Path) -> None:
     remote = Remote({"O-2": [Fate(Trouble.RESET_AFTER, 0.5)], "O-0": [Fate(Trouble.STALL)]})
     world = World(remote, tmp_path / "orders.sqlite")
     with world.in_its_time():
-        told = world.live(together([[0, 1], [2, 3], [4]], [0.0, 0.005, 20.0]))
+        ends = world.live(together([[0, 1], [2, 3], [4]], [0.0, 0.005, 20.0]))
     check_once(world)
     assert remote.effects.keys() == {f"O-{number}" for number in range(5)}
-    assert [error for _, error in told] == [None] * 3
+    assert [error for _, error in ends] == [None] * 3
 
 
-def test_a_key_whose_sending_another_run_lost_is_not_sent_again(tmp_path: Path) -> None:
+def test_a_key_whose_request_another_run_lost_is_not_sent_again(tmp_path: Path) -> None:
     remote = Remote({"O-0": [Fate(Trouble.RESET_AFTER, 4.0)], "O-1": [Fate(Trouble.STALL)]})
     world = World(remote, tmp_path / "orders.sqlite")
     with world.in_its_time():

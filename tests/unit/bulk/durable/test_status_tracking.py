@@ -12,7 +12,7 @@ import pytest
 from octoffm_async import ConfigurationError
 from octoffm_async.bulk.durable import status_tracking as module
 from octoffm_async.bulk.durable.status_tracking import FOLLOW_FOR, UNCLEAR_FOR, StatusTracker, TrackingResult
-from octoffm_async.bulk.reconciliation.gathering import RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import OrderKind
 from tests.support.fakes import Sent, answer
 from tests.support.items import fake
@@ -37,8 +37,8 @@ def now() -> float:
 def row(number: int, status: Any, **fields: Any) -> dict[str, Any]:
     """Row of an order that the API changes whenever it is looked at, so that a feed gives it each time."""
     ids = {"outboundShipmentId": f"S-{number}", "inboundShipmentId": f"S-{number}"}
-    told = {} if status is ... else {"status": status}
-    return ids | {"reference": f"O-{number}"} | told | fields
+    status_field = {} if status is ... else {"status": status}
+    return ids | {"reference": f"O-{number}"} | status_field | fields
 
 
 async def followed(
@@ -109,7 +109,7 @@ async def test_a_row_of_another_order_under_the_same_reference_ends_nothing() ->
 
 @pytest.mark.usefixtures("rarely")
 @pytest.mark.parametrize(("status", "named"), [("Delivered", "'Delivered'"), (None, "no status"), (..., "no status")])
-async def test_a_status_that_tells_nothing_is_told_at_once_and_given_up_after_a_day(
+async def test_a_status_that_shows_nothing_is_reported_at_once_and_given_up_after_a_day(
     status: Any, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     parcels = [{"trackingNumber": "T1"}]
@@ -117,28 +117,28 @@ async def test_a_status_that_tells_nothing_is_told_at_once_and_given_up_after_a_
     assert at == pytest.approx(UNCLEAR_FOR, abs=5)
     assert arrival.match is None
     assert all(part in arrival.reason for part in ("created as S-0", named, "Shipped", "24 h"))
-    (told,) = warnings(caplog)
-    assert all(part in told for part in ("'O-0'", named, "Shipped", "24 h"))
+    (status_field,) = warnings(caplog)
+    assert all(part in status_field for part in ("'O-0'", named, "Shipped", "24 h"))
 
 
 def stamp(at: float) -> str:
     return datetime.fromtimestamp(1_790_000_000 + int(at), UTC).isoformat()
 
 
-async def test_each_status_is_told_once_however_many_orders_have_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_status_is_reported_once_however_many_orders_have_it(caplog: pytest.LogCaptureFixture) -> None:
     words = ["Delivered", "Delivered", None, "Packed", "Packed"]
     arrivals = await followed(lambda _: [row(n, word) for n, word in enumerate(words)], count=5, seconds=HOUR)
     assert [arrival.match for _, arrival in arrivals] == [None] * 5
-    told = warnings(caplog)
-    assert len(told) == 3
-    assert [any(word in text for text in told) for word in ("Delivered", "no status", "Packed")] == [True] * 3
+    status_field = warnings(caplog)
+    assert len(status_field) == 3
+    assert [any(word in text for text in status_field) for word in ("Delivered", "no status", "Packed")] == [True] * 3
 
 
 async def test_warnings_and_their_length_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     await followed(lambda _: [row(n, f"{n}-{'x' * 10_000}\x1b[2J") for n in range(100)], count=100, seconds=5.0)
-    told = warnings(caplog)
-    assert 1 <= len(told) <= 20
-    assert all(len(text) < 300 and text.isprintable() for text in told)
+    status_field = warnings(caplog)
+    assert 1 <= len(status_field) <= 20
+    assert all(len(text) < 300 and text.isprintable() for text in status_field)
 
 
 @pytest.mark.usefixtures("rarely")
@@ -178,7 +178,7 @@ async def test_a_limit_that_is_short_of_a_day_holds_for_unknown_statuses_too(cap
 
 
 @pytest.mark.usefixtures("rarely")
-async def test_those_that_arrive_are_told_before_those_that_are_given_up() -> None:
+async def test_those_that_arrive_are_reported_before_those_that_are_given_up() -> None:
     def rows(at: float) -> list[dict[str, Any]]:
         return [row(0, "Delivered"), row(1, "Shipped" if at > HOUR else "Created"), row(2, "Created")]
 

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import Created, FulfillmentClient, Unknown
-from octoffm_async.bulk.durable.settings import sending_of
+from octoffm_async.bulk.durable.settings import outgoing_of
 from octoffm_async.bulk.reconciliation import absence
-from octoffm_async.bulk.reconciliation.gathering import NO_ROWS, LookupFindings, RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import NO_ROWS, LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import OrderLookup, ProductLookup
 from octoffm_async.journal import State
 from tests.support.crashing import EPOCH, Fate, Remote, Trouble, World, ended
@@ -34,10 +34,10 @@ class Proving:
         self.remote = Remote()
         self.world = World(self.remote, folder / "orders.sqlite")
 
-    def prove(self, *wanted: str, ago: float = 10.0) -> LookupFindings:
+    def prove(self, *references: str, ago: float = 10.0) -> LookupFindings:
         async def main(client: FulfillmentClient, _: Any) -> LookupFindings:
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            return await OrderLookup(client.with_options(retries=0)._scope, "outbound").prove(wanted, since=since)
+            return await OrderLookup(client.with_options(retries=0)._scope, "outbound").prove(references, since=since)
 
         with self.world.in_its_time():
             found: LookupFindings = self.world.live(main)
@@ -93,7 +93,7 @@ def test_what_is_stamped_still_earlier_is_found_without_the_filter(proving: Prov
     assert proving.prove("A") == LookupFindings({"A": made})
 
 
-def test_a_sending_that_our_clock_puts_into_the_future_is_looked_for_before_now(proving: Proving) -> None:
+def test_a_request_that_our_clock_puts_into_the_future_is_looked_for_before_now(proving: Proving) -> None:
     made = proving.make("A", seconds_before=5)
     assert proving.prove("A", ago=-10 * 86400) == LookupFindings({"A": made})
     low = parse_qs(urlsplit(proving.remote.lists[1]).query)["statusUpdatedAtMin"][0]
@@ -147,9 +147,9 @@ def test_absence_needs_a_count_that_equals_what_is_seen(proving: Proving, rows: 
     proving.cut(rows)
     proving.remote.count_script = lambda: counted
     found = proving.prove("A")
-    told = found.doubt_of("A") or found.uncounted
-    assert doubt in told
-    assert bool(told) is bool(doubt)
+    reason = found.doubt_of("A") or found.uncounted
+    assert doubt in reason
+    assert bool(reason) is bool(doubt)
     assert bool(found.uncounted) is (counted.status in (403, 404) or b"items" in counted.body)
 
 
@@ -206,8 +206,8 @@ def test_an_api_that_refuses_the_filter_is_read_and_counted_without_it(proving: 
 async def test_supply_orders_that_are_absent_are_counted_too() -> None:
     async with serving() as (sandbox, client):
         await client.inbound.create(supply("IN-1", "P-1"))
-        finder = OrderLookup(client._scope, "inbound")
-        found = await finder.prove({"IN-2"}, since=datetime.now(UTC))
+        lookup = OrderLookup(client._scope, "inbound")
+        found = await lookup.prove({"IN-2"}, since=datetime.now(UTC))
         assert found._replace(rows=NO_ROWS) == LookupFindings({})
         assert sandbox.requests.count("inbound.count") == 1
 
@@ -294,10 +294,10 @@ def test_an_api_without_a_count_is_believed_once_it_shows_an_order_of_ours(provi
     assert proving.remote.effects == {"A": 1, "B": 1}
 
 
-def test_the_journal_tells_which_proof_is_missing(proving: Proving) -> None:
+def test_the_journal_reports_which_proof_is_missing(proving: Proving) -> None:
     async def write(client: FulfillmentClient, journal: Any) -> None:
-        book = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
-        await book.mark_sent([sending_of("A", order("A"))])
+        journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
+        await journal_run.mark_sent([outgoing_of("A", order("A"))])
 
     async def read(_: FulfillmentClient, journal: Any) -> list[tuple[str, str]]:
         runs = await journal.runs()
@@ -430,7 +430,7 @@ def test_what_is_absent_twice_is_not_sent_a_third_time_by_itself(proving: Provin
     outcome = proving.run("A")["A"]
     for _ in range(2):
         assert isinstance(outcome, Unknown)
-        assert "is not there again: it is not sent a third time by itself" in outcome.reason
+        assert "is absent again: it is not sent a third time automatically" in outcome.reason
         assert proving.remote.departed == 2
         outcome = proving.run("A")["A"]
     proving.world.settle_absent([outcome])

@@ -51,7 +51,7 @@ async def test_what_a_head_says_of_a_cache(head: dict[str, str], doubt: str) -> 
 @pytest.mark.parametrize(
     ("date", "is_old"), [("12:00:30", True), ("12:00:57", True), ("12:00:58", False), ("12:01:01", False)]
 )
-async def test_an_answer_of_soon_after_the_sending_is_too_old_for_who_waited_longer(date: str, is_old: bool) -> None:
+async def test_an_answer_of_soon_after_the_request_is_too_old_for_who_waited_longer(date: str, is_old: bool) -> None:
     client, _ = fake(lambda _: answer(200, {"items": []}, Date=f"Mon, 30 Nov 2026 {date} GMT"))
     async with client:
         fresh = Freshness(client._scope, after=SENT, waited=60.0)
@@ -94,7 +94,7 @@ async def test_an_answer_that_is_none_proves_nothing_either_way() -> None:
     assert fresh.doubt == ""
 
 
-async def test_look_ups_alone_tell_caches_to_ask_and_the_callers_listener_hears_them_too() -> None:
+async def test_look_ups_alone_make_caches_ask_and_the_callers_listener_hears_them_too() -> None:
     heard: list[Response] = []
 
     def script(sent: Sent) -> Any:
@@ -120,9 +120,9 @@ async def test_a_journal_knows_the_clock_of_the_api_from_the_first_order_on(
     known: list[datetime] = []
     sent = SQLiteJournalRun.mark_sent
 
-    async def noted(book: SQLiteJournalRun, items: Any, **given: Any) -> None:
+    async def noted(journal_run: SQLiteJournalRun, items: Any, **given: Any) -> None:
         known.extend([given["api_at"]] * len(items))
-        await sent(book, items, **given)
+        await sent(journal_run, items, **given)
 
     monkeypatch.setattr(SQLiteJournalRun, "mark_sent", noted)
     began = datetime.now(UTC).replace(microsecond=0)

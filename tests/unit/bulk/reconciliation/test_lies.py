@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import Created, FulfillmentClient, Unknown
-from octoffm_async.bulk.durable.settings import sending_of
+from octoffm_async.bulk.durable.settings import outgoing_of
 from octoffm_async.bulk.reconciliation import absence
 from octoffm_async.journal import State
 from octoffm_async.transport.response import Response
@@ -45,12 +45,12 @@ class Lying:
         def shown(low: float, high: float) -> list[Shipment]:
             return [row for row in visible(low, high) if not self.hides(row, low)]
 
-        def told(url: str) -> Response | BaseException:
+        def recorded(url: str) -> Response | BaseException:
             given = look(url)
             return given if isinstance(given, BaseException) else self.changes(url, given)
 
         monkeypatch.setattr(self.remote, "_visible", shown)
-        monkeypatch.setattr(self.remote, "look", told)
+        monkeypatch.setattr(self.remote, "look", recorded)
 
     def run(self, *references: str, patience: float = 2.0) -> dict[str, Any]:
         """The outcomes of a run."""
@@ -70,13 +70,13 @@ class Lying:
         """What a process leaves that was killed ``ago`` seconds, by the API's clock, after it sent an order."""
 
         async def write(client: FulfillmentClient, journal: Any) -> None:
-            book = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
+            journal_run = await journal.begin_run(seller=client._scope.seller_id, operation="outbound.create")
             api_at = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            await book.mark_sent([sending_of(reference, order(reference))], api_at=api_at)
+            await journal_run.mark_sent([outgoing_of(reference, order(reference))], api_at=api_at)
 
         self.world.live(write)
 
-    def told(self) -> dict[str, tuple[State, str]]:
+    def recorded(self) -> dict[str, tuple[State, str]]:
         """What the journal says of each item."""
 
         async def read(_: FulfillmentClient, journal: Any) -> dict[str, tuple[State, str]]:
@@ -174,10 +174,10 @@ def test_an_order_that_exists_is_found_or_unknown_with_the_reason(
             assert reason in outcome.reason
         assert lying.remote.effects == {"A": 1, "B": 1, "C": 1}
     if not reason:
-        assert lying.told()["A"] == (State.CREATED, "")
+        assert lying.recorded()["A"] == (State.CREATED, "")
 
 
-def test_an_answer_of_before_the_sending_proves_nothing(lying: Lying) -> None:
+def test_an_answer_of_before_the_request_proves_nothing(lying: Lying) -> None:
     lying.run("B")
     before = lying.world.time()
     lying.later(100)
@@ -293,18 +293,18 @@ def test_a_cursor_that_loses_a_row_which_moved_is_read_once_more(lying: Lying) -
     assert lying.remote.effects == dict.fromkeys("ABCD", 1)
 
 
-def test_a_later_look_that_finds_another_reason_tells_the_journal(lying: Lying) -> None:
+def test_a_later_look_that_finds_another_reason_updates_the_journal(lying: Lying) -> None:
     lying.run("B")
     lying.later(100)
     lying.remote.fates["A"] = [LOST]
     lying.hides = hide("A", "B")
     lying.run("A")
-    state, message = lying.told()["A"]
+    state, message = lying.recorded()["A"]
     assert (state, "does not show 'B'" in message) == (State.UNKNOWN, True)
     lying.hides = hide("A")
     lying.changes = lambda _, given: with_head(given, Age="3")
     lying.run()
-    state, message = lying.told()["A"]
+    state, message = lying.recorded()["A"]
     assert (state, "Age 3" in message) == (State.UNKNOWN, True)
     assert lying.remote.effects == {"A": 1, "B": 1}
 
@@ -319,9 +319,9 @@ def test_what_was_absent_twice_is_not_sent_again_by_any_run(lying: Lying) -> Non
         lying.later(100)
         outcome = lying.run("A")["A"]
         assert isinstance(outcome, Unknown)
-        assert "it is not sent a third time by itself" in outcome.reason
+        assert "it is not sent a third time automatically" in outcome.reason
         assert lying.remote.departed == departed == 3
-    assert "third time" in lying.told()["A"][1]
+    assert "third time" in lying.recorded()["A"][1]
 
 
 def test_a_clock_that_was_put_forward_after_a_kill_shortens_no_patience(lying: Lying) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from octoffm_async.bulk.reconciliation import reconcile as module
 from octoffm_async.bulk.reconciliation.controls import Evidence
-from octoffm_async.bulk.reconciliation.gathering import LookupFindings, RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.reconcile import Decision, left_ago, reconcile, utc_now
 from octoffm_async.bulk.reconciliation.remote_lookup import NOTHING
 from octoffm_async.errors import ServerError
@@ -55,8 +55,8 @@ class Seen:
         self.proofs: list[tuple[float, frozenset[str], datetime]] = []
         self.proven = LookupFindings({})
 
-    async def find(self, wanted: Collection[str], *, since: datetime) -> LookupFindings:
-        self.scans.append((now(), frozenset(wanted), since))
+    async def find(self, references: Collection[str], *, since: datetime) -> LookupFindings:
+        self.scans.append((now(), frozenset(references), since))
         if len(self.scans) == self.fails_at:
             raise ServerError("down", status=500)
         began = now()
@@ -64,61 +64,63 @@ class Seen:
         found = {key: matches for key, (at, matches) in self.visible.items() if at <= began}
         return LookupFindings(found, "a row cannot be read" if began < self.doubted_until else "")
 
-    async def prove(self, wanted: Collection[str], *, since: datetime, evidence: Evidence = NOTHING) -> LookupFindings:
-        self.proofs.append((now(), frozenset(wanted), since))
+    async def prove(
+        self, references: Collection[str], *, since: datetime, evidence: Evidence = NOTHING
+    ) -> LookupFindings:
+        self.proofs.append((now(), frozenset(references), since))
         return self.proven
 
 
 async def decided(
-    finder: Any, sent_at: Mapping[str, datetime], **options: Any
+    lookup: Any, sent_at: Mapping[str, datetime], **options: Any
 ) -> dict[str, tuple[float, list[RemoteMatch]]]:
     began = now()
     decisions: dict[str, tuple[float, list[RemoteMatch]]] = {}
-    async for key, found, doubt in reconcile(finder, sent_at, **options):
+    async for key, found, doubt in reconcile(lookup, sent_at, **options):
         assert doubt == ""
         decisions[key] = round(now() - began, 3), found
     return decisions
 
 
 async def test_nothing_open_asks_nothing() -> None:
-    finder = Seen()
-    assert await decided(finder, {}, patience=60.0) == {}
-    assert finder.scans == []
+    lookup = Seen()
+    assert await decided(lookup, {}, patience=60.0) == {}
+    assert lookup.scans == []
 
 
 async def test_what_is_there_is_found_by_one_scan_for_all() -> None:
-    finder = Seen({key: (0.0, [RemoteMatch(f"S-{key}")]) for key in "abc"})
+    lookup = Seen({key: (0.0, [RemoteMatch(f"S-{key}")]) for key in "abc"})
     sent_at = {"a": ago(5), "b": ago(90), "c": ago(1)}
-    assert await decided(finder, sent_at, patience=60.0) == {key: (0.0, [RemoteMatch(f"S-{key}")]) for key in "abc"}
-    assert [(wanted, since) for _, wanted, since in finder.scans] == [(frozenset("abc"), sent_at["b"])]
+    assert await decided(lookup, sent_at, patience=60.0) == {key: (0.0, [RemoteMatch(f"S-{key}")]) for key in "abc"}
+    assert [(references, since) for _, references, since in lookup.scans] == [(frozenset("abc"), sent_at["b"])]
 
 
 async def test_what_is_old_enough_is_absent_at_once_and_the_rest_is_looked_for_again() -> None:
-    finder = Seen()
-    result = await decided(finder, {"old": ago(61), "new": ago(50)}, patience=60.0)
+    lookup = Seen()
+    result = await decided(lookup, {"old": ago(61), "new": ago(50)}, patience=60.0)
     assert result["old"] == (0.0, [])
     assert result["new"][0] == pytest.approx(10.0, abs=0.02)
-    assert all(wanted == {"new"} for _, wanted, _ in finder.scans[1:])
+    assert all(references == {"new"} for _, references, _ in lookup.scans[1:])
 
 
 async def test_absence_is_only_believed_of_a_scan_that_began_after_the_patience() -> None:
-    finder = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])}, takes=5.0)
-    elapsed, found = (await decided(finder, {"a": ago(0)}, patience=60.0))["a"]
+    lookup = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])}, takes=5.0)
+    elapsed, found = (await decided(lookup, {"a": ago(0)}, patience=60.0))["a"]
     assert found == [RemoteMatch("S-1")]
     assert elapsed >= 59.5
 
 
-async def test_a_request_that_waited_for_its_turn_gets_its_whole_patience() -> None:
-    finder = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])})
-    result = await decided(finder, {"a": ago(600)}, patience=60.0, ago={"a": 0.0})
+async def test_a_request_that_waited_for_its_lock_gets_its_whole_patience() -> None:
+    lookup = Seen({"a": (now() + 59.5, [RemoteMatch("S-1")])})
+    result = await decided(lookup, {"a": ago(600)}, patience=60.0, ago={"a": 0.0})
     assert result["a"][1] == [RemoteMatch("S-1")]
-    assert {since for _, _, since in finder.scans} == {ago(600 + result["a"][0])}
+    assert {since for _, _, since in lookup.scans} == {ago(600 + result["a"][0])}
 
 
 async def test_pauses_between_scans_double_up_to_a_quarter_of_a_minute() -> None:
-    finder = Seen()
-    await decided(finder, {"a": ago(0)}, patience=60.0)
-    times = [at for at, _, _ in finder.scans]
+    lookup = Seen()
+    await decided(lookup, {"a": ago(0)}, patience=60.0)
+    times = [at for at, _, _ in lookup.scans]
     pauses = [round(later - earlier, 3) for earlier, later in pairwise(times)]
     assert pauses[:6] == [1, 2, 4, 8, 15, 15]
     assert times[-1] - times[0] == pytest.approx(60.0, abs=0.02)
@@ -126,15 +128,15 @@ async def test_pauses_between_scans_double_up_to_a_quarter_of_a_minute() -> None
 
 
 async def test_no_patience_decides_by_the_first_scan() -> None:
-    finder = Seen()
-    assert await decided(finder, {"a": ago(0)}, patience=0.0) == {"a": (0.0, [])}
-    assert len(finder.scans) == 1
+    lookup = Seen()
+    assert await decided(lookup, {"a": ago(0)}, patience=0.0) == {"a": (0.0, [])}
+    assert len(lookup.scans) == 1
 
 
-async def test_two_of_one_are_told_as_an_error_and_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
-    finder = Seen({"a": (0.0, [RemoteMatch("S-1"), RemoteMatch("S-2")]), "b": (0.0, [RemoteMatch("S-3")])})
+async def test_two_of_one_are_reported_as_an_error_and_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
+    lookup = Seen({"a": (0.0, [RemoteMatch("S-1"), RemoteMatch("S-2")]), "b": (0.0, [RemoteMatch("S-3")])})
     with caplog.at_level(logging.ERROR, logger="octoffm_async"):
-        result = await decided(finder, {"a": ago(0), "b": ago(0)}, patience=1.0)
+        result = await decided(lookup, {"a": ago(0), "b": ago(0)}, patience=1.0)
     assert result["a"][1][0] == RemoteMatch("S-1")
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
@@ -142,60 +144,60 @@ async def test_two_of_one_are_told_as_an_error_and_the_first_counts(caplog: pyte
 
 
 async def test_what_was_decided_before_a_scan_fails_stays_decided() -> None:
-    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
-    finder.fails_at = 2
-    decisions = reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0)
+    lookup = Seen({"a": (0.0, [RemoteMatch("S-1")])})
+    lookup.fails_at = 2
+    decisions = reconcile(lookup, {"a": ago(0), "b": ago(0)}, patience=60.0)
     assert await anext(decisions) == Decision("a", [RemoteMatch("S-1")])
     with pytest.raises(ServerError):
         await anext(decisions)
 
 
 async def test_what_a_scan_leaves_in_doubt_is_not_absent_but_what_it_shows_is_found() -> None:
-    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
-    finder.doubted_until = 1e12
+    lookup = Seen({"a": (0.0, [RemoteMatch("S-1")])})
+    lookup.doubted_until = 1e12
     began = now()
-    decisions = {one.key: one async for one in reconcile(finder, {"a": ago(0), "b": ago(0)}, patience=60.0)}
+    decisions = {one.key: one async for one in reconcile(lookup, {"a": ago(0), "b": ago(0)}, patience=60.0)}
     assert decisions == {"a": Decision("a", [RemoteMatch("S-1")]), "b": Decision("b", [], "a row cannot be read")}
     assert now() - began == pytest.approx(60.0, abs=0.1)
 
 
 async def test_a_doubt_that_passes_in_time_is_none() -> None:
-    finder = Seen()
-    finder.doubted_until = now() + 30
-    decisions = [one async for one in reconcile(finder, {"a": ago(0)}, patience=60.0)]
+    lookup = Seen()
+    lookup.doubted_until = now() + 30
+    decisions = [one async for one in reconcile(lookup, {"a": ago(0)}, patience=60.0)]
     assert decisions == [Decision("a", [])]
 
 
-async def test_a_doubt_is_told_of_those_alone_that_are_old_enough() -> None:
-    finder = Seen()
-    finder.doubted_until = now() + 30
-    decisions = {one.key: one async for one in reconcile(finder, {"old": ago(90), "new": ago(0)}, patience=60.0)}
+async def test_a_doubt_is_reported_of_those_alone_that_are_old_enough() -> None:
+    lookup = Seen()
+    lookup.doubted_until = now() + 30
+    decisions = {one.key: one async for one in reconcile(lookup, {"old": ago(90), "new": ago(0)}, patience=60.0)}
     assert [bool(decisions[key].doubt) for key in ("old", "new")] == [True, False]
 
 
 async def test_what_would_be_absent_is_looked_for_thoroughly_once_and_that_decides() -> None:
-    finder = Seen({"c": (0.0, [RemoteMatch("S-3")])})
-    finder.proven = LookupFindings({"a": [RemoteMatch("S-1")]}, "it shows 1 of 2 orders")
+    lookup = Seen({"c": (0.0, [RemoteMatch("S-3")])})
+    lookup.proven = LookupFindings({"a": [RemoteMatch("S-1")]}, "it shows 1 of 2 orders")
     sent_at = {"a": ago(70), "b": ago(61), "c": ago(90)}
-    decisions = {one.key: one async for one in reconcile(finder, sent_at, patience=60.0)}
+    decisions = {one.key: one async for one in reconcile(lookup, sent_at, patience=60.0)}
     assert decisions == {
         "a": Decision("a", [RemoteMatch("S-1")]),
         "b": Decision("b", [], "it shows 1 of 2 orders"),
         "c": Decision("c", [RemoteMatch("S-3")]),
     }
-    assert [(wanted, since) for _, wanted, since in finder.proofs] == [(frozenset("ab"), sent_at["a"])]
+    assert [(references, since) for _, references, since in lookup.proofs] == [(frozenset("ab"), sent_at["a"])]
 
 
 async def test_what_is_found_or_in_doubt_needs_no_thorough_look() -> None:
-    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
-    finder.doubted_until = 1e12
-    assert len([one async for one in reconcile(finder, {"a": ago(90), "b": ago(90)}, patience=60.0)]) == 2
-    assert finder.proofs == []
+    lookup = Seen({"a": (0.0, [RemoteMatch("S-1")])})
+    lookup.doubted_until = 1e12
+    assert len([one async for one in reconcile(lookup, {"a": ago(90), "b": ago(90)}, patience=60.0)]) == 2
+    assert lookup.proofs == []
 
 
 async def test_a_cancellation_ends_it_within_a_pause() -> None:
-    finder = Seen()
-    task = asyncio.create_task(decided(finder, {"a": ago(0)}, patience=3600.0))
+    lookup = Seen()
+    task = asyncio.create_task(decided(lookup, {"a": ago(0)}, patience=3600.0))
     await asyncio.sleep(100)
     task.cancel()
     began = now()
@@ -213,18 +215,18 @@ def test_every_key_is_decided_once_and_nothing_visible_in_time_is_missed(
 ) -> None:
     async def main() -> None:
         began = now()
-        finder = Seen(
+        lookup = Seen(
             {key: (began + late, [RemoteMatch(key)]) for key, (_, late) in keys.items() if late is not None}, takes=0.3
         )
         sent_at = {key: ago(age) for key, (age, _) in keys.items()}
-        decisions = [pair async for pair in reconcile(finder, sent_at, patience=patience)]
+        decisions = [pair async for pair in reconcile(lookup, sent_at, patience=patience)]
         assert sorted(key for key, _, _ in decisions) == sorted(keys)
         for key, found, _ in decisions:
             age, late = keys[key]
             if late is not None and late + age < patience - 0.001:
                 assert found == [RemoteMatch(key)]
             if not found:
-                assert finder.scans[-1][0] >= began + patience - age - 0.001
+                assert lookup.scans[-1][0] >= began + patience - age - 0.001
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "time", SimpleNamespace(time=now))
@@ -257,15 +259,15 @@ async def test_the_patience_is_measured_by_the_clock_that_saw_the_least_of_it(
 
 
 async def test_a_clock_that_is_set_while_it_waits_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    finder = Seen()
-    task = asyncio.create_task(decided(finder, {"a": ago(0)}, patience=60.0))
+    lookup = Seen()
+    task = asyncio.create_task(decided(lookup, {"a": ago(0)}, patience=60.0))
     await asyncio.sleep(5)
-    began = len(finder.scans)
+    began = len(lookup.scans)
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now() + 3600))
     await asyncio.sleep(40)
     assert not task.done()
     assert (await task)["a"][1] == []
-    assert len(finder.scans) > began
+    assert len(lookup.scans) > began
 
 
 def entry(state: State, *, changed: float, left_by: float | None = None) -> Entry:
@@ -318,17 +320,17 @@ async def test_utc_now_has_a_zone() -> None:
 
 
 async def test_those_that_may_be_taken_for_one_another_are_looked_for_together() -> None:
-    finder = Seen({"a": (0.0, [RemoteMatch("S-1")])})
-    for rivals, wanted in ((["b", "A"], {"a", "A", "b"}), (["b", "c"], {"a"}), ([], {"a"})):
-        finder.scans.clear()
-        assert await decided(finder, {"a": ago(5)}, patience=60.0, rivals=rivals) == {"a": (0.0, [RemoteMatch("S-1")])}
-        assert [names for _, names, _ in finder.scans] == [wanted]
+    lookup = Seen({"a": (0.0, [RemoteMatch("S-1")])})
+    for rivals, references in ((["b", "A"], {"a", "A", "b"}), (["b", "c"], {"a"}), ([], {"a"})):
+        lookup.scans.clear()
+        assert await decided(lookup, {"a": ago(5)}, patience=60.0, rivals=rivals) == {"a": (0.0, [RemoteMatch("S-1")])}
+        assert [names for _, names, _ in lookup.scans] == [references]
 
 
 async def test_one_that_stays_undecided_is_still_looked_for_with_those_that_are_like_it() -> None:
-    finder = Seen()
-    finder.doubted_until = now() + 5
-    looking = reconcile(finder, {"old": ago(61), "OLD": ago(50), "x": ago(50)}, patience=60.0)
+    lookup = Seen()
+    lookup.doubted_until = now() + 5
+    looking = reconcile(lookup, {"old": ago(61), "OLD": ago(50), "x": ago(50)}, patience=60.0)
     decisions = [(key, bool(doubt)) async for key, _, doubt in looking]
     assert decisions == [("old", True), ("OLD", False), ("x", False)]
-    assert finder.scans[-1][1] == {"old", "OLD", "x"}
+    assert lookup.scans[-1][1] == {"old", "OLD", "x"}

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from octoffm_async import CallError, FulfillmentClient, ServerError
-from octoffm_async.bulk.reconciliation.gathering import LookupFindings, RemoteMatch
+from octoffm_async.bulk.reconciliation.lookup_findings import LookupFindings, RemoteMatch
 from octoffm_async.bulk.reconciliation.remote_lookup import MARGIN, OrderLookup, ProductLookup, match_of
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
@@ -31,21 +31,21 @@ class Looking:
         self.world = World(self.remote, folder / "unused.sqlite")
 
     def find(
-        self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
+        self, references: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
     ) -> dict[str, list[RemoteMatch]]:
         """The matches of a scan that leaves no doubt."""
-        matches, doubt, *_ = self.look(wanted, ago=ago, before=before)
+        matches, doubt, *_ = self.look(references, ago=ago, before=before)
         assert doubt == ""
         return dict(matches)
 
     def look(
-        self, wanted: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
+        self, references: Collection[str], *, ago: float = 10.0, before: Callable[[], object] = lambda: None
     ) -> LookupFindings:
         async def main(client: FulfillmentClient, _: Any) -> LookupFindings:
             before()
             since = datetime.fromtimestamp(self.world.time() - ago, UTC)
-            finder = OrderLookup(client.with_options(retries=0)._scope, "outbound")
-            return await finder.find(wanted, since=since)
+            lookup = OrderLookup(client.with_options(retries=0)._scope, "outbound")
+            return await lookup.find(references, since=since)
 
         with self.world.in_its_time():
             found: LookupFindings = self.world.live(main)
@@ -72,7 +72,7 @@ def looking(tmp_path: Path) -> Looking:
 pytestmark = pytest.mark.one_loop
 
 
-def test_finds_what_is_wanted_by_a_scan_for_all(looking: Looking) -> None:
+def test_finds_what_is_requested_by_a_scan_for_all(looking: Looking) -> None:
     a, b, _ = looking.make("A", "B", "C")
     assert looking.find({"A", "B", "missing"}) == {"A": [a], "B": [b]}
     (query,) = looking.filtered
@@ -124,7 +124,7 @@ def test_a_second_that_holds_more_than_a_page_is_read_whole(looking: Looking) ->
     assert looking.find(made.keys()) == made
 
 
-def test_all_of_a_reference_are_told_each_once(looking: Looking) -> None:
+def test_all_of_a_reference_are_reported_each_once(looking: Looking) -> None:
     looking.remote.page = 2
     made = [*looking.make("A", "A", seconds_before=3), *looking.make("A", seconds_before=1)]
     assert looking.find({"A"}) == {"A": made}
@@ -230,7 +230,7 @@ def test_other_refusals_of_the_list_are_raised(looking: Looking, status: int) ->
         looking.find({"A"})
 
 
-def test_a_clock_that_was_put_forward_since_the_sending_hides_nothing(looking: Looking) -> None:
+def test_a_clock_that_was_put_forward_since_the_request_hides_nothing(looking: Looking) -> None:
     (a,) = looking.make("A", seconds_before=9)
     looking.remote.skew = 3600.0
     assert looking.find({"A"}) == {"A": [a]}
@@ -266,10 +266,10 @@ async def test_what_becomes_visible_later_is_found_later() -> None:
     async with serving() as (sandbox, client):
         sandbox.faults.next(Fault.LATE_VISIBILITY, operation="outbound.create", value=60)
         made = await client.outbound.create(order("A"))
-        finder, since = OrderLookup(client._scope, "outbound"), datetime.now(UTC)
-        assert await finder.find({"A"}, since=since) == LookupFindings({})
+        lookup, since = OrderLookup(client._scope, "outbound"), datetime.now(UTC)
+        assert await lookup.find({"A"}, since=since) == LookupFindings({})
         sandbox.clock.advance(61)
-        assert [match.id for match in (await finder.find({"A"}, since=since)).matches["A"]] == [made]
+        assert [match.id for match in (await lookup.find({"A"}, since=since)).matches["A"]] == [made]
 
 
 async def test_a_finder_that_is_cancelled_lets_go() -> None:

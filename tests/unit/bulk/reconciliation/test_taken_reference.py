@@ -303,7 +303,7 @@ def test_which_refusals_say_so(error: Any, taken: bool) -> None:
     assert says_taken(error) is taken
 
 
-async def test_the_journal_tells_them_apart_while_they_are_unknown(path: Path) -> None:
+async def test_the_journal_distinguishes_them_while_they_are_unknown(path: Path) -> None:
     api = Api()
     api.list_answer = answer(503)
     await api.run("O-1", journal=path)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import Created, FulfillmentClient, Refused, Skipped, Unknown
-from octoffm_async.bulk.reconciliation.gathering import RemoteMatch, RowCollector
+from octoffm_async.bulk.reconciliation.lookup_findings import RemoteMatch, RowCollector
 from octoffm_async.bulk.reconciliation.verification import ListedReferences
 from octoffm_async.contract.operations import CREATE_OUTBOUND
 from octoffm_async.errors import ConfigurationError, ConnectionLostError, UnusableAnswerError
 from octoffm_async.journal import LONG_AGO, State
-from octoffm_async.journal.sqlite.file import gap
+from octoffm_async.journal.sqlite.file import change_record
 from octoffm_async.resources.believing import IdVerifier
 from tests.support.crashing import Fate, Remote, Trouble, World, ended
 from tests.support.fakes import answer
@@ -350,17 +350,19 @@ def test_one_order_is_looked_up_among_all_before_it_is_sent(losing: Losing) -> N
 texts = st.text(alphabet="aA0 1é-\u200b\ud800", max_size=14)
 
 
-@given(rows=st.lists(st.tuples(texts, st.integers(0, 3)), max_size=12), wanted=st.lists(texts, min_size=1, max_size=6))
+@given(
+    rows=st.lists(st.tuples(texts, st.integers(0, 3)), max_size=12), references=st.lists(texts, min_size=1, max_size=6)
+)
 def test_what_is_kept_on_the_disk_says_the_same_as_what_is_kept_in_memory(
-    rows: list[tuple[str, int]], wanted: list[str]
+    rows: list[tuple[str, int]], references: list[str]
 ) -> None:
-    shown, gathered = ListedReferences(), RowCollector(wanted, what="orders")
+    shown, gathered = ListedReferences(), RowCollector(references, what="orders")
     for reference, number in rows:
         match = RemoteMatch(f"S-{number}", "c" * (number % 2), "m\ud800" * (number % 2), refused=number == 1)
         shown.add(reference, match)
         gathered.add(reference, match)
     shown.complete()
-    found, expected = shown.gathered(wanted).findings(), gathered.findings()
+    found, expected = shown.gathered(references).findings(), gathered.findings()
     shown.close()
     assert (found.matches, found.alike) == (expected.matches, expected.alike)
     assert (shown.unreadable > 0) == bool(expected.doubt)
@@ -371,10 +373,10 @@ def test_an_older_journal_that_is_put_back_doubles_nothing_though_nobody_asked(
     losing: Losing, monkeypatch: pytest.MonkeyPatch, single: bool
 ) -> None:
     an_hour_ago = SimpleNamespace(time=lambda: time.time() - 3600)
-    monkeypatch.setattr(gap, "time", an_hour_ago)
+    monkeypatch.setattr(change_record, "time", an_hour_ago)
     losing.run("A")
     older = losing.world.path.read_bytes()
-    monkeypatch.setattr(gap, "time", time)
+    monkeypatch.setattr(change_record, "time", time)
     losing.run("A", "B")
     losing.world.path.write_bytes(older)
     if single:
@@ -390,13 +392,13 @@ def test_an_older_journal_that_is_put_back_doubles_nothing_though_nobody_asked(
     assert losing.remote.effects == {"A": 1, "B": 1, "C": 1}
 
 
-def test_the_journal_tells_what_was_lost_and_why_it_could_not_be_looked_for(losing: Losing) -> None:
+def test_the_journal_reports_what_was_lost_and_why_it_could_not_be_looked_for(losing: Losing) -> None:
     losing.remote.fates["A"] = [Fate(Trouble.RESET_AFTER)]
     losing.remote.list_script = lambda: answer(403)
     for began in ("the connection broke", "it was sent before"):
         outcomes = losing.run("A")
         assert outcomes["A"].reason.startswith(began)
         assert outcomes["A"].reason.count("; it could not be looked for: ") == 1
-        told, _, _ = outcomes["A"].reason.partition("; ask again with the same journal")
+        reason, _, _ = outcomes["A"].reason.partition("; ask again with the same journal")
         kept, _, _ = losing.entry("A").message.partition("; ask again with the same journal")
-        assert told == kept
+        assert reason == kept

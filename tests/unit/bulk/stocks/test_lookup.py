@@ -70,7 +70,7 @@ def shop(count: int) -> Shop:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "rows", "scan"),
+    ("requested", "rows", "scan"),
     [
         (0, 0, False),
         (0, 1_000_000, False),
@@ -84,23 +84,23 @@ def shop(count: int) -> Shop:
         (4001, 1_000_000, True),
     ],
 )
-def test_scanning_pays_above_four_calls_a_page(wanted: int, rows: int, scan: bool) -> None:
-    assert scan_is_cheaper(wanted=wanted, rows=rows) is scan
+def test_scanning_pays_above_four_calls_a_page(requested: int, rows: int, scan: bool) -> None:
+    assert scan_is_cheaper(requested=requested, rows=rows) is scan
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**7))
-def test_wanting_more_never_makes_scanning_dearer_nor_more_rows_cheaper(wanted: int, rows: int) -> None:
-    if scan_is_cheaper(wanted=wanted, rows=rows):
-        assert scan_is_cheaper(wanted=wanted + 1, rows=rows)
-        assert scan_is_cheaper(wanted=wanted, rows=max(0, rows - 1000))
+def test_wanting_more_never_makes_scanning_dearer_nor_more_rows_cheaper(requested: int, rows: int) -> None:
+    if scan_is_cheaper(requested=requested, rows=rows):
+        assert scan_is_cheaper(requested=requested + 1, rows=rows)
+        assert scan_is_cheaper(requested=requested, rows=max(0, rows - 1000))
 
 
 @pytest.mark.parametrize("list_shape", ["object", "array"])
 async def test_both_ways_and_the_automatic_one_find_the_same(list_shape: str) -> None:
-    wanted = [f"P-{number}" for number in range(0, 130, 2)]
+    requested = [f"P-{number}" for number in range(0, 130, 2)]
     async with serving(list_shape=list_shape) as (sandbox, client):
         await stocked(sandbox, client, 120)
-        by_way = {how: await outcomes_of(client, wanted, how=how) for how in ("get", "scan", "auto")}
+        by_way = {how: await outcomes_of(client, requested, how=how) for how in ("get", "scan", "auto")}
     assert by_way["get"] == by_way["scan"] == by_way["auto"]
     found = {key: outcome for key, outcome in by_way["get"].items() if isinstance(outcome, Found)}
     assert {key: outcome.stock.quantities.available for key, outcome in found.items()} == {
@@ -110,14 +110,14 @@ async def test_both_ways_and_the_automatic_one_find_the_same(list_shape: str) ->
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize(("wanted", "way"), [(4, "get"), (5, "scan")])
-async def test_the_automatic_way_is_the_cheaper_one(wanted: int, way: str) -> None:
+@pytest.mark.parametrize(("requested", "way"), [(4, "get"), (5, "scan")])
+async def test_the_automatic_way_is_the_cheaper_one(requested: int, way: str) -> None:
     api = shop(50)
     client, _ = fake(api)
     async with client:
-        outcomes = await outcomes_of(client, [f"R-{number}" for number in range(wanted)])
+        outcomes = await outcomes_of(client, [f"R-{number}" for number in range(requested)])
     assert {type(outcome) for outcome in outcomes.values()} == {Found}
-    assert api.calls == {"filter": 1, "references": 1, way: wanted if way == "get" else 1}
+    assert api.calls == {"filter": 1, "references": 1, way: requested if way == "get" else 1}
 
 
 @pytest.mark.virtual_time
@@ -127,11 +127,11 @@ async def test_each_reference_gets_one_outcome_of_its_kind(how: str, is_async: b
     api = shop(20)
     api.stocks["no stock yet"] = None
     api.gone = {"S-3"}
-    wanted = ["R-1", "R-3", "R-1", "", "  ", "nobody's", "no stock yet", "R-2"]
+    requested = ["R-1", "R-3", "R-1", "", "  ", "nobody's", "no stock yet", "R-2"]
     client, _ = fake(api)
     async with client:
-        found, _ = await all_of(client.bulk.lookup_stocks(asynchronous(wanted) if is_async else wanted, how=how))
-    assert Counter(outcome.key for outcome in found) == Counter(wanted)
+        found, _ = await all_of(client.bulk.lookup_stocks(asynchronous(requested) if is_async else requested, how=how))
+    assert Counter(outcome.key for outcome in found) == Counter(requested)
     kinds = {(outcome.key, type(outcome)) for outcome in found}
     assert kinds == {
         ("R-1", Found),
@@ -155,8 +155,8 @@ async def test_references_are_learned_once_and_an_unknown_one_is_not_searched_ag
         assert api.calls["references"] == 1
         await outcomes_of(client, ["typo"])
         assert api.calls["references"] == 2
-        for wanted in (["typo"], ["typo", "R-3"], ["R-1"]):
-            await outcomes_of(client, wanted)
+        for requested in (["typo"], ["typo", "R-3"], ["R-1"]):
+            await outcomes_of(client, requested)
         assert api.calls["references"] == 2
         await asyncio.sleep(UNKNOWN_FOR + 1)
         await outcomes_of(client, ["R-1"])

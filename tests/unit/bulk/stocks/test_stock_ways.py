@@ -74,7 +74,7 @@ async def test_a_filter_that_works_needs_no_reference_list_and_is_proven_once() 
 
 
 @pytest.mark.parametrize("filter_", ["ignored", 400, 404])
-async def test_a_filter_that_is_not_obeyed_is_told_once_and_never_used(
+async def test_a_filter_that_is_not_obeyed_is_reported_once_and_never_used(
     filter_: str | int, caplog: pytest.LogCaptureFixture
 ) -> None:
     api = Production(filter_)
@@ -118,12 +118,12 @@ async def test_an_empty_answer_concludes_nothing_until_the_filter_has_shown_a_st
 
 async def test_a_filter_that_shows_nothing_is_not_asked_for_everything() -> None:
     api = Production("empty")
-    wanted = [f"R-{number}" for number in range(100)]
-    for reference in wanted:
+    requested = [f"R-{number}" for number in range(100)]
+    for reference in requested:
         api.product(reference, 1)
     api.references += [{"sellerProductReference": f"X-{number}", "productId": "X"} for number in range(13_000)]
     async with opened(api) as client:
-        found = await looked_up(client, *wanted, concurrency=8)
+        found = await looked_up(client, *requested, concurrency=8)
     assert {type(outcome) for outcome in found.values()} == {Found}
     assert api.calls["filter"] <= 1 + 32 + 8
 
@@ -173,7 +173,7 @@ async def test_a_stock_that_one_reference_names_is_not_another_ones() -> None:
         assert shown(await looked_up(client, "A", "B")) == {"A": 5, "B": "Failed"}
 
 
-async def test_the_filter_finds_what_a_join_cannot_tell() -> None:
+async def test_the_filter_finds_what_a_join_cannot_show() -> None:
     api = Production("works")
     api.product("NEW", 5, product="P", productCondition="New")
     api.product("WORN", 3, product="P", productCondition="LikeNew")
@@ -182,7 +182,7 @@ async def test_the_filter_finds_what_a_join_cannot_tell() -> None:
 
 
 @pytest.mark.parametrize("filter_", ["ignored", "works"])
-async def test_a_quantity_that_one_stock_does_not_tell_has_no_sum(filter_: str) -> None:
+async def test_a_quantity_that_one_stock_does_not_show_has_no_sum(filter_: str) -> None:
     api = Production(filter_)
     api.product("A", 30, None)
     api.product("B", None)
@@ -333,18 +333,18 @@ async def test_one_look_up_whose_deadline_passes_fails_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "calls"),
+    ("requested", "calls"),
     [
         (3, {"filter": 1 + 3, "scan": 1}),
         (24, {"filter": 1 + 24, "scan": 1, "references": 3}),  # more would cost more than the filter
         (200, {"filter": 1, "scan": 1 + 5, "references": 5}),
     ],
 )
-async def test_the_cheapest_way_is_taken(wanted: int, calls: dict[str, int]) -> None:
+async def test_the_cheapest_way_is_taken(requested: int, calls: dict[str, int]) -> None:
     api = Production("works")
     for number in range(5000):
         api.product(f"R-{number}", number)
-    references = [f"R-{number}" for number in range(0, 5000, 5000 // wanted)][:wanted]
+    references = [f"R-{number}" for number in range(0, 5000, 5000 // requested)][:requested]
     async with opened(api) as client:
         assert set(map(type, (await looked_up(client, *references)).values())) == {Found}
         assert api.calls == calls
@@ -401,7 +401,7 @@ NEW, WORN = ProductCondition.NEW, ProductCondition.LIKE_NEW
         ([("A", NEW)] + [(f"B-{number}", None) for number in range(200)], NEW, None),
     ],
 )
-def test_a_stock_belongs_to_a_reference_only_if_something_tells(
+def test_a_stock_belongs_to_a_reference_only_if_something_shows_it(
     rows: list[tuple[str, ProductCondition | None]], condition: ProductCondition | None, owned: bool | None
 ) -> None:
     known = References()
@@ -411,7 +411,7 @@ def test_a_stock_belongs_to_a_reference_only_if_something_tells(
     known.close()
 
 
-def test_the_reference_of_a_stock_is_told_only_if_it_is_sure() -> None:
+def test_the_reference_of_a_stock_is_reported_only_if_it_is_sure() -> None:
     known = References()
     known.add(
         [

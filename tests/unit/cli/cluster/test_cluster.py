@@ -84,9 +84,9 @@ def test_from_a_file_to_its_export(call, folder: Path, monkeypatch) -> None:
         assert dict(sandbox.effects.outbound) == {f"O-{number}": 1 for number in range(5)}
     code, out, _ = call("status", job[:-1], "--json")
     assert code == ExitCode.DONE
-    told = [json.loads(line) for line in out.splitlines()]
-    assert [one["event"] for one in told] == ["job", "fleet"]
-    assert (told[0]["state"], told[0]["counts"]["created"], told[0]["left"]) == ("done", 5, 0)
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [one["event"] for one in events] == ["job", "fleet"]
+    assert (events[0]["state"], events[0]["counts"]["created"], events[0]["left"]) == ("done", 5, 0)
     assert call("status", job, "--watch")[0] == ExitCode.DONE  # it is over: it ends at once
     code, out, _ = call("export", job)
     rows = list(csv.DictReader(io.StringIO(out.removeprefix("\ufeff"))))
@@ -176,11 +176,11 @@ def test_a_fleet_is_watched_until_nothing_is_left_to_do(call, folder: Path, monk
             child.terminate()
             assert child.wait(30) == ExitCode.DONE
     assert code == ExitCode.DONE, err
-    told = [json.loads(line) for line in out.splitlines()]
-    states = [one["state"] for one in told if one["event"] == "job"]
+    events = [json.loads(line) for line in out.splitlines()]
+    states = [one["state"] for one in events if one["event"] == "job"]
     assert (states[0], states[-1]) == ("waiting", "done")
     assert "running" in states
-    assert any(one["workers"] and one["running"] == 1 for one in told if one["event"] == "fleet")
+    assert any(one["workers"] and one["running"] == 1 for one in events if one["event"] == "fleet")
     code, out, _ = call("status", job)
     assert code == ExitCode.DONE
     assert "60 created" in out

@@ -35,7 +35,7 @@ def shipped(api: Api, reference: str) -> str:
     return order_id
 
 
-def test_auth_check_tells_token_seller_and_reach(api):
+def test_auth_check_reports_token_seller_and_reach(api):
     done = api.octoffm("auth", "check")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
@@ -61,7 +61,7 @@ def test_auth_check_names_what_cannot_be_reached(api):
     assert "a proxy, a firewall or a login page" in done.err
 
 
-def test_a_clock_that_is_wrong_is_told():
+def test_a_clock_that_is_wrong_is_reported():
     assert auth._clock(-7300.0) == (
         "2 h 1 min behind the API's: correct it, else times in filters are wrong by as much"
     )
@@ -80,7 +80,7 @@ def test_a_sandbox_an_hour_ahead_is_seen_by_auth_check(api):
     ("seconds", "text"),
     [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (7140, "1 h 59 min"), (200000, "2 days 7 h"), (-1, "0 s")],
 )
-def test_spans_are_told_in_two_units_at_most(seconds, text):
+def test_spans_are_reported_in_two_units_at_most(seconds, text):
     assert span(seconds) == text
 
 

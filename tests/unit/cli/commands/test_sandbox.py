@@ -80,7 +80,7 @@ def test_its_help_describes_every_control_route_in_lines_that_fit(octoffm):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_a_foreign_state_file_is_told_in_one_line_and_left_alone(octoffm, tmp_path):
+def test_a_foreign_state_file_is_reported_in_one_line_and_left_alone(octoffm, tmp_path):
     diary = tmp_path / "diary"
     diary.write_text("Dear diary\n")
     done = octoffm("sandbox", "--state", diary)
@@ -90,13 +90,13 @@ def test_a_foreign_state_file_is_told_in_one_line_and_left_alone(octoffm, tmp_pa
 
 
 @pytest.mark.parametrize("wrong", [["--products", "-1"], ["--stock", "many"]])
-def test_a_wrong_number_is_told(octoffm, wrong):
+def test_a_wrong_number_is_reported(octoffm, wrong):
     done = octoffm("sandbox", *wrong)
     assert done.returncode == 2
     assert wrong[0] in done.stderr
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(octoffm):
+def test_a_port_that_is_taken_is_reported_in_one_line(octoffm):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = octoffm("sandbox", "--port", port)
@@ -127,7 +127,7 @@ def test_it_has_the_sellers_and_the_style_that_were_asked_for():
         (["--sellers", ","], "--sellers"),
     ],
 )
-def test_a_wrong_form_is_told_with_those_there_are(octoffm, arguments, said):
+def test_a_wrong_form_is_reported_with_those_there_are(octoffm, arguments, said):
     ended = octoffm("sandbox", *arguments)
     assert ended.returncode == 2
     assert said in ended.stderr

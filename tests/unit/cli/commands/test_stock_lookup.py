@@ -41,7 +41,7 @@ def octoffm(monkeypatch, capsys, tmp_path) -> Iterator[Callable[..., Said]]:
 
 
 @pytest.mark.parametrize("filter_", ["works", "ignored", "empty", 400])
-def test_a_look_up_counts_all_stocks_and_leaves_empty_what_was_not_told(octoffm, filter_):
+def test_a_look_up_counts_all_stocks_and_leaves_empty_what_was_not_given(octoffm, filter_):
     api = Production(filter_)
     parts = api.product("R-37", 30, 7)
     for part in parts:

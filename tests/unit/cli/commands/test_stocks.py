@@ -115,7 +115,7 @@ def test_an_export_that_fails_leaves_the_older_file(api):
         ("no/where.csv", "there is no folder no"),
     ],
 )
-def test_a_file_that_cannot_be_is_told_before_anything_is_read(api, output, message):
+def test_a_file_that_cannot_be_is_reported_before_anything_is_read(api, output, message):
     done = api.octoffm("stocks", "export", "-o", output)
     assert done.code == 2
     assert message in done.err
@@ -136,7 +136,7 @@ def place(country: str | None, available: int | None) -> Localization:
     return Localization(storage_country=country, quantities=Quantities(available=available))
 
 
-def test_a_quantity_that_was_not_told_is_no_zero_in_a_row():
+def test_a_quantity_that_was_not_given_is_no_zero_in_a_row():
     places = [place("FR", 7), place("ES", None), place(None, 0)]
     row = stocks_sinks.row_of(stock(1, quantities=Quantities(blocked=2, return_=0), localizations=places))
     assert (row["return"], row["blocked"], row["available"]) == (0, 2, None)
@@ -159,7 +159,7 @@ def test_all_stocks_of_a_reference_are_one_row():
     assert stocks_sinks.row_of_all([first]) == {"stocks": 1, **stocks_sinks.row_of(first)}
 
 
-def test_a_file_holds_no_zero_that_was_not_told(tmp_path):
+def test_a_file_holds_no_zero_that_was_not_given(tmp_path):
     untold = stock(1, quantities=Quantities(blocked=0), localizations=[place("FR", None)])
     with stocks_sinks.csv_sink(tmp_path / "out.csv") as write:
         write([untold])

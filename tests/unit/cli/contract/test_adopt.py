@@ -46,8 +46,8 @@ def test_what_is_open_is_listed_with_where_to_set_it_and_makes_it_1(command):
     code, output, errors = command("adopt", "c.json")
     assert code == 1
     assert parse_contract(output).fields["Packaging"]["weight_g"].scale == 0.001
-    told = [line for line in errors.splitlines() if line.startswith(("open: ", "      "))]
-    assert told == [
+    printed = [line for line in errors.splitlines() if line.startswith(("open: ", "      "))]
+    assert printed == [
         "open: InboundShipmentRequest.warehouseCode: they require it (string) and no field of ours fills it",
         '      to decide it: [extra.InboundShipmentRequest] warehouseCode = ""',
     ]
@@ -96,8 +96,8 @@ def test_our_own_export_is_complete_and_says_nothing(command, tmp_path):
     )
     active = [line for line in (tmp_path / "contract.toml").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     assert not any(active)
-    told = (0, "equal: 20 operations and no difference\n", "")
-    assert command("check", "ours.yaml", "--contract", "contract.toml") == told
+    printed = (0, "equal: 20 operations and no difference\n", "")
+    assert command("check", "ours.yaml", "--contract", "contract.toml") == printed
 
 
 BILLION = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
@@ -141,14 +141,14 @@ def test_a_yaml_file_that_is_cut_off_is_never_complete(command, tmp_path, part):
     assert command("adopt", "cut")[0] in {1, 2}
 
 
-def test_what_is_left_after_a_contract_file_is_told(command):
-    before, told, _ = command("check", "c.json", "--json")
+def test_what_is_left_after_a_contract_file_is_reported(command):
+    before, printed, _ = command("check", "c.json", "--json")
     names = {"field-absent", "parameter-absent", "parameter-unknown", "operation-absent"}
     assert before == 1
-    assert {one["kind"] for one in json.loads(told)["differences"]} & names
+    assert {one["kind"] for one in json.loads(printed)["differences"]} & names
     command("adopt", "c.json", "-o", "contract.toml")
-    code, told, errors = command("check", "c.json", "--contract", "contract.toml", "--json")
-    left = json.loads(told)["differences"]
+    code, printed, errors = command("check", "c.json", "--contract", "contract.toml", "--json")
+    left = json.loads(printed)["differences"]
     assert (code, errors) == (1, "")
     assert not {one["kind"] for one in left} & names
     assert [one["place"] for one in left if one["kind"] == "field-unknown" and not one["harmless"]] == [

@@ -16,7 +16,7 @@ from octoffm_async.contract.operations import OPERATIONS
 CHANGED = openapi_document()
 CHANGED["paths"]["/outbound-shipments/{id}/events"] = {"get": {}}
 CHANGED["components"]["schemas"]["OutboundShipmentRequest"]["properties"]["reference"]["maxLength"] = 30
-TELLS = """\
+REPORTS = """\
 outbound.create  POST /outbound-shipments
   ! A  maxLength of request.reference is 50 in our contract and 30 in theirs.
 GET /outbound-shipments/{id}/events
@@ -53,10 +53,10 @@ def test_an_export_is_equal(command, tmp_path, style):
     assert command("check", "export") == (0, "equal: 20 operations and no difference\n", "")
 
 
-def test_differences_are_told_and_make_it_1(octoffm, tmp_path):
+def test_differences_are_reported_and_make_it_1(octoffm, tmp_path):
     (tmp_path / "theirs").write_text(yaml_text(CHANGED), encoding="utf-8")
     done = octoffm("contract", "check", "theirs")
-    assert (done.returncode, done.stdout, done.stderr) == (1, TELLS, "")
+    assert (done.returncode, done.stdout, done.stderr) == (1, REPORTS, "")
 
 
 def test_differences_as_json(tmp_path):

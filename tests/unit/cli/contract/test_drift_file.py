@@ -72,7 +72,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("content", FOREIGN, ids=range(len(FOREIGN)))
-def test_a_file_of_another_kind_is_told_and_left_as_it_is(tmp_path, content):
+def test_a_file_of_another_kind_is_reported_and_left_as_it_is(tmp_path, content):
     path = tmp_path / "d.json"
     path.write_bytes(content)
     with pytest.raises(DriftFileError, match=r"d\.json"):
@@ -90,7 +90,7 @@ def test_what_is_no_plain_file_is_never_waited_for(tmp_path):
             record_drift(path, [seen()])
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(DriftFileError, match="cannot write"):
         record_drift(tmp_path / "no" / "d.json", [seen()])
 

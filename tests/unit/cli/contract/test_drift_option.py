@@ -43,7 +43,7 @@ def test_without_a_difference_nothing_is_said_and_nothing_kept(api):
     assert list(api.folder.iterdir()) == []
 
 
-def test_differences_are_told_in_one_line_whatever_their_number(api, front):
+def test_differences_are_reported_in_one_line_whatever_their_number(api, front):
     def change(answer):
         return with_field("giftWrap", True)(with_field("palletId", "customer's own")(answer))
 
@@ -114,7 +114,7 @@ def test_what_was_kept_nowhere_is_no_proof_of_anything(api, arguments, message):
     assert message in done.err
 
 
-def test_a_drift_file_in_no_folder_is_told_before_anything_is_called(api):
+def test_a_drift_file_in_no_folder_is_reported_before_anything_is_called(api):
     done = api.octoffm("stocks", "list", "--drift", "no/d.json")
     assert done.code == 2
     assert "there is no folder no" in done.err
@@ -149,7 +149,7 @@ def test_runs_without_a_difference_leave_nothing_beside_the_journal(api):
     assert (shown.code, shown.out) == (0, "")
 
 
-def test_a_resumed_run_tells_its_differences(api, front):
+def test_a_resumed_run_reports_its_differences(api, front):
     Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A-1", "SKU-000001"), ""]))
     api.sandbox.set_fault_rates({Fault.ERROR_500: 1.0}, operations=["outbound.create", "outbound.list"])
     done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--limit", "off", "--timeout", "0.5")
@@ -164,7 +164,7 @@ def test_a_resumed_run_tells_its_differences(api, front):
     assert lines(done.err)[-1].endswith("octoffm contract drift orders.journal.drift.json")
 
 
-def test_a_look_up_tells_its_differences(api, front):
+def test_a_look_up_reports_its_differences(api, front):
     front.answers = with_field("giftWrap", True)
     Path("r.csv").write_text("seller_product_reference\nSKU-000001\n")
     done = api.octoffm("stocks", "lookup", "r.csv", "--json")
@@ -174,7 +174,7 @@ def test_a_look_up_tells_its_differences(api, front):
     assert "differed from the contract" in line
 
 
-def test_a_command_that_fails_tells_what_differed_all_the_same(api, front):
+def test_a_command_that_fails_reports_what_differed_all_the_same(api, front):
     front.answers = with_field("giftWrap", True)
     api.ordered("A-1")
     done = api.octoffm("orders", "show", "--reference", "NEVER", "--drift", "d.json")
@@ -193,7 +193,7 @@ def test_a_verbose_command_shows_each_difference(octoffm, api, front):
     assert len(lines(quiet.stderr)) == 1
 
 
-def test_a_row_without_identity_is_told_in_one_line_with_what_helps(api, front):
+def test_a_row_without_identity_is_reported_in_one_line_with_what_helps(api, front):
     def nameless(answer):
         if isinstance(answer, dict) and isinstance(answer.get("items"), list):
             answer["items"][1].pop("id")
@@ -202,8 +202,8 @@ def test_a_row_without_identity_is_told_in_one_line_with_what_helps(api, front):
     front.answers = nameless
     done = api.octoffm("stocks", "list", "--json")
     assert done.code == 1
-    told = [line for line in lines(done.err) if line.startswith("octoffm: ")]
-    (row,) = [line for line in told if "row 1" in line]
+    messages = [line for line in lines(done.err) if line.startswith("octoffm: ")]
+    (row,) = [line for line in messages if "row 1" in line]
     assert "1 of 3 rows" in row
     assert "a contract file (--contract)" in done.err
     assert "Traceback" not in done.err

@@ -200,7 +200,7 @@ def test_an_unreachable_host_makes_it_1(against, monkeypatch) -> None:
     assert {path.name for path in probing.folder.iterdir()} == FILES
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(against) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_sent(against) -> None:
     probing = against(shop)
     probing.folder.write_text("a file", encoding="utf-8")
     assert probing.probe().code == 2

@@ -53,11 +53,11 @@ MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(
     ],
     ids=range(19),
 )
-def test_what_cannot_be_read_is_told_in_one_line(content, reason):
-    with pytest.raises(UnreadableDocumentError) as told:
+def test_what_cannot_be_read_is_reported_in_one_line(content, reason):
+    with pytest.raises(UnreadableDocumentError) as raised:
         parse_document(content)
-    assert str(told.value).startswith(reason)
-    assert "\n" not in str(told.value)
+    assert str(raised.value).startswith(reason)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -293,11 +293,11 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
     ],
 )
 def test_files_beside_the_input(file, rejects, journal):
-    wanted = FileOptions(
+    options = FileOptions(
         file=Path(file), mapping={}, constants={}, mapping_file=None, save_mapping=None, delimiter=None, encoding=None,
         env_file=None, seller=None, limit=None, concurrency=None, timeout=None, proxies=False, as_json=False,
     )  # fmt: skip
-    assert (wanted.rejects_file, wanted.journal_file) == (Path(rejects), Path(journal))
+    assert (options.rejects_file, options.journal_file) == (Path(rejects), Path(journal))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")

@@ -85,7 +85,7 @@ def tally() -> FileCounts:
     return made
 
 
-def test_a_page_tells_all_and_escapes_what_it_was_told(recording):
+def test_a_page_reports_all_and_escapes_its_input(recording):
     text = report_page("orders", f"{EVIL}.csv", tally(), {"run": EVIL, "report": None}, recording)
     page = Page(text)
     assert page.open == []
@@ -148,7 +148,7 @@ def test_a_timeline_counts_everything_in_few_bins(moments, bins):
     assert line.counts[int(last / line.width)] >= (1 if moments else 0)
 
 
-def test_a_page_that_cannot_be_written_is_told(tmp_path):
+def test_a_page_that_cannot_be_written_is_reported(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot write"):
         write_report(tmp_path, "x")
     write_report(tmp_path / "r.html", "\ud800")

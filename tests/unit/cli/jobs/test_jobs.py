@@ -68,17 +68,19 @@ def write(path: Path, fates: dict[str, tuple[State, str, str]], *, seller: str =
 
     async def work() -> str:
         async with Journal.open(path) as journal:
-            book = await journal.begin_run(seller=seller, operation="outbound.create", source="orders.csv")
+            journal_run = await journal.begin_run(seller=seller, operation="outbound.create", source="orders.csv")
             for start in range(0, len(fates), 500):
                 some = list(fates.items())[start : start + 500]
                 payloads = [(key, msgspec.json.encode(order(key))) for key, _ in some]
-                await book.mark_sent([OutgoingItem(key, payload_hash(payload), payload) for key, payload in payloads])
+                await journal_run.mark_sent(
+                    [OutgoingItem(key, payload_hash(payload), payload) for key, payload in payloads]
+                )
                 for key, (state, code, message) in some:
                     if state is not State.SENT:
                         remote_id = f"id-{key}" if state is State.CREATED else None
-                        book.record_outcome(key, state, remote_id=remote_id, code=code, message=message)
-            await (book.finish() if finish else book.flush())
-            return book.run
+                        journal_run.record_outcome(key, state, remote_id=remote_id, code=code, message=message)
+            await (journal_run.finish() if finish else journal_run.flush())
+            return journal_run.run
 
     return asyncio.run(work())
 
@@ -143,14 +145,14 @@ def test_a_run_is_shown_with_what_wants_an_eye(jobs, path):
     assert "source     orders.csv" in lines
 
 
-def test_an_item_is_settled_by_whoever_looked_and_the_run_tells_of_it(jobs, path):
+def test_an_item_is_settled_by_whoever_looked_and_the_run_reports_it(jobs, path):
     run_id = write(path, MIXED)
     code, out, err = jobs("settle", "A-4", "--absent", "--yes", "--note", "Octopia's page")
     assert (code, err) == (0, "")
     assert out.startswith("A-4 is absent: the next run of its input, or octoffm jobs resume")
     code, out, _ = jobs("settle", "--yes", "--json", "--created", "5eed-7", "A-5")
-    told = {"key": "A-5", "seller": SELLER, "operation": "outbound.create", "run": run_id, "before": "unknown"}
-    assert (code, json.loads(out)) == (0, told | {"state": "created", "id": "5eed-7"})
+    settled = {"key": "A-5", "seller": SELLER, "operation": "outbound.create", "run": run_id, "before": "unknown"}
+    assert (code, json.loads(out)) == (0, settled | {"state": "created", "id": "5eed-7"})
     _, out, _ = jobs("show", run_id)
     lines = [re.sub(r"(just now|\d+ s ago) +", "NOW ", line) for line in out.splitlines()]
     begin = lines.index("settled by hand:")
@@ -168,13 +170,13 @@ def test_an_item_is_settled_by_whoever_looked_and_the_run_tells_of_it(jobs, path
     ]
 
 
-def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
+def test_what_settles_an_item_is_reported_as_a_shell_takes_it(jobs, path):
     keys = ["-1", "it's", "a b", "\x1b]0;x\x07'\\é", "$HOME"]
     run_id = write(path, dict.fromkeys(keys, (State.UNKNOWN, "", "lost")))
     _, out, _ = jobs("show", run_id, "--json")
-    told = {row["key"]: row["settle"] for row in map(json.loads, out.splitlines()) if "settle" in row}
-    assert set(told) == set(keys)
-    for key, command in told.items():
+    cures = {row["key"]: row["settle"] for row in map(json.loads, out.splitlines()) if "settle" in row}
+    assert set(cures) == set(keys)
+    for key, command in cures.items():
         typed = command.replace("octoffm jobs", "printf '%s\\0' --absent --yes", 1)
         shown = subprocess.run(["/bin/bash", "-c", typed], stdout=subprocess.PIPE, check=True)
         options, settles, *words = shown.stdout.decode().split("\0")[:-1][1:]
@@ -184,7 +186,7 @@ def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["A-5"], 2, "say --absent, or --created"),
         (["A-5", "--absent", "--created", "5eed-1", "-y"], 2, "say --absent, or --created"),
@@ -197,11 +199,11 @@ def test_what_settles_an_item_is_told_as_a_shell_takes_it(jobs, path):
         (["A-5", "A-9", "--absent", "-y"], 2, "'A-9'"),
     ],
 )
-def test_a_word_that_cannot_be_true_is_refused(jobs, path, arguments, code, told):
+def test_a_word_that_cannot_be_true_is_refused(jobs, path, arguments, code, message):
     run_id = write(path, MIXED)
     found, out, err = jobs("settle", *arguments)
     assert (found, out) == (code, "")
-    assert told in err
+    assert message in err
     _, out, _ = jobs("show", run_id, "--json")
     assert json.loads(out.splitlines()[0])["undecided"] == 2
 
@@ -229,7 +231,7 @@ def test_a_finished_run_has_nothing_to_go_on_with(jobs, path):
     assert out.splitlines()[-1] == "items      2 items: 2 created"
 
 
-def test_only_the_first_are_shown_unless_all_are_wanted(jobs, path):
+def test_only_the_first_are_shown_unless_all_are_requested(jobs, path):
     keys = [f"K-{number:03}" for number in range(70)]
     run_id = write(path, {key: (State.FAILED, "", f"reason of {key}") for key in keys})
     _, out, _ = jobs("show", run_id)
@@ -271,7 +273,7 @@ def test_a_beginning_that_no_other_run_has_is_enough(jobs, path):
     "command", [["list"], ["show", "2"], ["export", "2"], ["forget", "2", "--yes"], ["resume", "2"]]
 )
 @pytest.mark.parametrize("kind", ["missing", "foreign", "other program", "truncated", "folder"])
-def test_what_is_no_journal_is_told_in_one_line_and_left_alone(jobs, path, command, kind):
+def test_what_is_no_journal_is_reported_in_one_line_and_left_alone(jobs, path, command, kind):
     match kind:
         case "foreign":
             path.write_text("Dear diary\n" * 100)
@@ -307,9 +309,9 @@ import asyncio, sys
 from octoffm_async.journal import OutgoingItem, Journal
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        book = await journal.begin_run(seller="12345", operation="outbound.create")
-        await book.mark_sent([OutgoingItem("K", bytes(16), b"{}")])
-        print(book.run, flush=True)
+        journal_run = await journal.begin_run(seller="12345", operation="outbound.create")
+        await journal_run.mark_sent([OutgoingItem("K", bytes(16), b"{}")])
+        print(journal_run.run, flush=True)
         sys.stdin.read()
 asyncio.run(main())
 """
@@ -415,9 +417,9 @@ def test_a_json_export_is_exact(jobs, path, tmp_path):
 def test_half_a_surrogate_pair_is_exported_too(jobs, path, tmp_path):
     async def work() -> str:
         async with Journal.open(path) as journal:
-            book = await journal.begin_run(seller=SELLER, operation="outbound.create")
-            await book.mark_sent([OutgoingItem("half \ud83d", bytes(16), b"{}")])
-            return book.run
+            journal_run = await journal.begin_run(seller=SELLER, operation="outbound.create")
+            await journal_run.mark_sent([OutgoingItem("half \ud83d", bytes(16), b"{}")])
+            return journal_run.run
 
     run_id = asyncio.run(work())
     for form, read in (("--jsonl", lambda text: json.loads(text)["key"]), ("--csv", lambda text: text)):
@@ -427,7 +429,7 @@ def test_half_a_surrogate_pair_is_exported_too(jobs, path, tmp_path):
     assert json.loads((tmp_path / "out").read_text(encoding="utf-8"))["key"] == "half \ud83d"
 
 
-def test_an_export_goes_to_standard_output_unless_told(octoffm, path):
+def test_an_export_goes_to_standard_output_unless_a_file_is_named(octoffm, path):
     run_id = write(path, MIXED)
     done = octoffm("jobs", "export", run_id, "--jsonl", "--journal", path)
     assert done.returncode == 0, done.stderr
@@ -460,7 +462,7 @@ def test_an_export_keeps_few_items_in_memory(jobs, path, tmp_path):
     assert peak < 4_000_000
 
 
-def test_a_run_is_forgotten_when_told_so(jobs, path):
+def test_a_run_is_forgotten_on_request(jobs, path):
     gone, kept = write(path, made(3)), write(path, MIXED, seller="7")
     code, out, _ = jobs("forget", gone, "--yes")
     assert (code, out) == (0, f"forgot run {gone} with 3 items; their keys may be sent again\n")
@@ -484,7 +486,7 @@ def test_forgetting_asks_first(jobs, path, monkeypatch, *, answer, code, left):
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     done, _, err = jobs("forget", run_id)
     assert done == code
-    assert jobs_module.AGAIN in err
+    assert jobs_module.FORGET_WARNING in err
     assert len(jobs("list", "--json")[1].splitlines()) == left
 
 
@@ -616,7 +618,7 @@ def test_a_file_of_variables_wins_over_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"OCTOFFM_CLIENT_SECRET hush\n"])
-def test_a_file_of_variables_that_cannot_be_read_is_told_without_its_content(jobs, path, tmp_path, content):
+def test_a_file_of_variables_that_cannot_be_read_is_reported_without_its_content(jobs, path, tmp_path, content):
     run_id = write(path, made(1))
     file = tmp_path / "env"
     if content is not None:

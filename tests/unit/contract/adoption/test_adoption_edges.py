@@ -159,7 +159,7 @@ def test_two_units_are_open_and_no_scale_is_taken() -> None:
     assert adopted.contract.fields == {}
 
 
-def test_a_unit_that_nobody_names_is_told() -> None:
+def test_a_unit_that_nobody_names_is_reported() -> None:
     def change(document: Document) -> None:
         weight = field(document, "Packaging.weight")
         del weight["x-provenance"], weight["description"]  # as in a document that is not ours
@@ -280,7 +280,7 @@ def test_paths_in_another_case_are_written() -> None:
     }
 
 
-def test_another_server_is_told() -> None:
+def test_another_server_is_reported() -> None:
     def change(document: Document) -> None:
         document["servers"] = [{"url": "https://other.example/api"}]
 

@@ -30,7 +30,7 @@ def shipment(status: str | None, state: str | None = None, **fields: Any) -> Out
 
 
 @pytest.mark.parametrize(
-    ("status", "state", "wanted", "stand"),
+    ("status", "state", "target_status", "stand"),
     [
         ("Created", None, "Shipped", OrderProgress.IN_PROGRESS),
         ("Created", "Valid", "Shipped", OrderProgress.IN_PROGRESS),
@@ -61,8 +61,10 @@ def shipment(status: str | None, state: str | None = None, **fields: Any) -> Out
         (None, "Valid", "Created", OrderProgress.UNCLEAR),
     ],
 )
-def test_where_a_shipping_order_is(status: str | None, state: str | None, wanted: str, stand: OrderProgress) -> None:
-    assert progress_of(shipment(status, state), OutboundStatus(wanted)) is stand
+def test_where_a_shipping_order_is(
+    status: str | None, state: str | None, target_status: str, stand: OrderProgress
+) -> None:
+    assert progress_of(shipment(status, state), OutboundStatus(target_status)) is stand
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,10 @@ def test_where_a_supply_order_is(status: str | None, stand: OrderProgress) -> No
 
 
 @given(st.none() | st.text(), st.sampled_from(OutboundStatus))
-def test_text_that_is_not_in_the_contract_is_never_an_end(text: str | None, wanted: OutboundStatus) -> None:
+def test_text_that_is_not_in_the_contract_is_never_an_end(text: str | None, target_status: OutboundStatus) -> None:
     row = shipment(text)
     if row.status is None or not row.status.meaning.known:
-        assert progress_of(row, wanted) is OrderProgress.UNCLEAR
+        assert progress_of(row, target_status) is OrderProgress.UNCLEAR
         assert not is_refused(row)
 
 
@@ -108,7 +110,7 @@ def test_what_is_refused(status: str | None, state: str | None, refused: bool) -
 
 
 @pytest.mark.parametrize(
-    ("refusal", "state", "told"),
+    ("refusal", "state", "expected"),
     [
         (None, None, []),
         (None, "Invalid", ["state Invalid"]),
@@ -118,19 +120,19 @@ def test_what_is_refused(status: str | None, state: str | None, refused: bool) -
         (Refusal(code="", message="no"), None, ["no"]),
     ],
 )
-def test_the_reasons_of_a_refusal(refusal: Refusal | None, state: str | None, told: list[str]) -> None:
-    assert refusal_reasons(shipment("Refused", state, refusal=refusal)) == told
+def test_the_reasons_of_a_refusal(refusal: Refusal | None, state: str | None, expected: list[str]) -> None:
+    assert refusal_reasons(shipment("Refused", state, refusal=refusal)) == expected
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [(None, "no status"), ("Delivered", "status 'Delivered'"), ("", "status ''")]
+    ("status", "expected"), [(None, "no status"), ("Delivered", "status 'Delivered'"), ("", "status ''")]
 )
-def test_how_a_status_is_named(status: str | None, told: str) -> None:
-    assert quoted_status(status) == told
+def test_how_a_status_is_named(status: str | None, expected: str) -> None:
+    assert quoted_status(status) == expected
 
 
 @given(st.text(st.characters(codec=None), max_size=500))
 def test_any_status_is_named_in_one_short_line(text: str) -> None:
-    told = quoted_status(text)
-    assert told.isprintable()
-    assert len(told) < 700
+    expected = quoted_status(text)
+    assert expected.isprintable()
+    assert len(expected) < 700

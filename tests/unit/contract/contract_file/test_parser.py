@@ -165,25 +165,25 @@ def test_what_can_be_right_is_taken(text: str) -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_line_name_and_cure(text: str, line: int, words: list[str]) -> None:
+def test_a_mistake_is_reported_with_line_name_and_cure(text: str, line: int, words: list[str]) -> None:
     (problem,) = problems(text)
     assert problem.startswith(f"line {line}: ")
     for word in words:
         assert word in problem
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
-    told = problems('[fields.Stock]\na = "x"\nid = ""\n[values.Nothing]\nx = "y"\n[extra.Stock]\nb = 1\n')
-    assert [one.partition(":")[0] for one in told] == ["line 2", "line 3", "line 4", "line 6"]
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file() -> None:
+    messages = problems('[fields.Stock]\na = "x"\nid = ""\n[values.Nothing]\nx = "y"\n[extra.Stock]\nb = 1\n')
+    assert [one.partition(":")[0] for one in messages] == ["line 2", "line 3", "line 4", "line 6"]
 
 
-def test_of_many_mistakes_the_first_twenty_are_told() -> None:
-    told = problems("[fields.Stock]\n" + "".join(f'x{number} = "y"\n' for number in range(50)))
-    assert len(told) == 21
-    assert "30 more" in told[-1]
+def test_of_many_mistakes_the_first_twenty_are_reported() -> None:
+    messages = problems("[fields.Stock]\n" + "".join(f'x{number} = "y"\n' for number in range(50)))
+    assert len(messages) == 21
+    assert "30 more" in messages[-1]
 
 
-def test_a_collision_in_a_struct_that_is_spread_twice_is_told_once() -> None:
+def test_a_collision_in_a_struct_that_is_spread_twice_is_reported_once() -> None:
     assert len(problems('[fields.Packaging]\nlength_cm = "width"\n[fields.FulfillmentProduct]\npackaging = "."\n')) == 1
 
 
@@ -192,7 +192,7 @@ def test_a_value_that_cannot_be_toml_is_refused(value: str) -> None:
     assert len(problems(f"x = {value}\n")) == 1
 
 
-def test_what_is_no_toml_is_told_with_its_line() -> None:
+def test_what_is_no_toml_is_reported_with_its_line() -> None:
     (problem,) = problems("[fields.Stock]\n\nid = \n")
     assert problem.startswith("it is not TOML: ")
     assert re.search(r"\b3\b", problem)
@@ -215,7 +215,7 @@ def test_a_file_is_read_with_a_mark_and_windows_line_ends(tmp_path: Path) -> Non
     ("content", "word"),
     [(b"[fields.Stock]\n\xff", "line 2"), (b"#" * (MAX_BYTES + 1), "1 MiB"), (None, "contract.toml")],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path, content: bytes | None, word: str) -> None:
+def test_a_file_that_cannot_be_read_is_reported_with_its_name(tmp_path: Path, content: bytes | None, word: str) -> None:
     path = tmp_path / "contract.toml"
     if content is not None:
         path.write_bytes(content)
@@ -241,7 +241,7 @@ def test_the_error_can_be_pickled() -> None:
     assert again.problems == error.problems
 
 
-def test_no_value_of_a_file_is_told() -> None:
+def test_no_value_of_a_file_is_reported() -> None:
     (problem,) = problems('[extra.ReturnRequest]\nreason = "customer@example.com"\n')
     assert "customer" not in problem
 

@@ -26,7 +26,7 @@ def differences(theirs: object) -> list[Difference]:
     return compare(DESCRIBED, describe(theirs))
 
 
-def told(theirs: object) -> list[tuple[str, str, str]]:
+def differences_of(theirs: object) -> list[tuple[str, str, str]]:
     return [(one.operation, one.place, one.kind.value) for one in differences(theirs)]
 
 
@@ -253,7 +253,7 @@ def test_an_export_is_equal_to_itself() -> None:
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_is_named_by_exactly_its_differences(name) -> None:
     change, expected = MUTATIONS[name]
-    assert told(changed(change)) == expected
+    assert differences_of(changed(change)) == expected
 
 
 def test_every_kind_of_difference_is_among_the_mutations() -> None:
@@ -262,7 +262,7 @@ def test_every_kind_of_difference_is_among_the_mutations() -> None:
     }
 
 
-def test_a_difference_tells_both_sides_and_our_tag() -> None:
+def test_a_difference_reports_both_sides_and_our_tag() -> None:
     (found,) = differences(changed(set_field("OutboundShipmentRequest.reference", maxLength=30)))
     assert (found.ours, found.theirs, found.tag, found.harmless) == ({"maxLength": 50}, {"maxLength": 30}, "A", False)
     assert found.sentence == "maxLength of request.reference is 50 in our contract and 30 in theirs."
@@ -304,7 +304,7 @@ def test_another_style_of_the_same_contract_is_equal() -> None:
     theirs = as_openapi30(OURS)
     assert "anyOf" not in json.dumps(theirs)
     assert '"x-known-values":' not in json.dumps(theirs)
-    assert told(theirs) == []
+    assert differences_of(theirs) == []
     assert describe(theirs).notes == []
 
 
@@ -312,7 +312,7 @@ def test_a_change_is_found_in_another_style() -> None:
     theirs = as_openapi30(changed(set_field("Refusal.code", anyOf=[{"type": "integer"}, {"type": "null"}])))
     places = [("inbound.list", "answer.items[].refusal.code"), ("inbound.get", "answer.refusal.code")]
     places += [("outbound.list", "answer.items[].refusal.code"), ("outbound.get", "answer.refusal.code")]
-    assert told(theirs) == [(*where, "type") for where in places]
+    assert differences_of(theirs) == [(*where, "type") for where in places]
 
 
 def test_the_prefix_is_that_of_most_of_our_calls() -> None:
@@ -320,7 +320,7 @@ def test_the_prefix_is_that_of_most_of_our_calls() -> None:
         document["paths"] = {f"/api/v9{path}": item for path, item in document["paths"].items()}
         document["paths"]["/old/returns"] = {"get": {}}
 
-    assert told(changed(move)) == []
+    assert differences_of(changed(move)) == []
 
 
 def test_nothing_of_ours_in_a_foreign_document() -> None:

@@ -35,9 +35,9 @@ def query(name: str, **keywords: object) -> dict[str, Any]:
     ids=repr,
 )
 def test_what_is_no_openapi_document(document, reason) -> None:
-    with pytest.raises(NotOpenAPIError) as told:
+    with pytest.raises(NotOpenAPIError) as raised:
         describe(document)
-    assert str(told.value) == reason
+    assert str(raised.value) == reason
 
 
 @pytest.mark.parametrize("version", ["3.0.0", "3.0.3", "3.1.0", "3.1.1", 3.0, 3.1])

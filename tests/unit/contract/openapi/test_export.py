@@ -108,7 +108,7 @@ def test_parameters_are_those_of_path_filters_and_headers(operation) -> None:
 
 
 @each
-def test_errors_are_problems_and_429_may_tell_when_to_return(operation) -> None:
+def test_errors_are_problems_and_429_may_say_when_to_return(operation) -> None:
     errors = {status: one for status, one in exported(operation)["responses"].items() if status[0] != "2"}
     assert {"400", "401", "403", "406", "429", "500"} <= set(errors)
     assert ("415" in errors) == (operation.method == "POST")

@@ -19,7 +19,7 @@ from octoffm_async.contract.requests.checks import (
 )
 
 
-def test_a_problem_tells_field_value_and_reason_and_stays_short() -> None:
+def test_a_problem_reports_field_value_and_reason_and_stays_short() -> None:
     assert str(FieldProblem("gtin", "1", "is short")) == "gtin = '1': is short"
     assert re.fullmatch(r"title = 'x{56}…: is long", str(FieldProblem("title", "x" * 10_000, "is long")))
 
@@ -40,7 +40,7 @@ def test_what_is_no_whole_number(value) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ("x", ""),
         ("x" * 5, ""),
@@ -55,8 +55,8 @@ def test_what_is_no_whole_number(value) -> None:
         (["x"], "is list, not text"),
     ],
 )
-def test_text(value, told) -> None:
-    assert [str(problem.reason) for problem in text_problems("f", value, most=5)] == [told] * bool(told)
+def test_text(value, expected) -> None:
+    assert [str(problem.reason) for problem in text_problems("f", value, most=5)] == [expected] * bool(expected)
 
 
 @given(st.text())
@@ -65,7 +65,7 @@ def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (datetime(2025, 3, 1, tzinfo=UTC), ""),
         (datetime(2025, 3, 1, tzinfo=timezone(timedelta(hours=-12))), ""),
@@ -76,8 +76,8 @@ def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
         (None, "is NoneType, not a datetime"),
     ],
 )
-def test_moments(value, told) -> None:
-    assert [problem.reason for problem in time_problems("f", value)] == [told] * bool(told)
+def test_moments(value, expected) -> None:
+    assert [problem.reason for problem in time_problems("f", value)] == [expected] * bool(expected)
 
 
 LINE = ShipmentLine(quantity=1, seller_product_reference="R")
@@ -95,7 +95,7 @@ LINE = ShipmentLine(quantity=1, seller_product_reference="R")
         ({"lines": {"a": "\ud800"}}, ["lines"]),
     ],
 )
-def test_what_json_cannot_carry_is_told_wherever_it_stands(change, paths) -> None:
+def test_what_json_cannot_carry_is_reported_wherever_it_stands(change, paths) -> None:
     item = msgspec.structs.replace(InboundShipmentRequest(reference="R", storage_country="FR", lines=[LINE]), **change)
     found = with_encoding_problems([], item)
     assert [problem.field for problem in found] == paths

@@ -58,7 +58,7 @@ def test_a_list_asks_for_the_largest_page_and_says_so(filters) -> None:
 
 
 @pytest.mark.parametrize("filters", COUNTS)
-def test_a_count_asks_for_nothing_unless_told(filters) -> None:
+def test_a_count_sends_no_filter_unless_given(filters) -> None:
     assert msgspec.to_builtins(filters()) == {}
     assert filter_problems(filters()) == []
 

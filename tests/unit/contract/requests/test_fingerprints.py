@@ -61,7 +61,7 @@ def test_many_have_those_that_each_has_alone(kind: type) -> None:
 @pytest.mark.parametrize(
     "odd", ["text", None, 5, replace(OUTBOUND, delivery_mode="\ud800"), replace(OUTBOUND, lines=[{1, object()}])]
 )
-def test_what_has_none_is_never_told_to_differ(odd: Any) -> None:
+def test_what_has_none_is_never_reported_to_differ(odd: Any) -> None:
     assert fingerprint(odd) == b""
     assert fingerprints([odd, OUTBOUND]) == [b"", fingerprint(OUTBOUND)]
     assert fingerprints([OUTBOUND, replace(OUTBOUND), odd])[:2] == [fingerprint(OUTBOUND)] * 2
@@ -88,7 +88,7 @@ def test_one_of_another_version_is_not_compared() -> None:
     ],
     ids=str,
 )
-def test_paths_tell_where_two_requests_differ(changes: dict[str, Any], paths: tuple[str, ...]) -> None:
+def test_paths_show_where_two_requests_differ(changes: dict[str, Any], paths: tuple[str, ...]) -> None:
     kept = msgspec.json.decode(msgspec.json.encode(OUTBOUND), type=OutboundShipmentRequest)
     assert set(differing_paths(kept, replace(OUTBOUND, **changes))) == set(paths)
 
@@ -97,7 +97,7 @@ def test_a_tuple_of_lines_is_the_same_as_a_list_of_them() -> None:
     assert differing_paths(OUTBOUND, replace(OUTBOUND, lines=tuple(OUTBOUND.lines))) == ()
 
 
-def test_no_more_than_a_dozen_paths_are_told() -> None:
+def test_no_more_than_a_dozen_paths_are_reported() -> None:
     many = [ShipmentLine(quantity=number + 1, seller_product_reference=f"P-{number}") for number in range(100)]
     twice = [replace(line, quantity=line.quantity * 2) for line in many]
     assert len(differing_paths(replace(OUTBOUND, lines=many), replace(OUTBOUND, lines=twice))) == 12

@@ -32,5 +32,5 @@ def test_a_plain_reference_is_not_odd(plain: str) -> None:
         (" " + "x" * 50, "has leading or trailing spaces, has 51 characters, more than 50"),
     ],
 )
-def test_an_odd_one_is_told_with_the_reason(reference: str, reason: str) -> None:
+def test_an_odd_one_is_reported_with_the_reason(reference: str, reason: str) -> None:
     assert reference_oddity(reference) == reason

@@ -385,7 +385,7 @@ def test_rules_for_lines_of_supply_orders_and_returns(item, problems, line, cert
 
 
 @pytest.mark.parametrize(("item", "problems"), [(SUPPLY, inbound_problems), (RETURN, return_problems)])
-def test_what_is_no_line_is_told_by_its_place(item, problems) -> None:
+def test_what_is_no_line_is_reported_by_its_place(item, problems) -> None:
     some = replace(item, lines=[{"quantity": 1}, LINE, None, 5, "R", [LINE]])
     found = problems(some)
     assert fields(found) == ["lines[0]", "lines[2]", "lines[3]", "lines[4]", "lines[5]"]
@@ -478,7 +478,7 @@ def test_lines_that_hold_themselves_are_a_problem() -> None:
     st.sampled_from([(SUPPLY, inbound_problems), (RETURN, return_problems), (CANCELLATION, cancellation_problems)]),
     st.data(),
 )
-def test_whatever_stands_in_a_field_is_fine_or_told(value, kind, data) -> None:
+def test_whatever_stands_in_a_field_is_fine_or_reported(value, kind, data) -> None:
     item, problems = kind
     field = data.draw(st.sampled_from(item.__struct_fields__))
     changed = replace(item, **{field: value})

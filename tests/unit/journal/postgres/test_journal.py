@@ -36,13 +36,13 @@ class Clock:
         return self.now
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
 @asynccontextmanager
 async def writers(address: str, number: int, **options: Any) -> AsyncIterator[list[Writer]]:
-    """So many journals at one database, as of so many processes, and a book of each on the same keys."""
+    """Open several journals at one database, as several processes would, and a run of each on the same keys."""
     async with AsyncExitStack() as stack:
         journals = [await stack.enter_async_context(PostgresJournal(address, **options)) for _ in range(number)]
         yield [(journal, await journal.begin_run(**NAMES)) for journal in journals]
@@ -57,12 +57,12 @@ def expire(address: str, journal: PostgresJournal, ago: float = GRACE + 0.5) -> 
         )
 
 
-async def states(book: PostgresJournalRun, *keys: str) -> list[State | None]:
-    return [entry and entry.state for entry in await book.look_up(keys)]
+async def states(journal_run: PostgresJournalRun, *keys: str) -> list[State | None]:
+    return [entry and entry.state for entry in await journal_run.look_up(keys)]
 
 
-async def taken(book: PostgresJournalRun) -> list[str]:
-    return [entry.key for entry in await book.undecided()]
+async def taken(journal_run: PostgresJournalRun) -> list[str]:
+    return [entry.key for entry in await journal_run.undecided()]
 
 
 async def counts(journal: PostgresJournal) -> dict[State, int]:
@@ -74,7 +74,7 @@ async def counts(journal: PostgresJournal) -> dict[State, int]:
 
 async def test_what_a_live_writer_holds_is_its_own(postgres: str) -> None:
     async with writers(postgres, 2) as ((_, one), (_, other)):
-        await one.mark_sent([sending("a"), sending("b")])
+        await one.mark_sent([outgoing("a"), outgoing("b")])
         one.record_outcome("b", State.UNKNOWN)
         await one.flush()
         assert await taken(other) == []
@@ -82,13 +82,13 @@ async def test_what_a_live_writer_holds_is_its_own(postgres: str) -> None:
         assert await states(other, "a", "b") == [State.SENT, State.UNKNOWN]
         for key in "ab":
             with pytest.raises(IllegalTransitionError, match=f"'{key}' cannot go from"):
-                await other.mark_sent([sending("c"), sending(key)])
+                await other.mark_sent([outgoing("c"), outgoing(key)])
         assert await states(other, "c") == [None]
 
 
 async def test_what_is_let_go_of_may_be_taken_at_once(postgres: str) -> None:
     async with writers(postgres, 2) as ((_, one), (_, other)):
-        await one.mark_sent([sending("a"), sending("b"), sending("c")])
+        await one.mark_sent([outgoing("a"), outgoing("b"), outgoing("c")])
         one.record_outcome("c", State.CREATED)
         before = datetime.now(UTC)
         one.release(["a", "c", "nobody"])
@@ -100,17 +100,17 @@ async def test_what_is_let_go_of_may_be_taken_at_once(postgres: str) -> None:
         assert await taken(one) == ["b"]
         other.record_outcome("a", State.PENDING)
         await other.flush()
-        await one.mark_sent([sending("a")])
+        await one.mark_sent([outgoing("a")])
         assert await taken(one) == ["a", "b"]
 
 
 async def test_items_of_a_dead_writer_are_taken_by_exactly_one(postgres: str) -> None:
     keys = [f"{number:04}" for number in range(600)]
-    async with writers(postgres, 7) as ((dead, book), *others):
-        await book.mark_sent([sending(key) for key in keys])
-        book.record_outcome(keys[-1], State.CREATED)
-        book.record_outcome(keys[-2], State.UNKNOWN)
-        await book.flush()
+    async with writers(postgres, 7) as ((dead, journal_run), *others):
+        await journal_run.mark_sent([outgoing(key) for key in keys])
+        journal_run.record_outcome(keys[-1], State.CREATED)
+        journal_run.record_outcome(keys[-2], State.UNKNOWN)
+        await journal_run.flush()
         expire(postgres, dead)
         found = await asyncio.gather(*(other.undecided() for _, other in others))
         assert sorted(entry.key for entries in found for entry in entries) == keys[:-1]
@@ -120,64 +120,64 @@ async def test_items_of_a_dead_writer_are_taken_by_exactly_one(postgres: str) ->
 
 
 async def test_some_keys_only_may_be_asked_for(postgres: str) -> None:
-    async with writers(postgres, 2) as ((dead, book), (_, other)):
-        await book.mark_sent([sending(key) for key in "abc"])
+    async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
+        await journal_run.mark_sent([outgoing(key) for key in "abc"])
         expire(postgres, dead)
         assert [entry.key for entry in await other.undecided(["b", "x"])] == ["b"]
         assert await taken(other) == ["a", "b", "c"]
 
 
 async def test_a_lease_that_just_ended_is_left_alone(postgres: str) -> None:
-    async with writers(postgres, 2) as ((late, book), (_, other)):
-        await book.mark_sent([sending("a")])
+    async with writers(postgres, 2) as ((late, journal_run), (_, other)):
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, late, ago=0.1)
         assert await taken(other) == []
         with pytest.raises(FencedError):
-            await book.mark_sent([sending("b")])
+            await journal_run.mark_sent([outgoing("b")])
         assert await states(other, "b") == [None]
 
 
 async def test_a_late_renewal_counts_if_nobody_has_seen_the_end(postgres: str) -> None:
-    async with writers(postgres, 2) as ((late, book), (_, other)):
-        await book.mark_sent([sending("a")])
+    async with writers(postgres, 2) as ((late, journal_run), (_, other)):
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, late, ago=60)
         await late.fence._renew()
         late.fence.check()
         assert await taken(other) == []
-        await book.mark_sent([sending("b")])
+        await journal_run.mark_sent([outgoing("b")])
 
 
 async def test_a_writer_that_was_found_dead_never_comes_back(postgres: str) -> None:
-    async with writers(postgres, 2) as ((dead, book), (_, other)):
-        await book.mark_sent([sending("a")])
+    async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, dead)
         assert await taken(other) == ["a"]
         await dead.fence._renew()
         with pytest.raises(FencedError, match="open the journal again"):
             dead.fence.check()
         with pytest.raises(FencedError):
-            await book.mark_sent([sending("b")])
+            await journal_run.mark_sent([outgoing("b")])
         with pytest.raises(FencedError):
             await dead.begin_run(**NAMES)
         async with PostgresJournal(postgres) as anew:
             again = await anew.begin_run(**NAMES)
-            await again.mark_sent([sending("b")])
+            await again.mark_sent([outgoing("b")])
             anew.fence.check()
 
 
 async def test_what_a_dead_writer_still_says_counts_only_if_it_was_created(postgres: str) -> None:
     keys = ["created", "pending", "failed", "refused", "unknown", "again", "nothing"]
     ends = [State.CREATED, State.PENDING, State.FAILED, State.REFUSED, State.UNKNOWN, State.CREATED]
-    async with writers(postgres, 2) as ((dead, book), (journal, other)):
-        await book.mark_sent([sending(key) for key in keys])
+    async with writers(postgres, 2) as ((dead, journal_run), (journal, other)):
+        await journal_run.mark_sent([outgoing(key) for key in keys])
         expire(postgres, dead)
         assert await taken(other) == sorted(keys)
         other.record_outcome("again", State.PENDING)
         await other.flush()
         for key, state in zip(keys, ends, strict=False):
-            book.record_outcome(key, state, remote_id=f"id of {key}" if state is State.CREATED else None)
-        book.release(["nothing"])
-        await book.flush()
+            journal_run.record_outcome(key, state, remote_id=f"id of {key}" if state is State.CREATED else None)
+        journal_run.release(["nothing"])
+        await journal_run.flush()
         assert await states(other, *keys) == [State.CREATED, *[State.SENT] * 4, State.CREATED, State.SENT]
         assert await taken(other) == ["failed", "nothing", "pending", "refused", "unknown"]
         other.record_outcome("created", State.PENDING)  # it did not see it: what the other said holds
@@ -188,16 +188,16 @@ async def test_what_a_dead_writer_still_says_counts_only_if_it_was_created(postg
         assert set(await other.payloads(keys)) == {"failed", "nothing", "refused", "unknown"}
 
 
-async def test_a_second_order_under_a_reference_is_told(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with writers(postgres, 2) as ((dead, book), (_, other)):
-        await book.mark_sent([sending("a")])
+async def test_a_second_order_under_a_reference_is_reported(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with writers(postgres, 2) as ((dead, journal_run), (_, other)):
+        await journal_run.mark_sent([outgoing("a")])
         expire(postgres, dead)
         assert await taken(other) == ["a"]
         other.record_outcome("a", State.CREATED, remote_id="one")
         await other.flush()
         with caplog.at_level(logging.ERROR, "octoffm_async"):
-            book.record_outcome("a", State.CREATED, remote_id="two")
-            await book.flush()
+            journal_run.record_outcome("a", State.CREATED, remote_id="two")
+            await journal_run.flush()
     assert "DUPLICATE: reference 'a' exists twice remotely: one and two" in caplog.text
 
 
@@ -205,52 +205,54 @@ async def test_writers_that_send_the_same_at_once_are_one_too_many(postgres: str
     keys = [f"{number:03}" for number in range(200)]
     async with writers(postgres, 6) as opened:
 
-        async def send_all(book: PostgresJournalRun, order: list[str]) -> list[str]:
+        async def send_all(journal_run: PostgresJournalRun, order: list[str]) -> list[str]:
             mine: list[str] = []
             for key in order:
                 try:
-                    await book.mark_sent([sending(key)])
+                    await journal_run.mark_sent([outgoing(key)])
                 except IllegalTransitionError:
                     continue
                 mine.append(key)
             return mine
 
         orders = [keys if number % 2 else keys[::-1] for number in range(6)]
-        won = await asyncio.gather(*(send_all(book, order) for (_, book), order in zip(opened, orders, strict=True)))
+        won = await asyncio.gather(
+            *(send_all(journal_run, order) for (_, journal_run), order in zip(opened, orders, strict=True))
+        )
         assert sorted(key for mine in won for key in mine) == keys
         assert await counts(opened[0][0]) == {State.SENT: 200}
 
 
-async def test_overlapping_sendings_are_all_or_none_and_do_not_lock_each_other_out(postgres: str) -> None:
+async def test_overlapping_requests_are_all_or_none_and_do_not_lock_each_other_out(postgres: str) -> None:
     async with writers(postgres, 4) as opened:
 
-        async def send_many(number: int, book: PostgresJournalRun) -> list[list[str]]:
+        async def send_many(number: int, journal_run: PostgresJournalRun) -> list[list[str]]:
             done: list[list[str]] = []
             for turn in range(30):
                 some = [f"{(turn * 7 + step * (number + 1)) % 101:03}" for step in range(9)]
                 keys = list(dict.fromkeys(some))
                 try:
-                    await book.mark_sent([sending(key) for key in keys])
+                    await journal_run.mark_sent([outgoing(key) for key in keys])
                     done.append(keys)
                 except IllegalTransitionError:
                     continue
                 for key in keys:
-                    book.record_outcome(key, State.FAILED if turn % 3 else State.PENDING)
-                await book.flush()
+                    journal_run.record_outcome(key, State.FAILED if turn % 3 else State.PENDING)
+                await journal_run.flush()
             return done
 
-        done = await asyncio.gather(*(send_many(number, book) for number, (_, book) in enumerate(opened)))
+        done = await asyncio.gather(*(send_many(number, journal_run) for number, (_, journal_run) in enumerate(opened)))
         assert sum(map(len, done)) > 30
-        book = opened[0][1]
+        journal_run = opened[0][1]
         seen = {key for rows in done for keys in rows for key in keys}
-        assert set(await states(book, *seen)) <= {State.FAILED, State.PENDING}
+        assert set(await states(journal_run, *seen)) <= {State.FAILED, State.PENDING}
         assert sum((await counts(opened[0][0])).values()) == len(seen)
 
 
 async def test_the_fence_ends_before_the_lease_does_for_others(postgres: str) -> None:
     clock = Clock()
     async with PostgresJournal(postgres, lease=10, clock=clock) as journal:
-        book = await journal.begin_run(**NAMES)
+        journal_run = await journal.begin_run(**NAMES)
         journal.fence.check()
         clock.now += 8.9
         journal.fence.check()
@@ -258,10 +260,10 @@ async def test_the_fence_ends_before_the_lease_does_for_others(postgres: str) ->
         with pytest.raises(FencedError, match=r"ended 0\.1 s ago"):
             journal.fence.check()
         with pytest.raises(FencedError):
-            await book.mark_sent([sending("a")])
+            await journal_run.mark_sent([outgoing("a")])
         await journal.fence._renew()
         journal.fence.check()
-        await book.mark_sent([sending("a")])
+        await journal_run.mark_sent([outgoing("a")])
     with pytest.raises(FencedError, match="closed"):
         journal.fence.check()
 
@@ -274,8 +276,8 @@ async def test_a_lease_is_renewed_again_and_again(postgres: str) -> None:
 
 
 async def test_a_closed_journal_leaves_its_items_at_once(postgres: str) -> None:
-    async with writers(postgres, 1) as ((_, book),):
-        await book.mark_sent([sending("a")])
+    async with writers(postgres, 1) as ((_, journal_run),):
+        await journal_run.mark_sent([outgoing("a")])
     async with writers(postgres, 1) as ((_, other),):
         assert await taken(other) == ["a"]
 
@@ -287,53 +289,53 @@ async def test_a_change_whose_answer_was_lost_is_made_once(postgres: str, monkey
     def losing(name: str) -> None:
         real = getattr(journal_changes, name)
 
-        async def done_but_not_told(*args: Any) -> Any:
+        async def done_but_not_confirmed(*args: Any) -> Any:
             result = await real(*args)
             lost.append(name)
             if lost.count(name) % 2:
                 raise psycopg.OperationalError("the connection broke")
             return result
 
-        monkeypatch.setattr(journal_writer.changes, name, done_but_not_told)
+        monkeypatch.setattr(journal_writer.changes, name, done_but_not_confirmed)
 
     for name in ("send", "settle", "follow"):
         losing(name)
-    async with writers(postgres, 1) as ((journal, book),):
-        await book.mark_sent([sending("a"), sending("b")])
-        book.record_outcome("a", State.CREATED, remote_id="id")
-        book.record_outcome("b", State.PENDING)
-        await book.flush()
-        await book.mark_sent([sending("b")])
-        book.record_status("a", "Shipped")
-        await book.flush()
-        assert await states(book, "a", "b") == [State.CREATED, State.SENT]
+    async with writers(postgres, 1) as ((journal, journal_run),):
+        await journal_run.mark_sent([outgoing("a"), outgoing("b")])
+        journal_run.record_outcome("a", State.CREATED, remote_id="id")
+        journal_run.record_outcome("b", State.PENDING)
+        await journal_run.flush()
+        await journal_run.mark_sent([outgoing("b")])
+        journal_run.record_status("a", "Shipped")
+        await journal_run.flush()
+        assert await states(journal_run, "a", "b") == [State.CREATED, State.SENT]
         assert await counts(journal) == {State.CREATED: 1, State.SENT: 1}
     assert {name: lost.count(name) for name in set(lost)} == {"send": 4, "settle": 2, "follow": 2}
 
 
 async def test_a_change_that_arrives_late_over_a_lost_connection_changes_nothing(postgres: str) -> None:
-    async with writers(postgres, 1) as ((journal, book),):
-        await book.mark_sent([sending("a")])
-        book.record_outcome("a", State.PENDING)
-        await book.flush()
-        await book.mark_sent([sending("a")])
-        late = (book._scope, book._run_id, "a", State.PENDING, None, "", "")
+    async with writers(postgres, 1) as ((journal, journal_run),):
+        await journal_run.mark_sent([outgoing("a")])
+        journal_run.record_outcome("a", State.PENDING)
+        await journal_run.flush()
+        await journal_run.mark_sent([outgoing("a")])
+        late = (journal_run._scope, journal_run._run_id, "a", State.PENDING, None, "", "")
         async with journal.database.connection() as connection:
             assert await journal_changes.settle(connection, journal.writer_id, 2, [late]) == []
-        assert await states(book, "a") == [State.SENT]
+        assert await states(journal_run, "a") == [State.SENT]
 
 
 async def test_the_database_may_go_away_and_come_back(postgres_server: PostgresServer, postgres: str) -> None:
     async with writers(postgres, 2, lease=30.0) as ((journal, one), (_, other)):
-        await one.mark_sent([sending("a"), sending("b")])
+        await one.mark_sent([outgoing("a"), outgoing("b")])
         await asyncio.to_thread(postgres_server.stop)
         one.record_outcome("a", State.CREATED, remote_id="id")
         waiting = [
             asyncio.create_task(work)
             for work in (
                 one.flush(),
-                one.mark_sent([sending("c")]),
-                other.mark_sent([sending("d")]),
+                one.mark_sent([outgoing("c")]),
+                other.mark_sent([outgoing("d")]),
                 other.look_up(["a"]),
             )
         ]
@@ -346,34 +348,38 @@ async def test_the_database_may_go_away_and_come_back(postgres_server: PostgresS
         journal.fence.check()
 
 
-async def test_a_database_that_stays_away_is_told_to_everybody(postgres_server: PostgresServer, postgres: str) -> None:
+async def test_a_database_that_stays_away_is_reported_to_everybody(
+    postgres_server: PostgresServer, postgres: str
+) -> None:
     clock = Clock()
     journal = PostgresJournal(postgres, lease=30.0, clock=clock)
     async with journal:
-        book = await journal.begin_run(**NAMES)
-        await book.mark_sent([sending("a"), sending("b")])
+        journal_run = await journal.begin_run(**NAMES)
+        await journal_run.mark_sent([outgoing("a"), outgoing("b")])
         await asyncio.to_thread(postgres_server.stop)
         try:
-            book.record_outcome("a", State.CREATED)
-            flushing = asyncio.create_task(book.flush())
-            sending_on = asyncio.create_task(book.mark_sent([sending("c")]))
-            reading = asyncio.create_task(book.look_up(["a"]))
+            journal_run.record_outcome("a", State.CREATED)
+            flushing = asyncio.create_task(journal_run.flush())
+            sending_task = asyncio.create_task(journal_run.mark_sent([outgoing("c")]))
+            reading = asyncio.create_task(journal_run.look_up(["a"]))
             await asyncio.sleep(0.1)
             clock.now += 60
-            for task in (flushing, sending_on, reading):
+            for task in (flushing, sending_task, reading):
                 with pytest.raises(JournalWriteError):
                     await task
             with pytest.raises(FencedError):
-                await book.mark_sent([sending("d")])
+                await journal_run.mark_sent([outgoing("d")])
         finally:
             await asyncio.to_thread(postgres_server.start)
         await journal.fence._renew()
-        assert await taken(book) == ["a", "b"]  # what could not be written is undecided, and may be reconciled
-        assert await states(book, "c", "d") == [None, None]
-        await book.flush()
+        assert await taken(journal_run) == ["a", "b"]  # what could not be written is undecided, and may be reconciled
+        assert await states(journal_run, "c", "d") == [None, None]
+        await journal_run.flush()
 
 
-async def test_a_database_that_is_away_from_the_start_is_told(postgres_server: PostgresServer, postgres: str) -> None:
+async def test_a_database_that_is_away_from_the_start_is_reported(
+    postgres_server: PostgresServer, postgres: str
+) -> None:
     await asyncio.to_thread(postgres_server.stop)
     try:
         with pytest.raises(JournalError, match="cannot be opened"):
@@ -387,28 +393,28 @@ async def test_a_database_that_is_away_from_the_start_is_told(postgres_server: P
 
 
 async def test_several_writers_go_on_with_one_run(postgres: str) -> None:
-    async with writers(postgres, 2) as ((one, book), (other, _)):
-        same = await other.begin_run(**NAMES, run=book.run)
+    async with writers(postgres, 2) as ((one, journal_run), (other, _)):
+        same = await other.begin_run(**NAMES, run=journal_run.run)
         await asyncio.gather(
-            book.mark_sent([sending(f"a{number}") for number in range(100)]),
-            same.mark_sent([sending(f"b{number}") for number in range(100)]),
+            journal_run.mark_sent([outgoing(f"a{number}") for number in range(100)]),
+            same.mark_sent([outgoing(f"b{number}") for number in range(100)]),
         )
         for number in range(100):
-            book.record_outcome(f"a{number}", State.CREATED)
+            journal_run.record_outcome(f"a{number}", State.CREATED)
             same.record_outcome(f"b{number}", State.FAILED)
-        await asyncio.gather(book.finish(), same.finish())
-        (record,) = [run for run in await one.runs() if run.id == book.run]
+        await asyncio.gather(journal_run.finish(), same.finish())
+        (record,) = [run for run in await one.runs() if run.id == journal_run.run]
         assert (record.counts[State.CREATED], record.counts[State.FAILED], record.undecided) == (100, 100, 0)
-        assert len([entry async for entry in one.entries(book.run)]) == 200
-        assert len([entry async for entry in one.entries(book.run, State.FAILED)]) == 100
+        assert len([entry async for entry in one.entries(journal_run.run)]) == 200
+        assert len([entry async for entry in one.entries(journal_run.run, State.FAILED)]) == 100
 
 
 async def test_a_run_that_another_process_writes_is_not_forgotten(postgres: str) -> None:
-    async with writers(postgres, 2) as ((_, book), (other, _)):
-        await book.mark_sent([sending("a")])
+    async with writers(postgres, 2) as ((_, journal_run), (other, _)):
+        await journal_run.mark_sent([outgoing("a")])
         with pytest.raises(JournalError, match="1 undecided items"):
-            await other.forget(book.run)
-        book.record_outcome("a", State.CREATED)
-        await book.finish()
-        assert await other.forget(book.run) == 1
-        assert await states(book, "a") == [None]
+            await other.forget(journal_run.run)
+        journal_run.record_outcome("a", State.CREATED)
+        await journal_run.finish()
+        assert await other.forget(journal_run.run) == 1
+        assert await states(journal_run, "a") == [None]

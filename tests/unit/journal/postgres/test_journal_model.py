@@ -122,67 +122,67 @@ async def at_last(what: Callable[[], Awaitable[object]]) -> None:
 
 async def work(world: World, keys: list[str]) -> None:
     """Order these, in whatever lives it takes."""
-    journal, book = await world.opened()
+    journal, journal_run = await world.opened()
     while True:
         try:
-            await send_all(world, journal, book, keys)
-            await reconcile(world, journal, book)
-            if all(entry and entry.state is State.CREATED for entry in await book.look_up(keys)):
+            await send_all(world, journal, journal_run, keys)
+            await reconcile(world, journal, journal_run)
+            if all(entry and entry.state is State.CREATED for entry in await journal_run.look_up(keys)):
                 return
         except (Killed, JournalWriteError) as end:
             world.happened[type(end).__name__] += 1
             if isinstance(end, Killed) or journal.fence.is_dead:
                 if journal in world.awake:
                     world.awake.remove(journal)
-                journal, book = await world.opened()
+                journal, journal_run = await world.opened()
             else:
                 await journal.fence._renew()
 
 
-async def send_all(world: World, journal: PostgresJournal, book: PostgresJournalRun, keys: list[str]) -> None:
+async def send_all(world: World, journal: PostgresJournal, journal_run: PostgresJournalRun, keys: list[str]) -> None:
     payload = b"payload"
     for start in range(0, len(keys), 3):
         some = keys[start : start + 3]
-        entries = await book.look_up(some)
+        entries = await journal_run.look_up(some)
         digest = payload_hash(payload)
-        wanted = [key for key, one in zip(some, entries, strict=True) if decide_known_key(one, digest) is Verdict.SEND]
-        if not wanted:
+        to_send = [key for key, one in zip(some, entries, strict=True) if decide_known_key(one, digest) is Verdict.SEND]
+        if not to_send:
             continue
         await world.point(journal)
         try:
-            await book.mark_sent([OutgoingItem(key, digest, payload) for key in wanted])
+            await journal_run.mark_sent([OutgoingItem(key, digest, payload) for key in to_send])
         except IllegalTransitionError:
             world.happened["too late"] += 1
             continue
-        for key in wanted:
+        for key in to_send:
             await world.point(journal)
             try:
                 journal.fence.check()
             except FencedError:
-                book.record_outcome(key, State.PENDING)
+                journal_run.record_outcome(key, State.PENDING)
                 raise
             order_id = world.create(key)
             await world.point(journal)
             if order_id is None:
-                book.record_outcome(key, State.UNKNOWN)
-                book.release([key])
+                journal_run.record_outcome(key, State.UNKNOWN)
+                journal_run.release([key])
             else:
-                book.record_outcome(key, State.CREATED, remote_id=order_id)
+                journal_run.record_outcome(key, State.CREATED, remote_id=order_id)
         if world.rng.random() < 0.3:
-            await book.flush()
+            await journal_run.flush()
 
 
-async def reconcile(world: World, journal: PostgresJournal, book: PostgresJournalRun) -> None:
-    await book.flush()
-    for entry in await book.undecided():
+async def reconcile(world: World, journal: PostgresJournal, journal_run: PostgresJournalRun) -> None:
+    await journal_run.flush()
+    for entry in await journal_run.undecided():
         found = world.effects[entry.key] > 0
         await world.point(journal)
         world.happened["reconciled"] += 1
         if found:
-            book.record_outcome(entry.key, State.CREATED, remote_id=f"id of {entry.key}")
+            journal_run.record_outcome(entry.key, State.CREATED, remote_id=f"id of {entry.key}")
         else:
-            book.record_outcome(entry.key, State.PENDING)
-    await book.flush()
+            journal_run.record_outcome(entry.key, State.PENDING)
+    await journal_run.flush()
     await asyncio.sleep(0.005)
 
 
@@ -210,8 +210,8 @@ async def test_whatever_happens_there_is_exactly_one_of_each(
         await crashes
         assert {key: n for key, n in world.effects.items() if n != 1} == {}, world.happened
         assert sorted(world.effects) == sorted(KEYS)
-        journal, book = await world.opened()
-        entries = await book.look_up(KEYS)
+        journal, journal_run = await world.opened()
+        entries = await journal_run.look_up(KEYS)
         assert {entry and entry.state for entry in entries} == {State.CREATED}
         totals = Counter[State]()
         for run in await journal.runs():

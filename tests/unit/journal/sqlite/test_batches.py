@@ -33,11 +33,11 @@ T = TypeVar("T")
 SELLERS = ("S", "T")
 KEYS = ("", "a", "b", "c\udcff", "d", "e")
 PAYLOADS = (b"one", b"two")
-SENDINGS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)), min_size=1, max_size=6)
+OUTGOING_ITEMS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)), min_size=1, max_size=6)
 SETTLED = st.sampled_from([state for state in State if state is not State.SENT])
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -54,7 +54,7 @@ async def rows_of(journal: SQLiteJournal, table: str) -> int:
 
 
 class Sharing(RuleBasedStateMachine):
-    """Two books of one journal and their model: by seller and key, the state, the payload and the run."""
+    """Two runs of one journal and their model: by seller and key, the state, the payload and the run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Sharing(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         self.lives = 0
         self.journals: list[SQLiteJournal] = []
-        self.books: list[SQLiteJournalRun] = []
+        self.journal_runs: list[SQLiteJournalRun] = []
         self.model: dict[tuple[int, str], tuple[State, bytes, str]] = {}
         self.most = module._UNSETTLED_MOST
 
@@ -82,7 +82,7 @@ class Sharing(RuleBasedStateMachine):
         self.journal = SQLiteJournal(self.path)
         self.do(self.journal.__aenter__())
         self.journals.append(self.journal)
-        self.books = [self.do(self.journal.begin_run(seller=seller, operation="o")) for seller in SELLERS]
+        self.journal_runs = [self.do(self.journal.begin_run(seller=seller, operation="o")) for seller in SELLERS]
 
     def may_send(self, seller: int, items: list[tuple[str, bytes]]) -> bool:
         for key, payload in items:
@@ -91,13 +91,13 @@ class Sharing(RuleBasedStateMachine):
                 return False
         return len({key for key, _ in items}) == len(items)
 
-    @rule(seller=st.sampled_from([0, 1]), items=SENDINGS)
+    @rule(seller=st.sampled_from([0, 1]), items=OUTGOING_ITEMS)
     def send(self, seller: int, items: list[tuple[str, bytes]]) -> None:
-        book = self.books[seller]
-        sent = book.mark_sent([sending(key, payload) for key, payload in items])
+        journal_run = self.journal_runs[seller]
+        sent = journal_run.mark_sent([outgoing(key, payload) for key, payload in items])
         if self.may_send(seller, items):
             self.do(sent)
-            self.model |= {(seller, key): (State.SENT, payload, book.run) for key, payload in items}
+            self.model |= {(seller, key): (State.SENT, payload, journal_run.run) for key, payload in items}
         else:
             with pytest.raises(IllegalTransitionError):
                 self.do(sent)
@@ -107,31 +107,31 @@ class Sharing(RuleBasedStateMachine):
         before, payload, run = self.model.get((seller, key), (None, b"", ""))
         if before is not None and state in LEGAL[before]:
             if state is State.CREATED:
-                self.books[seller].record_created(key, "id")
+                self.journal_runs[seller].record_created(key, "id")
             else:
-                self.books[seller].record_outcome(key, state)
+                self.journal_runs[seller].record_outcome(key, state)
             self.model[seller, key] = (state, payload, run)
             if durable:
-                self.do(self.books[seller].flush())
+                self.do(self.journal_runs[seller].flush())
 
     @rule(seller=st.sampled_from([0, 1]))
     def settle_all_that_is_sent(self, seller: int) -> None:
         for (whose, key), (state, payload, run) in self.model.items():
             if whose == seller and state is State.SENT:
-                self.books[seller].record_outcome(key, State.CREATED, remote_id="id")
+                self.journal_runs[seller].record_outcome(key, State.CREATED, remote_id="id")
                 self.model[whose, key] = (State.CREATED, payload, run)
 
     @precondition(lambda self: self.lives)
     @rule(number=st.integers(0, 9))
     def forget(self, number: int) -> None:
-        live = {book.run for book in self.books}
+        live = {journal_run.run for journal_run in self.journal_runs}
         past = [record.id for record in self.do(self.journal.runs()) if record.id not in live]
         if past:
             run = past[number % len(past)]
-            gone = [spot for spot, (_, _, sender) in self.model.items() if sender == run]
+            gone = [item_key for item_key, (_, _, sender) in self.model.items() if sender == run]
             assert self.do(self.journal.forget(run, force=True)) == len(gone)
-            for spot in gone:
-                del self.model[spot]
+            for item_key in gone:
+                del self.model[item_key]
 
     @rule()
     def close_and_open(self) -> None:
@@ -140,8 +140,8 @@ class Sharing(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        for book in self.books:
-            self.do(book.flush())
+        for journal_run in self.journal_runs:
+            self.do(journal_run.flush())
         before = self.path
         self.lives += 1
         copy_as_it_is(before, self.path)
@@ -149,16 +149,16 @@ class Sharing(RuleBasedStateMachine):
 
     @rule()
     def compare(self) -> None:
-        for seller, book in enumerate(self.books):
+        for seller, journal_run in enumerate(self.journal_runs):
             known = {key: values for (whose, key), values in self.model.items() if whose == seller}
-            entries = self.do(book.look_up(KEYS))
+            entries = self.do(journal_run.look_up(KEYS))
             assert {e.key: (e.state, e.payload_hash, e.run) for e in entries if e} == {
                 key: (state, payload_hash(payload), run) for key, (state, payload, run) in known.items()
             }
             undecided = sorted(key for key, values in known.items() if values[0] in (State.SENT, State.UNKNOWN))
-            assert [entry.key for entry in self.do(book.undecided())] == undecided
+            assert [entry.key for entry in self.do(journal_run.undecided())] == undecided
             kept = {key: payload for key, (state, payload, _) in known.items() if state in KEEPS_PAYLOAD}
-            assert self.do(book.payloads(KEYS)) == kept
+            assert self.do(journal_run.payloads(KEYS)) == kept
         self.do(self.compare_readers())
 
     async def compare_readers(self) -> None:
@@ -193,27 +193,27 @@ def path(tmp_path: Path) -> Path:
 
 async def test_a_batch_goes_with_its_last_item_in_whatever_order_they_are_settled(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        await book.mark_sent([sending(key) for key in "abcd"])
-        await book.mark_sent([sending(key) for key in "efgh"])
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        await journal_run.mark_sent([outgoing(key) for key in "abcd"])
+        await journal_run.mark_sent([outgoing(key) for key in "efgh"])
         for key, batches, entries in (("h", 2, 1), ("b", 2, 2), ("e", 2, 3), ("f", 2, 4), ("g", 1, 5), ("d", 1, 6)):
-            book.record_outcome(key, State.CREATED, remote_id=key)
-            await book.flush()
+            journal_run.record_outcome(key, State.CREATED, remote_id=key)
+            await journal_run.flush()
             assert (await rows_of(journal, "batches"), await rows_of(journal, "entries")) == (batches, entries)
         for key in "ac":
-            book.record_outcome(key, State.REFUSED, code="c")
-        await book.flush()
+            journal_run.record_outcome(key, State.REFUSED, code="c")
+        await journal_run.flush()
         assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 8, 0]
 
 
 async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payloads(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        await asyncio.gather(*(book.mark_sent([sending(key, key.encode())]) for key in "abcd"))
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        await asyncio.gather(*(journal_run.mark_sent([outgoing(key, key.encode())]) for key in "abcd"))
         assert await rows_of(journal, "batches") == 1
-        book.record_outcome("b", State.FAILED)
-        book.record_created("c", "1")
-        assert await book.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
+        journal_run.record_outcome("b", State.FAILED)
+        journal_run.record_created("c", "1")
+        assert await journal_run.payloads("abcd") == {"a": b"a", "b": b"b", "d": b"d"}
         copy_as_it_is(path, path.with_name("crashed"))
     async with SQLiteJournal(path.with_name("crashed")) as journal:
         again = await journal.begin_run(seller="S", operation="o")
@@ -223,56 +223,56 @@ async def test_what_is_sent_a_few_at_a_time_shares_a_batch_and_keeps_its_payload
 
 async def test_many_are_not_put_to_others_in_a_batch(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        chunks = [[sending(f"{part}-{number}") for number in range(200)] for part in "ab"]
-        await asyncio.gather(*map(book.mark_sent, chunks))
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        chunks = [[outgoing(f"{part}-{number}") for number in range(200)] for part in "ab"]
+        await asyncio.gather(*map(journal_run.mark_sent, chunks))
         assert await rows_of(journal, "batches") == 2
 
 
 async def test_each_step_is_a_place_to_crash(path: Path) -> None:
     """After a crash behind each step the journal is as that step left it, and can be gone on with to the end."""
     steps: list[Callable[[SQLiteJournalRun], Coroutine[Any, Any, None]]] = [
-        lambda book: book.mark_sent([sending(key) for key in "abc"]),
-        lambda book: settled(book, "b", State.CREATED),
-        lambda book: settled(book, "a", State.REFUSED),
-        lambda book: book.mark_sent([sending("a", b"corrected"), sending("d")]),
-        lambda book: settled(book, "c", State.UNKNOWN),
-        lambda book: book.mark_sent([sending("c")]),
-        lambda book: settled(book, "d", State.FAILED),
-        lambda book: settled(book, "a", State.CREATED),
-        lambda book: settled(book, "c", State.PENDING),
+        lambda journal_run: journal_run.mark_sent([outgoing(key) for key in "abc"]),
+        lambda journal_run: settled(journal_run, "b", State.CREATED),
+        lambda journal_run: settled(journal_run, "a", State.REFUSED),
+        lambda journal_run: journal_run.mark_sent([outgoing("a", b"corrected"), outgoing("d")]),
+        lambda journal_run: settled(journal_run, "c", State.UNKNOWN),
+        lambda journal_run: journal_run.mark_sent([outgoing("c")]),
+        lambda journal_run: settled(journal_run, "d", State.FAILED),
+        lambda journal_run: settled(journal_run, "a", State.CREATED),
+        lambda journal_run: settled(journal_run, "c", State.PENDING),
     ]
     after = ["sss", "scs", "rcs", "scss", "scus", "scss", "scsf", "ccsf", "ccpf"]
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
+        journal_run = await journal.begin_run(seller="S", operation="o")
         for number, step in enumerate(steps):
-            await step(book)
+            await step(journal_run)
             copy = path.with_name(str(number))
             copy_as_it_is(path, copy)
             for read_only in (True, False, False):
                 async with SQLiteJournal(copy, read_only=read_only) as other:
-                    entries = [entry async for entry in other.entries(book.run)]
+                    entries = [entry async for entry in other.entries(journal_run.run)]
                     assert "".join(entry.state[0] for entry in entries) == after[number]
-            await go_on(copy, book.run)
+            await go_on(copy, journal_run.run)
 
 
-async def settled(book: SQLiteJournalRun, key: str, state: State) -> None:
-    book.record_outcome(key, state)
-    await book.flush()
+async def settled(journal_run: SQLiteJournalRun, key: str, state: State) -> None:
+    journal_run.record_outcome(key, state)
+    await journal_run.flush()
 
 
 async def go_on(path: Path, run: str) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o", run=run)
-        for entry in await book.undecided():
-            book.record_outcome(entry.key, State.PENDING)
-        await book.flush()
+        journal_run = await journal.begin_run(seller="S", operation="o", run=run)
+        for entry in await journal_run.undecided():
+            journal_run.record_outcome(entry.key, State.PENDING)
+        await journal_run.flush()
         open_ = [entry.key async for entry in journal.entries(run, [State.PENDING, State.FAILED])]
-        payloads = await book.payloads(open_)
-        await book.mark_sent([sending(key, payloads[key]) for key in open_])
+        payloads = await journal_run.payloads(open_)
+        await journal_run.mark_sent([outgoing(key, payloads[key]) for key in open_])
         for key in open_:
-            book.record_outcome(key, State.CREATED)
-        await book.flush()
+            journal_run.record_outcome(key, State.CREATED)
+        await journal_run.flush()
         (record,) = await journal.runs()
         assert record.undecided == record.counts[State.PENDING] == record.counts[State.FAILED] == 0
         assert [await rows_of(journal, table) for table in ("batches", "payloads")] == [0, 0]
@@ -281,21 +281,21 @@ async def go_on(path: Path, run: str) -> None:
 async def test_a_reader_sees_what_is_sent_and_settled_while_it_reads_on(path: Path) -> None:
     keys = [f"{number:04}" for number in range(1200)]
     async with SQLiteJournal(path) as journal, SQLiteJournal(path, read_only=True) as reader:
-        book = await journal.begin_run(seller="S", operation="o")
-        await book.mark_sent([sending(key) for key in keys[::2]])
-        await book.mark_sent([sending(key) for key in keys[1::2]])
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        await journal_run.mark_sent([outgoing(key) for key in keys[::2]])
+        await journal_run.mark_sent([outgoing(key) for key in keys[1::2]])
         for key in keys[::3]:
-            book.record_outcome(key, State.CREATED)
-        await book.flush()
+            journal_run.record_outcome(key, State.CREATED)
+        await journal_run.flush()
         seen: list[str] = []
-        async for entry in reader.entries(book.run):
+        async for entry in reader.entries(journal_run.run):
             seen.append(entry.key)
             if len(seen) == 700:
                 for key in sorted(set(keys) - set(keys[::3])):
-                    book.record_outcome(key, State.CREATED)
-                await book.flush()
+                    journal_run.record_outcome(key, State.CREATED)
+                await journal_run.flush()
         assert seen == keys
-        assert len([entry async for entry in reader.entries(book.run, State.CREATED)]) == 1200
+        assert len([entry async for entry in reader.entries(journal_run.run, State.CREATED)]) == 1200
 
 
 @pytest.fixture
@@ -306,17 +306,17 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 async def test_what_is_kept_in_memory_is_bounded_however_much_is_not_settled(path: Path, few: int) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
+        journal_run = await journal.begin_run(seller="S", operation="o")
         keys = [f"{number:04}" for number in range(1000)]
         for start in range(0, 1000, 30):
-            await book.mark_sent([sending(key) for key in keys[start : start + 30]])
+            await journal_run.mark_sent([outgoing(key) for key in keys[start : start + 30]])
             held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
             assert len(held) <= few
-        assert [entry.key for entry in await book.undecided()] == keys
+        assert [entry.key for entry in await journal_run.undecided()] == keys
         assert await rows_of(journal, "payloads") >= 900
         for key in keys:
-            book.record_outcome(key, State.CREATED)
-        await book.flush()
+            journal_run.record_outcome(key, State.CREATED)
+        await journal_run.flush()
         assert [await rows_of(journal, table) for table in ("batches", "entries", "payloads")] == [0, 1000, 0]
 
 
@@ -325,31 +325,31 @@ async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
 ) -> None:
     monkeypatch.setattr(module, "_BATCHES_MOST", 10)
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
+        journal_run = await journal.begin_run(seller="S", operation="o")
         for number in range(30):
-            await book.mark_sent([sending(f"{number:02} left"), sending(f"{number:02}")])
-            book.record_created(f"{number:02}", None)
+            await journal_run.mark_sent([outgoing(f"{number:02} left"), outgoing(f"{number:02}")])
+            journal_run.record_created(f"{number:02}", None)
             held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
             assert len(held.batches) <= 10
-        assert len(await book.undecided()) == 30
+        assert len(await journal_run.undecided()) == 30
         assert 5 <= await rows_of(journal, "batches") <= 10
 
 
 async def test_a_key_that_is_forgotten_with_its_batch_half_settled_may_be_sent_again(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        await book.mark_sent([sending(key) for key in "abc"])
-        book.record_outcome("a", State.FAILED)
-        await book.finish()
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        await journal_run.mark_sent([outgoing(key) for key in "abc"])
+        journal_run.record_outcome("a", State.FAILED)
+        await journal_run.finish()
         other = await journal.begin_run(seller="S", operation="o")
-        await other.mark_sent([sending("a")])
+        await other.mark_sent([outgoing("a")])
         await other.finish()
         assert await journal.forget(other.run, force=True) == 1
         assert [entry and entry.state for entry in await other.look_up(["a", "b"])] == [None, State.SENT]
         copy_as_it_is(path, path.with_name("copy"))
-        assert await journal.forget(book.run, force=True) == 2
+        assert await journal.forget(journal_run.run, force=True) == 2
     async with SQLiteJournal(path.with_name("copy")) as journal:
         again = await journal.begin_run(seller="S", operation="o")
         assert [entry and entry.state for entry in await again.look_up(["a", "b"])] == [None, State.SENT]
-        await again.mark_sent([sending("a", b"new")])
+        await again.mark_sent([outgoing("a", b"new")])
         assert await again.payloads(["a"]) == {"a": b"new"}

@@ -58,7 +58,7 @@ class Known:
 
 
 class Crashing(RuleBasedStateMachine):
-    """One book, its model, and crashes."""
+    """One run of a journal, its model, and crashes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Crashing(RuleBasedStateMachine):
         self.journal = SQLiteJournal(self.path)
         self.do(self.journal.__aenter__())
         self.journals.append(self.journal)
-        self.book = self.do(self.journal.begin_run(seller="S", operation="o"))
+        self.journal_run = self.do(self.journal.begin_run(seller="S", operation="o"))
 
     def known(self, key: str) -> Known:
         return self.model.setdefault(key, Known())
@@ -96,13 +96,13 @@ class Crashing(RuleBasedStateMachine):
 
     @rule(key=KEYS, payload=PAYLOADS)
     def send(self, key: str, payload: bytes) -> None:
-        sending = OutgoingItem(key, payload_hash(payload), payload)
+        outgoing = OutgoingItem(key, payload_hash(payload), payload)
         if self.may_send(key, payload):
-            self.do(self.book.mark_sent([sending]))
+            self.do(self.journal_run.mark_sent([outgoing]))
             self.known(key).later.append((State.SENT, payload))
         else:
             with pytest.raises(IllegalTransitionError):
-                self.do(self.book.mark_sent([sending]))
+                self.do(self.journal_run.mark_sent([outgoing]))
         self.durable()
 
     @rule(key=KEYS, payload=PAYLOADS)
@@ -110,7 +110,7 @@ class Crashing(RuleBasedStateMachine):
         """Cancel the waiter after the sending was asked for."""
 
         async def give_up() -> None:
-            task = asyncio.create_task(self.book.mark_sent([OutgoingItem(key, payload_hash(payload), payload)]))
+            task = asyncio.create_task(self.journal_run.mark_sent([OutgoingItem(key, payload_hash(payload), payload)]))
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task])
@@ -123,7 +123,7 @@ class Crashing(RuleBasedStateMachine):
     @rule(key=KEYS, state=SETTLED)
     def settle(self, key: str, state: State) -> None:
         before, payload = self.known(key).last
-        self.book.record_outcome(key, state, remote_id="id" if state is State.CREATED else None)
+        self.journal_run.record_outcome(key, state, remote_id="id" if state is State.CREATED else None)
         if before is not None and state in LEGAL[before]:
             self.known(key).later.append((state, payload))
         else:
@@ -133,9 +133,9 @@ class Crashing(RuleBasedStateMachine):
     def flush(self) -> None:
         if self.fault:
             with pytest.raises(IllegalTransitionError):
-                self.do(self.book.flush())
+                self.do(self.journal_run.flush())
         else:
-            self.do(self.book.flush())
+            self.do(self.journal_run.flush())
         self.fault = False
         self.durable()
 
@@ -164,9 +164,9 @@ class Crashing(RuleBasedStateMachine):
         self.fault = False
         self.open()
         keys = list(self.model)
-        for key, entry in zip(keys, self.do(self.book.look_up(keys)), strict=True):
+        for key, entry in zip(keys, self.do(self.journal_run.look_up(keys)), strict=True):
             known = self.model[key]
-            payloads = self.do(self.book.payloads([key]))
+            payloads = self.do(self.journal_run.payloads([key]))
             found = [
                 (state, payload)
                 for state, payload in [known.sure, *known.later]
@@ -181,7 +181,7 @@ class Crashing(RuleBasedStateMachine):
     @rule()
     def compare(self) -> None:
         keys = list(self.model)
-        entries = self.do(self.book.look_up(keys))
+        entries = self.do(self.journal_run.look_up(keys))
         self.durable()
         for key, entry in zip(keys, entries, strict=True):
             state, payload = self.model[key].sure
@@ -190,7 +190,7 @@ class Crashing(RuleBasedStateMachine):
                 state in (State.SENT, State.UNKNOWN)
             )
         undecided = {key for key in keys if self.model[key].sure[0] in (State.SENT, State.UNKNOWN)}
-        assert {entry.key for entry in self.do(self.book.undecided())} == undecided
+        assert {entry.key for entry in self.do(self.journal_run.undecided())} == undecided
         counts = [record.counts for record in self.do(self.journal.runs())]
         for state in State:
             expected = sum(known.sure[0] is state for known in self.model.values())
@@ -221,20 +221,20 @@ from octoffm_async.journal import OutgoingItem, State, Journal, payload_hash
 
 async def main():
     async with Journal.open(sys.argv[1], durability=sys.argv[2]) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        print("run", book.run, flush=True)
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        print("run", journal_run.run, flush=True)
         turns = iter(range(1 << 30))
 
         async def work():
             for number in turns:
-                key = f"{book.run}-{number}"
+                key = f"{journal_run.run}-{number}"
                 payload = key.encode() * 20
-                await book.mark_sent([OutgoingItem(key, payload_hash(payload), payload)])
+                await journal_run.mark_sent([OutgoingItem(key, payload_hash(payload), payload)])
                 print("sent", key, flush=True)
                 if number % 3:
-                    book.record_outcome(key, State.CREATED, remote_id=key)
+                    journal_run.record_outcome(key, State.CREATED, remote_id=key)
                     if number % 7 == 0:
-                        await book.flush()
+                        await journal_run.flush()
                         print("created", key, flush=True)
 
         await asyncio.gather(*(work() for _ in range(20)))
@@ -243,7 +243,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path: Path) -> None:
+async def test_what_a_killed_process_had_confirmed_as_durable_is_in_the_file(tmp_path: Path) -> None:
     path, rng = tmp_path / "orders.sqlite", random.Random(4)
     sent, created = set[str](), set[str]()
     for kill in range(6):
@@ -260,9 +260,9 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
                     child.send_signal(signal.SIGKILL)
             out.seek(0)
             words = [line.split() for line in out if line.endswith("\n")]
-        told = {word: {line[1] for line in words if line[0] == word} for word in ("sent", "created")}
-        sent |= told["sent"]
-        created |= told["created"]
+        written = {word: {line[1] for line in words if line[0] == word} for word in ("sent", "created")}
+        sent |= written["sent"]
+        created |= written["created"]
         async with Journal.open(path) as journal:
             runs = await journal.runs()
             entries = {}
@@ -274,11 +274,11 @@ async def test_what_a_killed_process_was_told_is_durable_is_in_the_file(tmp_path
                 for state in State:
                     in_it = sum(entry.run == run.id and entry.state is state for entry in entries.values())
                     assert run.counts[state] == in_it
-            book = await journal.begin_run(seller="S", operation="o")
-            undecided = [entry.key for entry in await book.undecided()]
+            journal_run = await journal.begin_run(seller="S", operation="o")
+            undecided = [entry.key for entry in await journal_run.undecided()]
             assert set(undecided) == {key for key, entry in entries.items() if entry.state is State.SENT}
             for start in range(0, len(undecided), 1000):
                 part = undecided[start : start + 1000]
-                assert await book.payloads(part) == {key: key.encode() * 20 for key in part}
+                assert await journal_run.payloads(part) == {key: key.encode() * 20 for key in part}
     assert len(sent) > 100
     assert created

@@ -36,7 +36,7 @@ class Clock:
         return self.now
 
 
-def sending(key: str, payload: bytes = b"payload") -> OutgoingItem:
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
     return OutgoingItem(key, payload_hash(payload), payload)
 
 
@@ -57,12 +57,12 @@ async def journal(path: Path, clock: Clock) -> AsyncIterator[SQLiteJournal]:
 
 
 @pytest.fixture
-async def book(journal: SQLiteJournal) -> SQLiteJournalRun:
+async def journal_run(journal: SQLiteJournal) -> SQLiteJournalRun:
     return await journal.begin_run(seller="S1", operation="outbound.create", source="orders.csv")
 
 
-async def states(book: SQLiteJournalRun, *keys: str) -> list[State | None]:
-    return [entry and entry.state for entry in await book.look_up(keys)]
+async def states(journal_run: SQLiteJournalRun, *keys: str) -> list[State | None]:
+    return [entry and entry.state for entry in await journal_run.look_up(keys)]
 
 
 async def test_ids_of_runs_sort_by_their_start_and_differ(journal: SQLiteJournal, clock: Clock) -> None:
@@ -73,36 +73,36 @@ async def test_ids_of_runs_sort_by_their_start_and_differ(journal: SQLiteJournal
     assert max([*names, last]) == last
 
 
-async def test_a_second_writer_is_refused_also_by_another_name(path: Path, book: SQLiteJournalRun) -> None:
+async def test_a_second_writer_is_refused_also_by_another_name(path: Path, journal_run: SQLiteJournalRun) -> None:
     (path.parent / "link").symlink_to(path)
     for name in ("orders.sqlite", "link"):
         with pytest.raises(JournalInUseError, match="already open for writing in this process") as caught:
             async with SQLiteJournal(path.parent / name):
                 pass
         assert caught.value.pid == os.getpid()
-    await book.mark_sent([sending("K")])
+    await journal_run.mark_sent([outgoing("K")])
 
 
-async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, book: SQLiteJournalRun) -> None:
-    await book.mark_sent([sending("K")])
+async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, journal_run: SQLiteJournalRun) -> None:
+    await journal_run.mark_sent([outgoing("K")])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}  # noqa: ASYNC240
     assert modes == dict.fromkeys(
         ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock"), 0o600
     )
 
 
-async def test_arguments_that_cannot_work_are_told(path: Path, book: SQLiteJournalRun) -> None:
+async def test_arguments_that_cannot_work_are_reported(path: Path, journal_run: SQLiteJournalRun) -> None:
     with pytest.raises(ConfigurationError, match="'process' or 'power', not 'none'"):
         SQLiteJournal(path, durability="none")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="a file or in PostgreSQL, not mysql://"):
         Journal.open("mysql://host/db")
-    for call in (book.look_up, book.payloads):
+    for call in (journal_run.look_up, journal_run.payloads):
         with pytest.raises(ConfigurationError, match="up to 1000 keys, not 1001"):
             await call([str(number) for number in range(1001)])
 
 
 @pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
-async def test_durability_is_what_sqlite_is_told(path: Path, durability: str, level: int) -> None:
+async def test_durability_is_what_sqlite_is_set_to(path: Path, durability: str, level: int) -> None:
     async with SQLiteJournal(path, durability=durability) as journal:  # type: ignore[arg-type]
         ask = await journal._thread.call(lambda store: store.connection.execute("PRAGMA synchronous").fetchone())
         mode = await journal._thread.call(lambda store: store.connection.execute("PRAGMA journal_mode").fetchone())
@@ -117,15 +117,15 @@ async def test_callers_in_flight_share_transactions(path: Path, monkeypatch: pyt
         commits += statement == "COMMIT"
 
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
+        journal_run = await journal.begin_run(seller="S", operation="o")
         await journal._thread.call(lambda store: store.connection.set_trace_callback(count))
-        await asyncio.gather(*(book.mark_sent([sending(str(number))]) for number in range(50)))
+        await asyncio.gather(*(journal_run.mark_sent([outgoing(str(number))]) for number in range(50)))
         assert 1 <= commits <= 2
         await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
 
 
 async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_that(
-    journal: SQLiteJournal, book: SQLiteJournalRun, monkeypatch: pytest.MonkeyPatch
+    journal: SQLiteJournal, journal_run: SQLiteJournalRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[list[type]] = []
     give = Writer._give
@@ -134,21 +134,21 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
         given.append([type(step) for step in steps])
         give(writer, steps)
 
-    await book.mark_sent([sending("first")])
-    book.record_created("first", "0")
-    await book.flush()
+    await journal_run.mark_sent([outgoing("first")])
+    journal_run.record_created("first", "0")
+    await journal_run.flush()
     monkeypatch.setattr(Writer, "_give", spy)
-    await book.mark_sent([sending("a"), sending("b")])
-    book.record_created("a", "1")
-    both = await asyncio.gather(states(book, "c"), states(book, "b"))
+    await journal_run.mark_sent([outgoing("a"), outgoing("b")])
+    journal_run.record_created("a", "1")
+    both = await asyncio.gather(states(journal_run, "c"), states(journal_run, "b"))
     assert both == [[None], [State.SENT]]
-    assert await states(book, "c", "a") == [None, State.CREATED]
-    book.record_status("a", "Shipped")
-    (entry,) = await book.look_up(["a"])
+    assert await states(journal_run, "c", "a") == [None, State.CREATED]
+    journal_run.record_status("a", "Shipped")
+    (entry,) = await journal_run.look_up(["a"])
     assert entry is not None
     assert entry.followed == "Shipped"
-    book.record_created("b", "2")
-    later, _ = await asyncio.gather(states(book, "d"), book.flush())
+    journal_run.record_created("b", "2")
+    later, _ = await asyncio.gather(states(journal_run, "d"), journal_run.flush())
     assert later == [None]
     assert given == [
         [MarkSent],
@@ -162,39 +162,39 @@ async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_
 
 @pytest.mark.parametrize("how", ["record_created", "record_outcome", "record_status"])
 async def test_what_becomes_of_an_item_is_written_in_one_transaction(
-    journal: SQLiteJournal, book: SQLiteJournalRun, how: str
+    journal: SQLiteJournal, journal_run: SQLiteJournalRun, how: str
 ) -> None:
-    await book.mark_sent([sending("a")])
+    await journal_run.mark_sent([outgoing("a")])
     statements: list[str] = []
     await journal._thread.call(lambda store: store.connection.set_trace_callback(statements.append))
     if how == "record_outcome":
-        book.record_outcome("a", State.FAILED)
+        journal_run.record_outcome("a", State.FAILED)
     else:
-        getattr(book, how)("a", "1")
-    await book.flush()
+        getattr(journal_run, how)("a", "1")
+    await journal_run.flush()
     await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
     assert len(statements) > 2
     assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
 
 
 async def test_many_creations_go_over_without_lingering(
-    journal: SQLiteJournal, book: SQLiteJournalRun, monkeypatch: pytest.MonkeyPatch
+    journal: SQLiteJournal, journal_run: SQLiteJournalRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Command] = []
     monkeypatch.setattr(Writer, "_give", lambda _, steps: given.extend(steps))
     monkeypatch.setattr(
         "octoffm_async.journal.sqlite.writer_thread._LINGER", 3600.0
     )  # a busy machine takes its time here
-    book.record_created("first", None)  # a later run must know one, whenever this one is killed
+    journal_run.record_created("first", None)  # a later run must know one, whenever this one is killed
     await asyncio.sleep(0)
     assert [step.keys for step in given if isinstance(step, RecordCreated)] == [["first"]]
     given.clear()
     for number in range(_LINGER_MOST - 1):
-        book.record_created(str(number), None)
+        journal_run.record_created(str(number), None)
     await asyncio.sleep(0)
     assert not given
     for number in range(2):
-        book.record_created(f"last {number}", None)
+        journal_run.record_created(f"last {number}", None)
     await asyncio.sleep(0)
     assert [len(step.keys) for step in given if isinstance(step, RecordCreated)] == [_LINGER_MOST, 1]
     monkeypatch.undo()
@@ -202,46 +202,46 @@ async def test_many_creations_go_over_without_lingering(
 
 async def test_a_look_up_that_was_just_asked_for_is_answered_when_the_journal_is_closed(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
+        journal_run = await journal.begin_run(seller="S", operation="o")
         found = asyncio.get_running_loop().create_future()
-        journal._thread.look_up(ReadEntries(book._scope, ["a"], found))
+        journal._thread.look_up(ReadEntries(journal_run._scope, ["a"], found))
     assert found.result() == [None]
 
 
 @pytest.mark.parametrize("keys", [("a", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("",), ("c",), ()])
 async def test_keys_between_before_and_behind_others_are_looked_up(
-    book: SQLiteJournalRun, keys: tuple[str, ...]
+    journal_run: SQLiteJournalRun, keys: tuple[str, ...]
 ) -> None:
     there = {"b": State.CREATED, "c": State.REFUSED, "d\udcff": State.SENT}
-    await book.mark_sent([sending(key) for key in there])
+    await journal_run.mark_sent([outgoing(key) for key in there])
     for key, state in there.items():
         if state is not State.SENT:
-            book.record_outcome(key, state)
-    await book.flush()
-    assert await states(book, *keys) == [there.get(key) for key in keys]
-    assert await states(book, *keys, "d\udcff") == [*map(there.get, keys), State.SENT]
+            journal_run.record_outcome(key, state)
+    await journal_run.flush()
+    assert await states(journal_run, *keys) == [there.get(key) for key in keys]
+    assert await states(journal_run, *keys, "d\udcff") == [*map(there.get, keys), State.SENT]
 
 
 @pytest.mark.parametrize("count", [1, 3, 255, 257, 700])
 async def test_items_that_are_created_together_are_all_written(journal: SQLiteJournal, count: int) -> None:
-    book = await journal.begin_run(seller="S", operation="o")
+    journal_run = await journal.begin_run(seller="S", operation="o")
     keys = [f"K-{number}" for number in range(count)]
-    await book.mark_sent([sending(key) for key in keys])
+    await journal_run.mark_sent([outgoing(key) for key in keys])
     for key in keys:
-        book.record_outcome(key, State.CREATED, remote_id=None if key.endswith("7") else f"id of {key}")
-    await book.flush()
-    found = {entry.key: entry.remote_id async for entry in journal.entries(book.run)}
+        journal_run.record_outcome(key, State.CREATED, remote_id=None if key.endswith("7") else f"id of {key}")
+    await journal_run.flush()
+    found = {entry.key: entry.remote_id async for entry in journal.entries(journal_run.run)}
     assert found == {key: None if key.endswith("7") else f"id of {key}" for key in keys}
     (record,) = await journal.runs()
     assert record.counts == dict.fromkeys(State, 0) | {State.CREATED: count}
 
 
-async def fill(book: SQLiteJournalRun) -> list[str]:
+async def fill(journal_run: SQLiteJournalRun) -> list[str]:
     """Send until it cannot be written; what was."""
     done: list[str] = []
     with pytest.raises(JournalWriteError, match="the disk is full: make room"):  # noqa: PT012
         for number in range(5000):
-            await book.mark_sent([sending(str(number), os.urandom(1000))])
+            await journal_run.mark_sent([outgoing(str(number), os.urandom(1000))])
             done.append(str(number))
     return done
 
@@ -249,21 +249,26 @@ async def fill(book: SQLiteJournalRun) -> list[str]:
 async def check_full(path: Path, *, pages: int | None = None) -> None:
     with pytest.raises(JournalWriteError):  # noqa: PT012
         async with SQLiteJournal(path) as journal:
-            book = await journal.begin_run(seller="S", operation="o")
+            journal_run = await journal.begin_run(seller="S", operation="o")
             if pages is not None:
                 pragma = f"PRAGMA max_page_count = {pages}"
                 await journal._thread.call(lambda store: store.connection.execute(pragma).fetchone())
-            done = await fill(book)
-            for call in (book.mark_sent([sending("later")]), book.look_up(["0"]), book.flush(), journal.runs()):
+            done = await fill(journal_run)
+            for call in (
+                journal_run.mark_sent([outgoing("later")]),
+                journal_run.look_up(["0"]),
+                journal_run.flush(),
+                journal.runs(),
+            ):
                 with pytest.raises(JournalWriteError):
                     await call
-            book.record_outcome("0", State.CREATED)
+            journal_run.record_outcome("0", State.CREATED)
     assert len(done) > 10
     async with SQLiteJournal(path, read_only=True) as journal:
-        assert {entry.key async for entry in journal.entries(book.run, State.SENT)} == set(done)
+        assert {entry.key async for entry in journal.entries(journal_run.run, State.SENT)} == set(done)
 
 
-async def test_a_full_database_is_told_and_what_was_durable_stays(path: Path) -> None:
+async def test_a_full_database_is_reported_and_what_was_durable_stays(path: Path) -> None:
     await check_full(path, pages=60)
 
 
@@ -283,7 +288,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)
 
 
-async def test_a_full_disk_is_told_and_what_was_durable_stays(small_disk: Path) -> None:
+async def test_a_full_disk_is_reported_and_what_was_durable_stays(small_disk: Path) -> None:
     path = small_disk / "orders.sqlite"
     await check_full(path)
 
@@ -310,11 +315,11 @@ def make_read_only(folder: Path) -> None:
                 pytest.skip("as root, a read-only folder takes the right to mount")
 
 
-async def test_a_read_only_folder_is_told_to_writers_and_does_for_readers(read_only_folder: Path) -> None:
+async def test_a_read_only_folder_is_reported_to_writers_and_does_for_readers(read_only_folder: Path) -> None:
     path = read_only_folder / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        await book.mark_sent([sending("K")])
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        await journal_run.mark_sent([outgoing("K")])
     make_read_only(read_only_folder)
     with pytest.raises(JournalWriteError, match=f"{os.strerror(errno.EROFS)}|{os.strerror(errno.EACCES)}"):
         async with SQLiteJournal(path):
@@ -323,10 +328,10 @@ async def test_a_read_only_folder_is_told_to_writers_and_does_for_readers(read_o
         async with SQLiteJournal(path.with_name("new")):
             pass
     async with SQLiteJournal(path, read_only=True) as journal:
-        assert [entry.key async for entry in journal.entries(book.run)] == ["K"]
+        assert [entry.key async for entry in journal.entries(journal_run.run)] == ["K"]
 
 
-async def test_a_read_only_file_is_told_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_only_file_is_reported_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with SQLiteJournal(path):
         pass
     real = module.connect
@@ -342,7 +347,7 @@ async def test_a_read_only_file_is_told_when_it_is_opened(path: Path, monkeypatc
             pass
 
 
-async def test_another_program_that_holds_the_file_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_program_that_holds_the_file_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BUSY_SECONDS", 0.05)
     async with SQLiteJournal(path):
         pass

@@ -94,7 +94,7 @@ BAD: dict[Callable[[Path], None], str] = {
 
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize(("make", "message"), BAD.items(), ids=[make.__name__ for make in BAD])
-async def test_what_is_no_sound_journal_is_told_and_left_as_it_is(
+async def test_what_is_no_sound_journal_is_reported_and_left_as_it_is(
     tmp_path: Path, make: Callable[[Path], None], message: str, read_only: bool
 ) -> None:
     path = tmp_path / "orders.sqlite"
@@ -124,12 +124,12 @@ async def test_a_newer_journal_with_a_log_of_a_killed_process_is_left_as_it_is(t
     assert (digest(copy), digest(tmp_path / "b-wal")) == before
 
 
-async def test_a_page_that_went_bad_is_told_when_it_is_read_and_the_file_is_left_as_it_is(tmp_path: Path) -> None:
+async def test_a_page_that_went_bad_is_reported_when_it_is_read_and_the_file_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     keys = [f"ORDER-{number}" for number in range(900)]
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="outbound.create")
-        await book.mark_sent([OutgoingItem(key, payload_hash(b"x" * 90), b"x" * 90) for key in keys])
+        journal_run = await journal.begin_run(seller="S", operation="outbound.create")
+        await journal_run.mark_sent([OutgoingItem(key, payload_hash(b"x" * 90), b"x" * 90) for key in keys])
     content = bytearray(path.read_bytes())
     for page in range(10, len(content) // 4096):
         content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
@@ -137,7 +137,7 @@ async def test_a_page_that_went_bad_is_told_when_it_is_read_and_the_file_is_left
     before = digest(path)
     with pytest.raises(JournalDamagedError, match="is damaged"):
         async with SQLiteJournal(path) as journal:
-            assert [entry.key async for entry in journal.entries(book.run)] == []
+            assert [entry.key async for entry in journal.entries(journal_run.run)] == []
     assert digest(path) == before
 
 
@@ -161,7 +161,7 @@ def test_nothing_and_an_empty_file_are_journals_to_be_made(tmp_path: Path) -> No
     assert recognise(path) is None
 
 
-async def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
+async def test_a_place_that_is_none_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"folder .*nowhere does not exist"):
         async with SQLiteJournal(tmp_path / "nowhere" / "orders.sqlite"):
             pass
@@ -240,13 +240,13 @@ async def test_a_journal_of_version_1_is_brought_up_to_date_and_goes_on(tmp_path
             pass
     assert version_of(path) == 1
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o", run="20260801-101500-3fa1")
-        assert [entry.key for entry in await book.undecided()] == ["a", "b"]
-        await book.mark_sent([OutgoingItem(key, payload_hash(key.encode()), key.encode()) for key in "de"])
+        journal_run = await journal.begin_run(seller="S", operation="o", run="20260801-101500-3fa1")
+        assert [entry.key for entry in await journal_run.undecided()] == ["a", "b"]
+        await journal_run.mark_sent([OutgoingItem(key, payload_hash(key.encode()), key.encode()) for key in "de"])
         for key in "ad":
-            book.record_outcome(key, State.CREATED, remote_id=key)
-        await book.flush()
-        assert await book.payloads(list("abcde")) == {"b": b"b", "e": b"e"}
+            journal_run.record_outcome(key, State.CREATED, remote_id=key)
+        await journal_run.flush()
+        assert await journal_run.payloads(list("abcde")) == {"b": b"b", "e": b"e"}
     assert version_of(path) == VERSION
     async with SQLiteJournal(path, read_only=True) as journal:
         (record,) = await journal.runs()
@@ -273,11 +273,11 @@ def test_a_crash_while_a_journal_is_brought_up_to_date_leaves_the_old_one(tmp_pa
     assert recognise(tmp_path / "copy") == VERSION
 
 
-async def test_what_was_sent_together_and_cannot_be_read_is_told(tmp_path: Path) -> None:
+async def test_what_was_sent_together_and_cannot_be_read_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(seller="S", operation="o")
-        await book.mark_sent([OutgoingItem("a", payload_hash(b"a"), b"a")])
+        journal_run = await journal.begin_run(seller="S", operation="o")
+        await journal_run.mark_sent([OutgoingItem("a", payload_hash(b"a"), b"a")])
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("UPDATE batches SET items = substr(items, 1, 9)").rowcount == 1
     before = digest(path)

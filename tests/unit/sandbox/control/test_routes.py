@@ -60,13 +60,13 @@ async def test_supply_orders_can_be_received_at_once(control: Api, api: Api) -> 
 
 
 async def test_the_help_names_every_route_and_what_their_bodies_may_hold(control: Api) -> None:
-    told = await read(control, "/help")
-    assert [(route["method"], route["path"]) for route in told["routes"]] == [
+    help_page = await read(control, "/help")
+    assert [(route["method"], route["path"]) for route in help_page["routes"]] == [
         (verb.method, verb.route) for verb in CONTROL_ROUTES
     ]
-    assert told["faults"] == list(Fault.__members__)
-    assert {"stocks.list", "token.create"} <= set(told["operations"])
-    assert (told["sellers"], told["countries"]) == ([FIRST, SECOND], ["FR", "ES", "UK"])
+    assert help_page["faults"] == list(Fault.__members__)
+    assert {"stocks.list", "token.create"} <= set(help_page["operations"])
+    assert (help_page["sellers"], help_page["countries"]) == ([FIRST, SECOND], ["FR", "ES", "UK"])
 
 
 @pytest.mark.parametrize("verb", CONTROL_ROUTES, ids=lambda verb: verb.path)
@@ -117,11 +117,11 @@ async def test_a_carrier_can_bring_a_parcel_back(control: Api, api: Api) -> None
 
 
 async def test_a_storage_country_can_be_activated(control: Api, api: Api) -> None:
-    wanted = supply(storageCountry="UK")
+    body = supply(storageCountry="UK")
     assert (await order(control, "/countries", {"country": "GB", "active": False})).status == 200
-    assert (await api.post("/inbound-shipments", wanted)).is_problem(403)
+    assert (await api.post("/inbound-shipments", body)).is_problem(403)
     assert (await order(control, "/countries", {"country": "GB", "seller": FIRST})).status == 200
-    assert (await api.post("/inbound-shipments", wanted)).status == 201
+    assert (await api.post("/inbound-shipments", body)).status == 201
 
 
 async def test_effects_and_stats_can_be_read_and_do_not_count(control: Api, api: Api) -> None:

@@ -214,7 +214,7 @@ async def test_every_fault_leaves_the_next_call_alone(api: Api) -> None:
         assert (await api.post("/outbound-shipments", shipment())).status == 201
 
 
-async def test_random_faults_strike_real_calls(api: Api) -> None:
+async def test_random_faults_affect_real_calls(api: Api) -> None:
     api.sandbox.faults.set_rates({Fault.ERROR_500: 0.5}, only="writes")
     statuses = [(await api.post("/outbound-shipments", shipment())).status for _ in range(60)]
     assert 15 <= statuses.count(500) <= 45

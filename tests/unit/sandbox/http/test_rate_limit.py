@@ -53,7 +53,7 @@ def test_limits_are_kept_per_seller_and_group_and_a_group_may_have_its_own() -> 
     assert [limits.admit(seller, group, 0.0) > 0 for seller, group in calls] == [False, False, True, False, False]
 
 
-def test_limits_tell_what_holds_for_all_and_what_for_single_groups() -> None:
+def test_limits_show_what_holds_for_all_and_what_for_single_groups() -> None:
     limits = RequestLimits((1, 10.0), {Group.STOCKS: (2, 10.0)})
     assert limits.as_dict() == {"limit": (1, 10.0), "groups": {"stocks": (2, 10.0)}, "retry_after": None}
     limits.set(None)
@@ -93,7 +93,7 @@ async def test_another_group_and_another_seller_have_limits_of_their_own(serve: 
     assert (await api.as_seller(SECOND).get("/stocks", limit=1)).status == 200
 
 
-async def test_what_the_gate_turns_away_does_not_count(serve: Serve) -> None:
+async def test_what_the_checks_reject_does_not_count(serve: Serve) -> None:
     api = await serve(limit=(1, 3600.0))
     assert (await api.without("Authorization").get("/stocks", limit=1)).status == 401
     assert (await api.get("/stocks", limit=1)).status == 200

@@ -28,7 +28,7 @@ async def test_requests_are_counted_by_operation_and_status(api: Api) -> None:
     assert requests.count() == 5
 
 
-async def test_arrivals_tell_when_who_what_and_how_it_ended(api: Api) -> None:
+async def test_arrivals_report_when_who_what_and_how_it_ended(api: Api) -> None:
     before = time.monotonic()
     await api.as_seller(SECOND).get("/stocks", limit=1)
     await api.get("/nowhere")

@@ -39,7 +39,7 @@ async def test_counts_by_status_and_stock_by_type_follow_life(api: Api) -> None:
     assert (found["products"], found["behind"]) == (1, 0)
 
 
-async def test_refused_orders_say_why_and_the_limits_in_force_are_told(api: Api) -> None:
+async def test_refused_orders_say_why_and_the_limits_in_force_are_reported(api: Api) -> None:
     await api.register(product(1))
     await api.order("NO-STOCK")
     await api.order("NO-PRODUCT", lines=[line("NONE")])
@@ -94,7 +94,7 @@ async def test_long_text_from_outside_is_cut_and_the_whole_stays_small(api: Api)
     assert len(json.dumps(found)) < 20_000
 
 
-async def test_tokens_throttling_and_faults_are_told(serve: Serve) -> None:
+async def test_tokens_throttling_and_faults_are_reported(serve: Serve) -> None:
     api = await serve(limit=(2, 3600.0))
     for _ in range(3):
         await api.get("/stocks", limit=1)

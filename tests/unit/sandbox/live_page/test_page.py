@@ -212,7 +212,7 @@ EMPTY = "document.getElementById('empty').innerText"
 
 
 @needs_browser
-async def test_a_newcomer_is_told_how_to_get_stock_and_gets_it(api: Api, browser: Page) -> None:
+async def test_a_newcomer_is_shown_how_to_get_stock_and_gets_it(api: Api, browser: Page) -> None:
     await open_drawn(api, browser)
     await browser.until(f"{EMPTY}.slice(0, 15)", "No product yet:")
     await browser.click(button("stock"))

@@ -1,4 +1,4 @@
-"""Totals that follow a ledger and cost what has changed."""
+"""Totals that follow a table and cost what has changed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -34,7 +34,7 @@ def test_runs_at_its_speed(speed: float, elapsed: float) -> None:
     assert clock.elapsed() == elapsed
 
 
-def test_advance_adds_to_what_runs_and_tells_the_listeners() -> None:
+def test_advance_adds_to_what_runs_and_notifies_the_listeners() -> None:
     hand = Hand()
     clock = Clock(monotonic=hand)
     seen: list[float] = []

@@ -129,7 +129,7 @@ async def test_no_more_comes_back_than_was_shipped(serve: Serve) -> None:
     assert await quantities(api) == {"Available": 100}
 
 
-async def test_what_arrived_unannounced_cannot_be_announced_before_it_is_told(serve: Serve) -> None:
+async def test_what_arrived_unannounced_cannot_be_announced_before_it_is_reported(serve: Serve) -> None:
     api = await stocked(await serve(inspection=Inspection(undeclared=1)))
     shipment_id = await shipped(api, line("REF-1", 3))
     await announced(api, shipment_id, line("REF-1", 2))
@@ -171,13 +171,13 @@ shares_of_one = st.floats(0, 1)
 
 @given(st.uuids().map(str), st.lists(st.integers(1, 50), min_size=1, max_size=8), shares_of_one, shares_of_one)
 def test_an_inspection_never_finds_more_of_a_line_than_was_announced(
-    key: str, wanted: list[int], bad: float, missing: float
+    key: str, requested: list[int], bad: float, missing: float
 ) -> None:
-    row = Return(return_id=key, lines=[ReturnLine(quantity=quantity) for quantity in wanted])
+    row = Return(return_id=key, lines=[ReturnLine(quantity=quantity) for quantity in requested])
     shares = Inspection(damaged=bad / 2, wrong=bad / 2, missing=missing)
     found = contents(row, shares)
     assert found == contents(row, shares)
-    assert [entry.quantity for entry in found.lines] == wanted
+    assert [entry.quantity for entry in found.lines] == requested
     assert all(0 <= entry.received_quantity <= entry.quantity for entry in found.lines)
     assert all((entry.state is None) == (entry.received_quantity == 0) for entry in found.lines)
     assert not found.one_more
@@ -194,8 +194,8 @@ def test_shares_are_met_over_many_returns() -> None:
         missing += entry.received_quantity < entry.quantity
         undeclared += one_more
     expected = ((states[ReturnLineState.DAMAGED], 2000), (states[ReturnLineState.WRONG], 1000))
-    for found, wanted in (*expected, (missing, 3000), (undeclared, 4000)):
-        assert abs(found - wanted) < 250
+    for found, requested in (*expected, (missing, 3000), (undeclared, 4000)):
+        assert abs(found - requested) < 250
 
 
 @pytest.mark.parametrize("wrong", [{"damaged": -0.1}, {"missing": 1.1}, {"damaged": 0.6, "wrong": 0.6}])

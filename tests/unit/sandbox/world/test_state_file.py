@@ -111,7 +111,7 @@ def test_a_failed_write_leaves_the_old_content_and_no_litter(path: Path, monkeyp
     assert StateFile(path).read() == b"old"
 
 
-def test_a_folder_and_a_missing_folder_are_told(tmp_path: Path) -> None:
+def test_a_folder_and_a_missing_folder_are_reported(tmp_path: Path) -> None:
     with pytest.raises(StateFileError, match="cannot be read"):
         StateFile(tmp_path).read()
     with pytest.raises(StateFileError, match="cannot be written"):

@@ -11,7 +11,7 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def ledger(count: int) -> RowTable[str]:
+def table(count: int) -> RowTable[str]:
     filled = RowTable[str]()
     for number in range(count):
         filled.add(f"k{number}", f"row{number}", at(number))
@@ -23,7 +23,7 @@ def every(_: str) -> bool:
 
 
 def test_finds_rows_by_key() -> None:
-    rows = ledger(3)
+    rows = table(3)
     assert rows.get("k1") == "row1"
     assert rows.get("k3") is None
     assert "k2" in rows
@@ -32,7 +32,7 @@ def test_finds_rows_by_key() -> None:
 
 
 def test_cuts_by_creation_and_says_where_the_rest_begins() -> None:
-    rows = ledger(5)
+    rows = table(5)
     assert rows.by_creation(0, 2) == (["row0", "row1"], 2)
     assert rows.by_creation(2, 3) == (["row2", "row3", "row4"], None)
     assert rows.by_creation(4, 2) == (["row4"], None)
@@ -40,20 +40,20 @@ def test_cuts_by_creation_and_says_where_the_rest_begins() -> None:
 
 
 def test_a_filtered_cut_has_a_rest_only_if_another_row_matches() -> None:
-    rows = ledger(5)
+    rows = table(5)
     assert rows.by_creation(0, 1, lambda row: row in {"row1", "row3"}) == (["row1"], 3)
     assert rows.by_creation(3, 1, lambda row: row in {"row1", "row3"}) == (["row3"], None)
 
 
 def test_a_changed_row_keeps_its_place_and_comes_last_by_change() -> None:
-    rows = ledger(3)
+    rows = table(3)
     rows.replace("k0", "changed", at(10))
     assert rows.by_creation(0, 3).rows == ["changed", "row1", "row2"]
     assert rows.by_change(0, 3, every).rows == ["row1", "row2", "changed"]
 
 
 def test_first_change_is_at_or_after_the_moment() -> None:
-    rows = ledger(3)
+    rows = table(3)
     rows.replace("k0", "changed", at(10))
     assert rows.by_change(rows.first_change(at(2)), 9, every).rows == ["row2", "changed"]
     assert rows.by_change(rows.first_change(at(2.5)), 9, every).rows == ["changed"]
@@ -61,7 +61,7 @@ def test_first_change_is_at_or_after_the_moment() -> None:
 
 
 def test_a_scan_by_change_goes_on_at_its_position_although_rows_change() -> None:
-    rows = ledger(4)
+    rows = table(4)
     first = rows.by_change(0, 2, every)
     rows.replace("k3", "changed", at(10))
     assert first.following is not None
@@ -69,7 +69,7 @@ def test_a_scan_by_change_goes_on_at_its_position_although_rows_change() -> None
 
 
 def test_a_hidden_row_is_there_for_the_rules_and_not_for_readers() -> None:
-    rows = ledger(4)
+    rows = table(4)
     rows.hide("k1")
     assert rows.get("k1") == "row1"
     assert "k1" in rows
@@ -82,7 +82,7 @@ def test_a_hidden_row_is_there_for_the_rules_and_not_for_readers() -> None:
 
 
 def test_a_revealed_row_is_at_its_old_place_in_both_orders() -> None:
-    rows = ledger(3)
+    rows = table(3)
     rows.hide("k1")
     rows.replace("k0", "changed", at(10))
     rows.reveal("k1")
@@ -93,15 +93,15 @@ def test_a_revealed_row_is_at_its_old_place_in_both_orders() -> None:
 
 
 def test_changes_are_all_there_and_can_be_read_in_parts() -> None:
-    rows = ledger(2)
+    rows = table(2)
     rows.replace("k0", "changed", at(10))
     assert rows.changes() == [(0, at(0)), (1, at(1)), (0, at(10))]
     assert rows.changes(1, 1) == [(1, at(1))]
     assert (list(rows.keys()), rows.newest_keys(1)) == (["k0", "k1"], ["k1"])
 
 
-def test_a_page_of_a_large_ledger_touches_no_other_row() -> None:
-    rows = ledger(50_000)
+def test_a_page_of_a_large_table_touches_no_other_row() -> None:
+    rows = table(50_000)
     touched: list[str] = []
 
     def keep(row: str) -> bool:
@@ -114,7 +114,7 @@ def test_a_page_of_a_large_ledger_touches_no_other_row() -> None:
 
 
 def test_what_changed_later_is_not_looked_at() -> None:
-    rows = ledger(10)
+    rows = table(10)
     looked_at: list[str] = []
     found = rows.by_change(2, 99, lambda row: not looked_at.append(row), until=at(5))
     assert found == (["row2", "row3", "row4", "row5"], None)

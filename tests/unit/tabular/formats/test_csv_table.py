@@ -47,7 +47,7 @@ def test_rows_of_delimiters_are_no_rows(table):
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 20])
-def test_a_bad_byte_in_utf8_is_told_with_its_line_and_not_guessed_away(table, monkeypatch, chunk):
+def test_a_bad_byte_in_utf8_is_reported_with_its_line_and_not_guessed_away(table, monkeypatch, chunk):
     monkeypatch.setattr(encodings, "_CHUNK", chunk)
     with pytest.raises(ConfigurationError, match="line 3 is not UTF-8, though the rest of the file is"):
         table("a\nÉtagère, Müller\n".encode() + b"Caf\xe9\n")
@@ -64,7 +64,7 @@ def test_a_bad_byte_in_utf8_is_told_with_its_line_and_not_guessed_away(table, mo
         (b'"a\n', "the header cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_told_at_once(table, content, message):
+def test_what_cannot_be_read_is_reported_at_once(table, content, message):
     with pytest.raises(ConfigurationError) as caught:
         table(content)
     assert message in str(caught.value)
@@ -76,7 +76,7 @@ def test_an_encoding_can_be_named(table):
         table(b"a\n", encoding="klingon")
 
 
-def test_a_workbook_under_another_name_is_told(tmp_path):
+def test_a_workbook_under_another_name_is_reported(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b"PK\x03\x04rest")
     with pytest.raises(ConfigurationError, match=r"name it \.xlsx"):

@@ -7,7 +7,7 @@ from octoffm_async.tabular.formats import sheet_table
 from octoffm_async.tabular.item_types import PRODUCTS
 from octoffm_async.tabular.open import open_table
 
-from ..files import GOOD, read, told
+from ..files import GOOD, problem_texts, read
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_parquet_is_read_a_piece_at_a_time(frame, tmp_path, monkeypatch, piece):
     frame.write_parquet(path)
     found, faulty = read(path, PRODUCTS)
     assert [(one.gtin, one.title, one.is_traceable) for one in found] == [(GOOD, "Pen", True)]
-    assert told(faulty) == ["line 4, column gtin = '123': has 3 digits, not 8, 12, 13 or 14"]
+    assert problem_texts(faulty) == ["line 4, column gtin = '123': has 3 digits, not 8, 12, 13 or 14"]
     rows = open_table(path).rows()
     assert [row.line for row in rows] == [2, 4]
     assert rows.share == 1.0
@@ -37,10 +37,10 @@ def test_a_workbook_is_read_with_its_numbers_as_digits(frame, tmp_path):
     frame.write_excel(path)
     found, faulty = read(path, PRODUCTS)
     assert [(one.gtin, one.title) for one in found] == [(GOOD, "Pen")]
-    assert "has 3 digits" in told(faulty)[0]
+    assert "has 3 digits" in problem_texts(faulty)[0]
 
 
-def test_a_file_that_is_none_is_told(tmp_path):
+def test_a_file_that_is_none_is_reported(tmp_path):
     pytest.importorskip("polars")
     pytest.importorskip("fastexcel")
     for name in ("x.parquet", "x.xlsx"):

@@ -29,7 +29,7 @@ def beside(path: Path) -> list[str]:
     return sorted(one.name for one in path.parent.iterdir() if not one.name.startswith(path.name))
 
 
-def sending(key: str) -> OutgoingItem:
+def outgoing(key: str) -> OutgoingItem:
     return OutgoingItem(key, payload_hash(key.encode()), key.encode())
 
 
@@ -40,20 +40,20 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
     before = os.umask(0)
     try:
         async with SQLiteJournal(path) as journal:
-            book = await journal.begin_run(**NAMES)
-            await book.mark_sent([sending("A")])
+            journal_run = await journal.begin_run(**NAMES)
+            await journal_run.mark_sent([outgoing("A")])
             back_up(path, target, now=NOW)
-            await book.mark_sent([sending("B")])
+            await journal_run.mark_sent([outgoing("B")])
     finally:
         os.umask(before)
     assert target.stat().st_mode & 0o777 == 0o600
     assert beside(path) == ["backup.sqlite"]
-    for told in (1, 1):  # once
+    for message_count in (1, 1):  # once
         async with SQLiteJournal(target) as journal:
-            book = await journal.begin_run(**NAMES)
-            assert [entry.key for entry in await book.undecided()] == ["A"]
+            journal_run = await journal.begin_run(**NAMES)
+            assert [entry.key for entry in await journal_run.undecided()] == ["A"]
         messages = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
-        assert len(messages) == told
+        assert len(messages) == message_count
         assert "is a backup: what was sent since 2026-09-21 14:13:20+00:00" in messages[0]
 
 
@@ -69,7 +69,7 @@ async def test_a_backup_overwrites_nothing(path: Path, tmp_path: Path, there: st
         back_up(path, path, now=NOW)
 
 
-def test_what_is_no_journal_or_cannot_be_written_is_told_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
+def test_what_is_no_journal_or_cannot_be_written_is_reported_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="there is no journal"):
         back_up(path, tmp_path / "backup", now=NOW)
     path.write_text("text " * 1000)
@@ -96,8 +96,8 @@ def test_the_command_makes_a_backup_that_commands_can_read(
     asyncio.run(make(path))
     target = [str(tmp_path / "backup")] if named else []
     assert run(["jobs", "backup", str(path), *target]) == 0
-    told = capsys.readouterr().out
-    (made,) = [one for one in tmp_path.iterdir() if str(one) in told and one != path]
+    message_count = capsys.readouterr().out
+    (made,) = [one for one in tmp_path.iterdir() if str(one) in message_count and one != path]
     assert run(["jobs", "list", "--journal", str(made)]) == 0
     assert "outbound.create" in capsys.readouterr().out
     assert run(["jobs", "backup", str(path), str(made)]) == 2

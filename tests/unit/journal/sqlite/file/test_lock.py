@@ -67,7 +67,7 @@ def test_another_process_is_named_and_its_sudden_death_frees_the_lock(tmp_path: 
     lock.release()
 
 
-def test_a_side_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_side_file_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "j.lock").mkdir()
     with pytest.raises(JournalWriteError, match=f"cannot be locked for writing: {os.strerror(errno.EISDIR)}"):
         WriterLock(tmp_path / "j").acquire()

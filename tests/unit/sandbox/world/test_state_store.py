@@ -174,7 +174,7 @@ async def test_a_file_with_an_unknown_event_survives(path: Path, monkeypatch: py
         async with aiohttp.ClientSession() as http:
             await (await Api(sandbox, http).login()).order()
     content = path.read_bytes()
-    monkeypatch.delitem(octoffm_happenings(), "shipping._accept")
+    monkeypatch.delitem(registered_events(), "shipping._accept")
     sandbox = Sandbox(state_file=path)
     for _ in range(2):
         with pytest.raises(StateFileError, match=r"does not fit this version: unknown event 'shipping\._accept'"):
@@ -183,7 +183,7 @@ async def test_a_file_with_an_unknown_event_survives(path: Path, monkeypatch: py
     assert path.read_bytes() == content
 
 
-def octoffm_happenings() -> dict[str, Any]:
+def registered_events() -> dict[str, Any]:
     from octoffm_async.sandbox.world.scheduled_events import SCHEDULED_EVENTS
 
     return SCHEDULED_EVENTS
@@ -215,7 +215,7 @@ async def test_a_process_keeps_its_state_too(path: Path) -> None:
         here.add_stock("SKU-000003", quantity=1)
 
 
-async def test_a_process_tells_a_bad_file_in_one_line(path: Path) -> None:
+async def test_a_process_reports_a_bad_file_in_one_line(path: Path) -> None:
     path.write_bytes(b"my diary")
     with pytest.raises(Exception, match=r"octoffm sandbox: state file .* is not a state file") as caught:
         await SandboxProcess(state_file=path).start()

@@ -43,7 +43,7 @@ EVERY = 0.25
 KEPT = timedelta(days=30)
 """Period after a detected gap in which orders are looked up first: orders sent in the gap may be submitted again."""
 
-logger = logging.getLogger("octoffm_async")
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
 class Gap(NamedTuple):

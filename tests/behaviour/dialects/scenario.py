@@ -85,8 +85,8 @@ def supply(reference: str, country: str, lines: Iterable[ShipmentLine]) -> Inbou
     )
 
 
-class Journey:
-    """One seller's way from the first product to the last return. ``told`` is the result."""
+class Scenario:
+    """One seller's way from the first product to the last return. ``results`` is the result."""
 
     def __init__(self, api: Speaking, forks: Forks, folder: Path, contract: Path | None) -> None:
         self.api = api
@@ -94,7 +94,7 @@ class Journey:
         self.journal = folder / "orders.journal"
         self.contract = contract
         self.drift: list[ContractDrift] = []
-        self.told: dict[str, Any] = {}
+        self.results: dict[str, Any] = {}
 
     async def go(self) -> dict[str, Any]:
         config = self.api.config(contract=self.contract, bulk_deadline=30, deadline=10)
@@ -108,16 +108,16 @@ class Journey:
             await self._take_back(client)
             await self._count(client)
             changes = [change async for change in client.changes(began)]
-            self.told["changes"] = Counter((one.kind, str(getattr(one.item, "status", None))) for one in changes)
+            self.results["changes"] = Counter((one.kind, str(getattr(one.item, "status", None))) for one in changes)
             assert client.stats().drift == len(self.drift)
         effects = self.api.thread.run(lambda sandbox: sandbox.effects.as_dict())
-        self.told["effects"] = {kind: effects[kind] for kind in ("products", "inbound", "outbound")}
-        self.told["heard"] = {
+        self.results["effects"] = {kind: effects[kind] for kind in ("products", "inbound", "outbound")}
+        self.results["heard"] = {
             name: sorted(map(str, without_chance("", said)))
             for name, said in self.api.heard.items()
             if name.endswith(("create", "request_cancellation"))
         }
-        return self.told
+        return self.results
 
     def _note(self, event: object) -> None:
         if isinstance(event, ContractDrift):
@@ -128,12 +128,12 @@ class Journey:
 
     async def _stock_up(self, client: FulfillmentClient) -> None:
         results = await client.products.create(catalogue())
-        self.told["registered"] = [plain(result) for result in results]
+        self.results["registered"] = [plain(result) for result in results]
         another = await client.products.add_reference(
             gtin=gtin(1), seller_product_reference="USED-1", product_condition="LikeNew"
         )
-        self.told["added"] = plain(another)
-        self.told["references"] = [plain(row) async for row in client.products.references(limit=15)]
+        self.results["added"] = plain(another)
+        self.results["references"] = [plain(row) async for row in client.products.references(limit=15)]
         everything = [
             ShipmentLine(quantity=100 + number, seller_product_reference=f"P-{number}") for number in range(PRODUCTS)
         ]
@@ -147,24 +147,24 @@ class Journey:
         self._advance(60)
         received = await client.inbound.wait_for(first.inbound_shipment_id, "Received", deadline=5)
         note = await client.inbound.delivery_note(first.inbound_shipment_id)
-        self.told["supplies"] = [plain(row) async for row in client.inbound.list(limit=2)]
-        self.told["supplied"] = [sorted(created), plain(received), note.media_type, note.content[:5]]
+        self.results["supplies"] = [plain(row) async for row in client.inbound.list(limit=2)]
+        self.results["supplied"] = [sorted(created), plain(received), note.media_type, note.content[:5]]
         found = client.inbound.list(storage_country="UK", status="Received", created_at_min=first.created_at)
-        self.told["supplies to UK"] = [row.reference async for row in found]
+        self.results["supplies to UK"] = [row.reference async for row in found]
 
     async def _look_up(self, client: FulfillmentClient) -> None:
         rows = [row async for row in client.stocks.list(limit=7)]
-        self.told["stocks"] = [plain(row) for row in rows]
-        self.told["stock"] = plain(await client.stocks.get(rows[3].id))
+        self.results["stocks"] = [plain(row) for row in rows]
+        self.results["stock"] = plain(await client.stocks.get(rows[3].id))
         largest = client.stocks.list(storage_country="FR", sort="Available", order="Desc", limit=9)
-        self.told["largest"] = [row.quantities.available async for row in largest]
+        self.results["largest"] = [row.quantities.available async for row in largest]
         of_one = client.stocks.list(seller_product_reference="P-5")
-        self.told["of one"] = [plain(row) async for row in of_one]
-        wanted = ["P-0", "P-2", "P-39", "USED-1", UNKNOWN]
+        self.results["of one"] = [plain(row) async for row in of_one]
+        names = ["P-0", "P-2", "P-39", "USED-1", UNKNOWN]
         for how in ("filter", "get", "scan", "auto"):
-            async with client.bulk.lookup_stocks(wanted, how=how) as run:
+            async with client.bulk.lookup_stocks(names, how=how) as run:
                 outcomes = [outcome async for outcome in run]
-            self.told[f"looked up by {how}"] = sorted(
+            self.results[f"looked up by {how}"] = sorted(
                 (one.key, type(one).__name__, str(getattr(one, "quantities", ""))) for one in outcomes
             )
 
@@ -174,19 +174,19 @@ class Journey:
         settings = {name: getattr(config, name) for name in ("client_id", "seller_id", "base_url", "token_url")}
         settings |= {"client_secret": config.secret.reveal(), "contract": self.contract and str(self.contract)}
         arguments = ["ship", msgspec.json.encode(Shipping(settings, str(self.journal))).decode()]
-        code, told = await asyncio.to_thread(
+        code, results = await asyncio.to_thread(
             killed_and_finished, self.api, lambda: self.forks.start("tests.behaviour.dialects.shipping:ship", arguments)
         )
         assert code == 0
-        self.told["shipped"] = dict(sorted(msgspec.json.decode(told).items()))
+        self.results["shipped"] = dict(sorted(msgspec.json.decode(results).items()))
 
     async def _read_back(self, client: FulfillmentClient) -> None:
         rows = [row async for row in client.outbound.list(limit=180)]
-        self.told["orders"] = sorted((plain(row) for row in rows), key=lambda row: row["reference"])
+        self.results["orders"] = sorted((plain(row) for row in rows), key=lambda row: row["reference"])
         one = next(row for row in rows if row.reference == "O-003")
-        self.told["parcel"] = plain(await client.outbound.get(one.outbound_shipment_id))
+        self.results["parcel"] = plain(await client.outbound.get(one.outbound_shipment_id))
         invalid = client.outbound.list(state="Invalid", status_updated_at_min=one.created_at)
-        self.told["invalid"] = [row.reference async for row in invalid]
+        self.results["invalid"] = [row.reference async for row in invalid]
 
     async def _cancel(self, client: FulfillmentClient) -> None:
         key = await client.outbound.create(order("CANCELLED", product="P-1"))
@@ -194,7 +194,7 @@ class Journey:
         before = await client.outbound.get_cancellation(request)
         self._advance(6)
         after = await client.outbound.get_cancellation(request)
-        self.told["cancelled"] = [plain(before), plain(after), plain(await client.outbound.get(key))]
+        self.results["cancelled"] = [plain(before), plain(after), plain(await client.outbound.get(key))]
         late = await client.outbound.create(order("LATE", product="P-2"))
         self._advance(60)
         with pytest.raises(ConflictError):
@@ -214,10 +214,10 @@ class Journey:
         label = await client.returns.label(key)
         listed = client.returns.list(type="Customer", status="Completed", created_at_min=announced.created_at)
         rows = [plain(row) async for row in listed]
-        self.told["returned"] = [plain(announced), rows, label.media_type, label.content[:5]]
+        self.results["returned"] = [plain(announced), rows, label.media_type, label.content[:5]]
 
     async def _count(self, client: FulfillmentClient) -> None:
-        self.told["counts"] = [
+        self.results["counts"] = [
             await client.inbound.count(status="Refused"),
             await client.inbound.count(),
             await client.outbound.count(state="Valid"),

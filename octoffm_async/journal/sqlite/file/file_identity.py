@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ....errors import JournalError, JournalWriteError
-from .standing import VERIFY
+from .completeness import VERIFY
 
 __all__ = ["OpenFileIdentity", "check_alone"]
 
@@ -75,14 +75,14 @@ class OpenFileIdentity:
 
     def _lost(self, name: Path, connection: sqlite3.Connection) -> str:
         saved = self._path.with_name(f"{self._path.name}.saved-{os.getpid()}")
-        told = f"{name} was removed or replaced while the journal was open: no more orders are sent"
+        lost_file = f"{name} was removed or replaced while the journal was open: no more orders are sent"
         try:
             os.close(os.open(saved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection.execute("VACUUM INTO ?", (str(saved),))
         except (OSError, sqlite3.Error) as error:
             lost = f"its records are lost ({error})"
-            return f"{told}; {lost}: restore a copy, and look up every order first: {VERIFY}"
-        return f"{told}; its records are in {saved}: rename that file to {self._path.name} before you continue"
+            return f"{lost_file}; {lost}: restore a copy, and look up every order first: {VERIFY}"
+        return f"{lost_file}; its records are in {saved}: rename that file to {self._path.name} before you continue"
 
 
 def _identity(path: Path) -> _Identity | None:

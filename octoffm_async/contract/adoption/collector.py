@@ -14,9 +14,9 @@ from .findings import AdoptionFindings, Direction, FieldSpelling, inner_of, matc
 from .matching import FieldMatch, StructMatch, match_names, match_struct
 from .paths import path_of
 from .quoting import quoted
+from .targets import CandidateValue, TargetKind, target_fields
 from .units import UndecidedUnitError, scale_of, scales_of, unit_of
 from .values import match_values
-from .wanted import CandidateValue, TargetKind, target_fields
 
 _SENT_AS: Mapping[TargetKind, frozenset[str]] = {
     "object": frozenset({"object"}),
@@ -69,7 +69,7 @@ class FindingsCollector:
         for one in match.found.values():
             self._values(one)
             if one.why:
-                self._findings.why[self._section, f"query.{one.wanted.name}"] = one.why
+                self._findings.why[self._section, f"query.{one.target.name}"] = one.why
         for name, some in match.undecided.items():
             says = "the filter is not decided" if len(some) > 1 else "the filter may be this one"
             cure = f'query = {{ {name} = "{some[0].path[0]}" }}'
@@ -81,7 +81,7 @@ class FindingsCollector:
                 says = f"they require the parameter {offer.path[0]}, which a contract file cannot set"
                 self._findings.add_open(self._section, "", says)
         return {
-            wanted.name: found[wanted.name] for wanted in target_fields(self._operation.filters) if wanted.name in found
+            target.name: found[target.name] for target in target_fields(self._operation.filters) if target.name in found
         }
 
     def _request(self, struct: Any, node: SchemaNode | None) -> dict[str, Any]:
@@ -158,16 +158,16 @@ class FindingsCollector:
     def _field(self, match: StructMatch, field: str, found: FieldMatch, direction: Direction) -> None:
         scale, why = 1.0, found.why
         if unit_of(field):
-            if (told := self._scale(match, field, found)) is None:
+            if (found_scale := self._scale(match, field, found)) is None:
                 return
-            scale, unit = told
+            scale, unit = found_scale
             why = "; ".join(part for part in (why, f"in {unit}" if unit else "") if part)
         spelling = FieldSpelling(
             mapping=FieldMapping(path=found.offer.path, scale=scale), why=why, operation=self._operation.name
         )
         self._findings.observations_of(match.struct, field).spellings.append(spelling)
         self._values(found)
-        types, sent_as = found.offer.node.types, _SENT_AS[found.wanted.kind]
+        types, sent_as = found.offer.node.types, _SENT_AS[found.target.kind]
         if direction == "sent" and types and types.isdisjoint(sent_as):
             they = f"they want {' or '.join(sorted(types))} in {self._operation.name}"
             self._findings.add_open(
@@ -182,21 +182,21 @@ class FindingsCollector:
         """Return the scale of a number with a unit, and their unit if named; None (and reported) if undecided."""
         node, path = found.offer.node, found.offer.path
         try:
-            told = scale_of(field, path[-1], node.text, match.node.text)
+            found_scale = scale_of(field, path[-1], node.text, match.node.text)
         except UndecidedUnitError as error:
             cure = f"{field} = {{ name = {quoted('.'.join(path))}, scale = 1 }}"
             says = f"{error}, so its scale is not decided"
             candidates = tuple(scales_of(field))
             self._findings.add_open(f"fields.{match.struct}", field, says, candidates=candidates, cure=cure)
             return None
-        if told is None and not node.tag:
+        if found_scale is None and not node.tag:
             ours = unit_of(field)
             self._findings.remark(f"fields.{match.struct}", f"they name no unit of {field}; it is sent in {ours}")
             self._findings.note(f"{match.struct}.{field}: they name no unit; it is sent in {ours}")
-        return told or (1.0, "")
+        return found_scale or (1.0, "")
 
     def _values(self, found: FieldMatch) -> None:
-        enum, listed = found.wanted.enum, found.offer.node.values
+        enum, listed = found.target.enum, found.offer.node.values
         if enum is None or not listed:
             return
         match = match_values(enum, listed)
@@ -217,9 +217,9 @@ class FindingsCollector:
             else:
                 self._findings.extra.setdefault(match.struct, {})[name] = node
         for one in match.optional:
-            says = f"they require {'.'.join(one.offer.path)}: always give {one.wanted.name}"
-            self._findings.remark(f"fields.{one.wanted.struct}", says)
-            self._findings.note(f"{one.wanted.struct}.{one.wanted.name}: they require it, so always give it")
+            says = f"they require {'.'.join(one.offer.path)}: always give {one.target.name}"
+            self._findings.remark(f"fields.{one.target.struct}", says)
+            self._findings.note(f"{one.target.struct}.{one.target.name}: they require it, so always give it")
 
 
 def _rows_of(operation: Operation[Any]) -> Any:

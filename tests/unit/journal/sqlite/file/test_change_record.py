@@ -17,9 +17,9 @@ import pytest
 
 from octoffm_async.errors import JournalDamagedError
 from octoffm_async.journal import Journal, OutgoingItem, SQLiteJournal, State, payload_hash
-from octoffm_async.journal.sqlite.file import gap as gap_module
+from octoffm_async.journal.sqlite.file import change_record as gap_module
 from octoffm_async.journal.sqlite.file.backup import back_up
-from octoffm_async.journal.sqlite.file.gap import KEPT, TOLERANCE, Gap
+from octoffm_async.journal.sqlite.file.change_record import KEPT, TOLERANCE, Gap
 
 NAMES: dict[str, Any] = {"seller": "S1", "operation": "outbound.create"}
 AGO = 3600.0
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [record.getMessage() for record in caplog.records if "looked up before it is sent" in record.message]
 
 
@@ -47,10 +47,10 @@ async def use(path: Path, *keys: str, verify_first: bool = False) -> Gap | None:
     """Open the journal and send something; the gap that it knows of."""
     async with Journal.open(path, verify_first=verify_first) as journal:
         if keys:
-            book = await journal.begin_run(**NAMES)
-            await book.mark_sent([OutgoingItem(key, payload_hash(b""), b"") for key in keys])
+            journal_run = await journal.begin_run(**NAMES)
+            await journal_run.mark_sent([OutgoingItem(key, payload_hash(b""), b"") for key in keys])
             for key in keys:
-                book.record_outcome(key, State.CREATED, remote_id=key)
+                journal_run.record_outcome(key, State.CREATED, remote_id=key)
         return journal.gap
 
 
@@ -60,13 +60,13 @@ def copied(path: Path, folder: Path) -> list[Path]:
     return [Path(shutil.copy2(file, folder)) for file in path.parent.glob(path.name + "*") if file.is_file()]
 
 
-async def test_a_journal_that_is_as_it_was_left_has_no_gap(path: Path, told: Callable[[], list[str]]) -> None:
+async def test_a_journal_that_is_as_it_was_left_has_no_gap(path: Path, logged: Callable[[], list[str]]) -> None:
     for key in ("A", "B", "C"):
         assert await use(path, key) is None
         assert await use(path) is None
         async with Journal.open(path, read_only=True) as reader:
             await reader.runs()
-    assert told() == []
+    assert logged() == []
 
 
 KILLED = """
@@ -74,9 +74,9 @@ import asyncio, os, sys
 from octoffm_async.journal import Journal, OutgoingItem
 async def main():
     async with Journal.open(sys.argv[1]) as journal:
-        book = await journal.begin_run(seller="S1", operation="outbound.create")
+        journal_run = await journal.begin_run(seller="S1", operation="outbound.create")
         for number in range(3):
-            await book.mark_sent([OutgoingItem(f"K-{number}", bytes(16), b"{}")])
+            await journal_run.mark_sent([OutgoingItem(f"K-{number}", bytes(16), b"{}")])
         os._exit(9)
 asyncio.run(main())
 """
@@ -107,7 +107,7 @@ def renamed(copy: Path, path: Path) -> None:
 async def test_an_older_state_is_noticed_however_it_is_put_back(
     path: Path,
     ago: Callable[[float], None],
-    told: Callable[[], list[str]],
+    logged: Callable[[], list[str]],
     put_back: Callable[[Path, Path], None],
     lock: str,
 ) -> None:
@@ -126,12 +126,12 @@ async def test_an_older_state_is_noticed_however_it_is_put_back(
     assert found is not None
     assert now - timedelta(seconds=AGO + 60) < found.since < now - timedelta(seconds=AGO - 60)
     assert found.until - now < timedelta(seconds=60)
-    assert len(told()) >= 1
-    count = len(told())
+    assert len(logged()) >= 1
+    count = len(logged())
     later = await use(path)
     assert later is not None  # the next run may bring what was sent in the gap, too
     assert abs(later.since - found.since) < timedelta(seconds=1)
-    assert len(told()) == count
+    assert len(logged()) == count
 
 
 async def test_a_gap_is_forgotten_after_some_time(
@@ -171,8 +171,8 @@ async def test_a_file_without_its_log_is_taken_by_who_looks_everything_up(path: 
     part = tmp_path / "part" / path.name
     part.parent.mkdir()
     async with Journal.open(path) as journal:
-        book = await journal.begin_run(**NAMES)
-        await book.mark_sent([OutgoingItem("A", payload_hash(b""), b"")])
+        journal_run = await journal.begin_run(**NAMES)
+        await journal_run.mark_sent([OutgoingItem("A", payload_hash(b""), b"")])
         shutil.copy(path, part)
     with pytest.raises(JournalDamagedError, match=r"--verify-first \(verify_first=True\)"):
         await use(part)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...journal.base import LOOK_UP_MOST
 from ...journal.states import UNDECIDED, State
-from .likeness import ReferenceMatcher, Size, tidied
+from .reference_matching import ReferenceMatcher, Size, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -123,11 +123,11 @@ class RowCollector:
     """
 
     def __init__(
-        self, wanted: Collection[str], *, what: str, largest: Size | None = None, inside: bool = False
+        self, references: Collection[str], *, what: str, largest: Size | None = None, inside: bool = False
     ) -> None:
         self._inside = inside
-        self._wanted = frozenset(wanted)
-        self._spellings = ReferenceMatcher(wanted)
+        self._references = frozenset(references)
+        self._spellings = ReferenceMatcher(references)
         self._what = what
         self._found: dict[str, dict[str | None, RemoteMatch]] = {}
         self._unreadable: set[str | None] = set()
@@ -136,7 +136,7 @@ class RowCollector:
         self._others: dict[Like, None] = {}
         self._largest = largest or Size()
         self._rows = ListedIds()
-        self.too_many = False
+        self.too_many: bool = False
 
     def add(self, reference: object, match: RemoteMatch) -> None:
         """Add a row."""
@@ -145,9 +145,9 @@ class RowCollector:
             self._unreadable.add(match.id)
             return
         self._largest = self._largest.joined(Size.of(reference))
-        if match.id is not None and (len(self._rows) < ROWS_MOST or reference in self._wanted):
+        if match.id is not None and (len(self._rows) < ROWS_MOST or reference in self._references):
             self._rows.add(reference, match.id)
-        if reference in self._wanted:
+        if reference in self._references:
             matches = self._found.setdefault(reference, {})
             matches[match.id] = match
             if len(matches) == 1:
@@ -168,7 +168,7 @@ class RowCollector:
 
     def missing(self) -> set[str]:
         """Return the wanted references without a match."""
-        return {reference for reference in self._wanted if reference not in self._found}
+        return {reference for reference in self._references if reference not in self._found}
 
     def findings(self, doubt: str = "", uncounted: str = "") -> LookupFindings:
         """Return the conclusion from all rows, with the scan's own doubt about rows that it does not show."""

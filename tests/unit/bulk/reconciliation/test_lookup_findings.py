@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octoffm_async.bulk.reconciliation import gathering
-from octoffm_async.bulk.reconciliation.gathering import NO_ROWS, Like, LookupFindings, RemoteMatch, RowCollector
+from octoffm_async.bulk.reconciliation import lookup_findings
+from octoffm_async.bulk.reconciliation.lookup_findings import NO_ROWS, Like, LookupFindings, RemoteMatch, RowCollector
 from octoffm_async.journal import Entry, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def gathered(wanted: set[str], *rows: tuple[object, str | None]) -> LookupFindings:
-    sieve = RowCollector(wanted, what="orders")
+def gathered(references: set[str], *rows: tuple[object, str | None]) -> LookupFindings:
+    sieve = RowCollector(references, what="orders")
     for reference, key in rows:
         sieve.add(reference, RemoteMatch(key))
     return sieve.findings()._replace(rows=NO_ROWS)
@@ -28,7 +28,7 @@ def test_what_is_equal_is_a_match_and_leaves_no_doubt() -> None:
     assert gathered({"A", "B"}, ("A", "S-1"), ("A", "S-1"), ("C", "S-2")) == LookupFindings({"A": [RemoteMatch("S-1")]})
 
 
-def test_what_is_like_a_wanted_one_leaves_a_doubt_of_that_one_alone() -> None:
+def test_what_is_like_a_requested_one_leaves_a_doubt_of_that_one_alone() -> None:
     found = gathered({"o-1", "o-2"}, (" O-1", "S-1"), ("X", "S-2"))
     assert found.matches == {}
     assert found.doubt_of("o-1").startswith("looks like ' O-1', an order of S-1")
@@ -77,7 +77,7 @@ def test_a_second_row_of_one_reference_may_be_the_other_one() -> None:
     assert (one.matches, one.alike) == ({"O-1": [RemoteMatch("S-1")]}, {})
 
 
-def test_a_product_has_no_id_to_tell() -> None:
+def test_a_product_has_no_id_to_report() -> None:
     found = gathered({"p-1"}, ("P-1", None))
     assert found.alike == {"p-1": [Like("P-1", None)]}
     assert found.doubt_of("p-1").startswith("looks like 'P-1', which exists")
@@ -89,6 +89,6 @@ def test_a_reference_of_unseen_signs_cannot_be_read() -> None:
 
 
 def test_more_that_looks_alike_than_can_be_kept_is_a_doubt_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "ALIKE_MOST", 1)
+    monkeypatch.setattr(lookup_findings, "ALIKE_MOST", 1)
     found = gathered({"o-1", "b"}, ("O-1", "S-1"), ("O-1", "S-2"))
     assert "too many orders" in found.doubt_of("b")

@@ -12,7 +12,7 @@ import pytest
 from octoffm_async import Created, Skipped
 from octoffm_async.errors import JournalError, JournalWriteError
 from octoffm_async.journal import OutgoingItem, SQLiteJournal, payload_hash
-from octoffm_async.journal.sqlite.file import place
+from octoffm_async.journal.sqlite.file import file_identity
 from octoffm_async.journal.sqlite.file.lock import holder_of
 from tests.support.items import all_of, orders, serving
 
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.sqlite"
 
 
-def sending(key: str) -> OutgoingItem:
+def outgoing(key: str) -> OutgoingItem:
     return OutgoingItem(key, payload_hash(key.encode()), key.encode())
 
 
@@ -45,14 +45,14 @@ def replace(name: Path) -> None:
 async def test_a_journal_that_lost_a_name_takes_nothing_more_and_is_saved(path: Path, act: Any, end: str) -> None:
     name = path.with_name(path.name + end)
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(**NAMES)
-        await book.mark_sent([sending("A")])
+        journal_run = await journal.begin_run(**NAMES)
+        await journal_run.mark_sent([outgoing("A")])
         act(name)
         with pytest.raises(JournalWriteError, match="was removed or replaced while the journal was open") as caught:
-            await book.mark_sent([sending("B")])
+            await journal_run.mark_sent([outgoing("B")])
         assert str(name) in str(caught.value)
         with pytest.raises(JournalWriteError):
-            await book.mark_sent([sending("C")])
+            await journal_run.mark_sent([outgoing("C")])
     saved = path.with_name(f"{path.name}.saved-{os.getpid()}")
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename(path.with_name("again.sqlite"))
@@ -100,7 +100,7 @@ def test_a_file_that_is_mounted_alone_is_refused_for_writing(tmp_path: Path, mon
     mounts, alone = tmp_path / "mountinfo", tmp_path / "my orders"
     shown = str(alone).replace(" ", "\\040")
     mounts.write_text(f"1 2 0:1 / / rw - overlay overlay rw\n3 1 8:1 /x {shown} rw - ext4 /dev/sda1 rw\n")
-    monkeypatch.setattr(place, "_MOUNTS", mounts)
+    monkeypatch.setattr(file_identity, "_MOUNTS", mounts)
     with pytest.raises(JournalError, match="is mounted without its folder"):
         asyncio.run(make(alone))
     asyncio.run(make(tmp_path / "my"))

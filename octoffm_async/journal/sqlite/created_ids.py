@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .engine import Store
 
-__all__ = ["IDS_MOST", "doubt", "holders", "ids"]
+__all__ = ["IDS_MOST", "doubt", "ids", "keys_of_ids"]
 
 IDS_MOST = 16
 """Number of created items, at each end of the key order, whose ids serve as samples of the account's ids."""
@@ -35,15 +35,15 @@ def ids(store: Store, scope: int) -> dict[str, str]:
     return {text(key): text(remote_id) for key, remote_id in found}
 
 
-def holders(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+def keys_of_ids(store: Store, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the keys of the created items that have these ids, by id."""
     found: dict[str, list[str]] = {}
-    for remote_id, key in store.tables.holders(scope, [stored(remote_id) for remote_id in remote_ids]):
+    for remote_id, key in store.tables.keys_of_ids(scope, [stored(remote_id) for remote_id in remote_ids]):
         found.setdefault(text(remote_id), []).append(text(key))
     return found
 
 
-def doubt(store: Store, scope: int, told: Mapping[str, str], message: str) -> list[str]:
-    """Reset to unknown each key that is created with exactly the id in ``told``; return the keys that were reset."""
-    store.rows.load(scope, list(told))
-    return [key for key, remote_id in told.items() if store.sheet.doubt(scope, key, remote_id, message)]
+def doubt(store: Store, scope: int, id_by_key: Mapping[str, str], message: str) -> list[str]:
+    """Reset to unknown each key that is created with exactly its id in ``id_by_key``; return those."""
+    store.rows.load(scope, list(id_by_key))
+    return [key for key, remote_id in id_by_key.items() if store.transaction.doubt(scope, key, remote_id, message)]

@@ -15,8 +15,8 @@ import pytest
 from octoffm_async.errors import JournalDamagedError
 from octoffm_async.journal import JournalRun, OutgoingItem, SQLiteJournal, State, payload_hash
 from octoffm_async.journal.sqlite import schema
-from octoffm_async.journal.sqlite.file import standing
-from octoffm_async.journal.sqlite.file.standing import log_of
+from octoffm_async.journal.sqlite.file import completeness
+from octoffm_async.journal.sqlite.file.completeness import log_of
 from octoffm_async.journal.sqlite.schema import VERSION, recognise
 
 pytestmark = pytest.mark.one_loop
@@ -45,8 +45,8 @@ def known(path: Path) -> list[str]:
         return [line for line in connection.iterdump() if "standing" not in line and 'INTO "known"' not in line]
 
 
-async def send(book: JournalRun, *keys: str) -> None:
-    await book.mark_sent([OutgoingItem(key, payload_hash(key.encode()), key.encode()) for key in keys])
+async def send(journal_run: JournalRun, *keys: str) -> None:
+    await journal_run.mark_sent([OutgoingItem(key, payload_hash(key.encode()), key.encode()) for key in keys])
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -79,7 +79,7 @@ async def test_after_a_clean_close_the_file_alone_is_the_journal(path: Path) -> 
     assert recognise(copied(alone, "alone", log=False)) == VERSION
 
 
-async def test_a_log_whose_file_is_gone_is_told_and_kept(path: Path) -> None:
+async def test_a_log_whose_file_is_gone_is_reported_and_kept(path: Path) -> None:
     async with SQLiteJournal(path) as journal:
         await send(await journal.begin_run(**NAMES), "A")
         whole = copied(path, "whole", log=True)
@@ -100,8 +100,8 @@ from octoffm_async.journal import OutgoingItem, SQLiteJournal, payload_hash
 
 async def main():
     async with SQLiteJournal(sys.argv[1]) as journal:
-        book = await journal.begin_run(seller="S", operation="outbound.create")
-        await book.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
+        journal_run = await journal.begin_run(seller="S", operation="outbound.create")
+        await journal_run.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
@@ -129,7 +129,7 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
     path: Path, monkeypatch: pytest.MonkeyPatch, copy_at: int
 ) -> None:
     """A copy before each statement, as a kill would leave it; also of a log that is copied again and again."""
-    monkeypatch.setattr(standing, "_COPY_AT", copy_at)
+    monkeypatch.setattr(completeness, "_COPY_AT", copy_at)
     copies: list[tuple[Path, Path]] = []
     connect = schema.connect
 
@@ -145,10 +145,10 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
     monkeypatch.setattr(schema, "connect", watched)
     for key in ("A", "B"):
         async with SQLiteJournal(path) as journal:
-            book = await journal.begin_run(**NAMES)
-            await send(book, key * 2000, key * 1000)
-            book.record_outcome(key * 1000, State.CREATED)
-            await book.flush()
+            journal_run = await journal.begin_run(**NAMES)
+            await send(journal_run, key * 2000, key * 1000)
+            journal_run.record_outcome(key * 1000, State.CREATED)
+            await journal_run.flush()
     monkeypatch.setattr(schema, "connect", connect)
     refused = 0
     for whole, part in copies:
@@ -165,12 +165,12 @@ async def test_at_every_instant_the_files_together_are_whole_and_what_is_less_is
 async def test_a_long_log_is_copied_and_cut_and_not_copied_at_each_change(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "_COPY_AT", 100_000)
+    monkeypatch.setattr(completeness, "_COPY_AT", 100_000)
     sizes: list[int] = []
     async with SQLiteJournal(path) as journal:
-        book = await journal.begin_run(**NAMES)
+        journal_run = await journal.begin_run(**NAMES)
         for number in range(60):
-            await send(book, f"{number}" * 500)
+            await send(journal_run, f"{number}" * 500)
             sizes.append(log_of(path).stat().st_size)
     cuts = sum(after < before for before, after in pairwise(sizes))
     assert 1 <= cuts < 30
@@ -182,20 +182,20 @@ async def test_a_long_log_is_copied_and_cut_and_not_copied_at_each_change(
 async def test_a_reader_that_holds_up_the_copying_makes_no_part_of_a_whole_journal(
     path: Path, monkeypatch: pytest.MonkeyPatch, copy_at: int, killed: bool
 ) -> None:
-    monkeypatch.setattr(standing, "_COPY_AT", copy_at)
+    monkeypatch.setattr(completeness, "_COPY_AT", copy_at)
     async with SQLiteJournal(path) as journal:
         await send(await journal.begin_run(**NAMES), "A")
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         async with SQLiteJournal(path) as journal:
-            book = await journal.begin_run(**NAMES)
+            journal_run = await journal.begin_run(**NAMES)
             for key in "BC":
                 reader.execute("BEGIN")
                 reader.execute("SELECT * FROM runs").fetchall()
-                await send(book, key)
+                await send(journal_run, key)
                 reader.execute("COMMIT")
             reader.execute("BEGIN")
             reader.execute("SELECT * FROM runs").fetchall()
-            await send(book, "D")
+            await send(journal_run, "D")
             whole = copied(path, "whole", log=True)  # as a kill would leave it
             reader.execute("COMMIT")
     if killed:

@@ -13,7 +13,8 @@ of those would be sent a second time. The file therefore says by itself that the
 - A clean close copies the log, with ``WHOLE`` in it, and SQLite removes it.
 
 A reader that is reading delays the copying: the mark stays ``PART``, and the next change tries again. A backup
-(:mod:`.backup`) is marked with its time. A whole file of an older state is detected by :mod:`.gap`, where possible.
+(:mod:`.backup`) is marked with its time. A whole file of an older state is detected by :mod:`.change_record`, where
+possible.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from .gap import ChangeRecord
+    from .change_record import ChangeRecord
 
 __all__ = ["STANDING", "VERIFY", "CompletenessMark", "backup_time", "is_part", "log_of", "note_backup"]
 

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async.bulk.reconciliation.likeness import SHORTEST_CUT, ReferenceMatcher, Size, looks_like, tidied
+from octoffm_async.bulk.reconciliation.reference_matching import (
+    SHORTEST_CUT,
+    ReferenceMatcher,
+    Size,
+    looks_like,
+    tidied,
+)
 from tests.unit.sizes import tries
 
 UNSEEN = "\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad\u2060\u0007"
@@ -54,10 +60,12 @@ def test_tidying_twice_changes_no_more(reference: str) -> None:
 
 @given(st.lists(REFERENCES, max_size=6), REFERENCES)
 @settings(max_examples=tries(200))
-def test_many_are_compared_as_each_alone_is(wanted: list[str], theirs: str) -> None:
-    many = ReferenceMatcher(wanted)
-    assert {*many.same_as(theirs), *many.cut_to(theirs)} == {ours for ours in wanted if looks_like(ours, theirs)}
-    assert many.may_be(theirs) is any(looks_like(ours, theirs) for ours in wanted)
+def test_many_are_compared_as_each_alone_is(references: list[str], theirs: str) -> None:
+    matcher = ReferenceMatcher(references)
+    assert {*matcher.same_as(theirs), *matcher.cut_to(theirs)} == {
+        ours for ours in references if looks_like(ours, theirs)
+    }
+    assert matcher.may_be(theirs) is any(looks_like(ours, theirs) for ours in references)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +110,9 @@ def test_others_are_others(ours: str, theirs: str) -> None:
 def test_ours_inside_a_longer_reference_is_like_it_unless_it_is_a_piece_of_a_word_or_number(
     ours: str, theirs: str, inside: bool
 ) -> None:
-    wanted = ReferenceMatcher([ours, "SOMETHING-ELSE-OF-OTHER-LENGTH", "X"])
-    assert list(dict.fromkeys(wanted.inside(theirs))) == ([ours] if inside else [])
-    assert wanted.is_inside(theirs) is inside
+    references = ReferenceMatcher([ours, "SOMETHING-ELSE-OF-OTHER-LENGTH", "X"])
+    assert list(dict.fromkeys(references.inside(theirs))) == ([ours] if inside else [])
+    assert references.is_inside(theirs) is inside
 
 
 def test_a_longer_reference_disproves_a_cut_in_whichever_unit_it_is_measured() -> None:
