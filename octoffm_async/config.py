@@ -92,7 +92,18 @@ TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings of a client. Times are in seconds, sizes in bytes."""
+    """All settings of a client. Times are in seconds, sizes in bytes.
+
+    The source describes each setting below its name, with the reason for its default. Groups of calls are ``products``,
+    ``inbound``, ``stocks``, ``outbound`` and ``returns``.
+
+    Example::
+
+        Config(client_id="…", client_secret="…", seller_id="98980", limit=Limit(5, per=1.0), token_file="run/token")
+
+    Raises:
+        ConfigurationError: A setting is missing, has the wrong type or is out of range; the error names it.
+    """
 
     client_id: str
     client_secret: Secret | str
@@ -203,7 +214,11 @@ class Config:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
-        """Return a configuration from ``OCTOFFM_…`` variables; ``overrides`` take precedence.
+        """Return a configuration from environment variables; ``overrides`` take precedence.
+
+        They are ``OCTOFFM_CLIENT_ID``, ``OCTOFFM_CLIENT_SECRET`` and ``OCTOFFM_SELLER_ID``, and optionally
+        ``OCTOFFM_BASE_URL``, ``OCTOFFM_TOKEN_URL``, ``OCTOFFM_SALES_CHANNEL_ID``, ``OCTOFFM_TOKEN_FILE`` and
+        ``OCTOFFM_CONTRACT``. All other settings are arguments, or stand in a file (:meth:`from_file`).
 
         Raises:
             ConfigurationError: Variables are missing; the error names each of them.

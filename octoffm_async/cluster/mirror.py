@@ -200,7 +200,7 @@ async def _write(mark: _Mark, database: Database, batch: Iterable[Change], water
         elif mark.mirror == "stocks":
             written = (await connection.execute(_WRITE_STOCKS, _stocks(mark.seller, changes))).rowcount
         else:
-            await connection.execute(_ORDER_OF_COMMITS)  # readers rely on it: see the module essay
+            await connection.execute(_ORDER_OF_COMMITS)  # readers rely on it: see the module docstring
             written = (await connection.execute(_WRITE_CHANGES, _changes(mark, changes))).rowcount
         if watermark is not None:
             await connection.execute(_WRITE_MARK, (*mark, watermark))

@@ -226,7 +226,7 @@ class ChunkScheduler:
         return run if row is None else str(row[0])
 
     async def _own(self, connection: Connection, claim: JobClaim, partition: int) -> None:
-        # A worker that was suspended may have lost its queue job to another one: see the essay in queue.
+        # A worker that was suspended may have lost its queue job to another one: see the docstring of :mod:`.queue`.
         if not await queue.holds_claim(connection, claim):
             raise LostLeaseError(f"another worker took over the queue job of partition {partition}")
         await connection.execute("SELECT FROM octoffm_lanes WHERE lane = %s FOR UPDATE", (partition,))

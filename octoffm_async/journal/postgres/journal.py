@@ -27,11 +27,11 @@ from . import changes, environments
 from . import queries as reading
 from .batch import MarkItemsSent, ReleaseItem
 from .forgetting import forget_some
-from .lease import GRACE, Lease, boot_time
 from .runs import begun, reopen_run
 from .schema import PART, STATEMENTS, VERSION
 from .settlement import PostgresManualSettlement
 from .writer import JournalWriter
+from .writer_lease import GRACE, WriterLease, boot_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Sized
@@ -66,7 +66,7 @@ class PostgresJournal(Journal):
     ) -> None:
         self.opened_at: datetime | None = None
         self.database: Database = as_database(database)
-        self._lease = Lease(self.database, lease, clock=clock)
+        self._lease = WriterLease(self.database, lease, clock=clock)
         self._seconds = lease
         self._read_only = read_only
         self._clock = clock
@@ -74,7 +74,7 @@ class PostgresJournal(Journal):
         self._live: set[str] = set()
 
     @property
-    def fence(self) -> Lease:
+    def fence(self) -> WriterLease:
         """The lease, which the client checks right before it sends a request."""
         return self._lease
 
@@ -90,7 +90,7 @@ class PostgresJournal(Journal):
         try:
             if not self._read_only:
                 await self.database.prepare(PART, VERSION, STATEMENTS)
-                self._lease = Lease(self.database, self._seconds, clock=self._clock)
+                self._lease = WriterLease(self.database, self._seconds, clock=self._clock)
                 await self._lease.begin()
             self._writer = JournalWriter(self.database, None if self._read_only else self._lease)
         except BaseException as error:
@@ -260,7 +260,12 @@ class PostgresJournalRun:
     operation: str
 
     def __init__(
-        self, writer: JournalWriter, lease: Lease, numbers: tuple[int, int], names: tuple[str, str, str], live: set[str]
+        self,
+        writer: JournalWriter,
+        lease: WriterLease,
+        numbers: tuple[int, int],
+        names: tuple[str, str, str],
+        live: set[str],
     ) -> None:
         self._writer = writer
         self._lease = lease

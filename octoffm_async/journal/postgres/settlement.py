@@ -11,7 +11,7 @@ from ..states import BY_HAND
 from . import changes
 from . import queries as reading
 from .batch import ReleaseItem
-from .lease import GRACE
+from .writer_lease import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ...stores.database import Connection
     from ..manual_settlement import Known, ManualDecision
-    from .lease import Lease
     from .writer import JournalWriter
+    from .writer_lease import WriterLease
 
 __all__ = ["PostgresManualSettlement"]
 
@@ -49,7 +49,7 @@ class _Place(NamedTuple):
 class PostgresManualSettlement:
     """The reads and writes of :class:`..manual_settlement.ManualSettlement` on one journal."""
 
-    def __init__(self, writer: JournalWriter, lease: Lease) -> None:
+    def __init__(self, writer: JournalWriter, lease: WriterLease) -> None:
         self._writer = writer
         self._lease = lease
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...stores.database import Connection, Database
     from ..commands import RecordOutcome, RecordStatus
     from .batch import PostgresCommand, ReleaseItem
-    from .lease import Lease
+    from .writer_lease import WriterLease
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ _READING_PATIENCE = 10.0
 class JournalWriter:
     """The task that executes commands in the database. ``lease`` is ``None`` for a read-only journal."""
 
-    def __init__(self, database: Database, lease: Lease | None) -> None:
+    def __init__(self, database: Database, lease: WriterLease | None) -> None:
         self._database = database
         self._lease = lease
         self._loop = asyncio.get_running_loop()

@@ -43,7 +43,7 @@ class CsvTable:
         with self.open() as file:
             first = next(checked_lines(self.path, file), "")
         self.skip = 1 if _SEP.fullmatch(first) else 0
-        self.delimiter: str = delimiter or _guess(first, self)
+        self.delimiter: str = delimiter or _guess_delimiter(first, self)
         self.columns: tuple[str, ...] = self._header()
         self.mended: bool = REASON_COLUMN in self.columns
 
@@ -164,7 +164,7 @@ def _unharmed(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 
 
-def _guess(first: str, table: CsvTable) -> str:
+def _guess_delimiter(first: str, table: CsvTable) -> str:
     """Guess the delimiter (some countries' spreadsheets write semicolons) from the header or Excel's line ``sep=;``."""
     if named := _SEP.fullmatch(first):
         return named[1]

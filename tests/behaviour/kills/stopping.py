@@ -19,7 +19,7 @@ import msgspec
 from octoffm_async import Config, FulfillmentClient, Limit, Skipped, Unknown
 from octoffm_async.journal.postgres import writer as journal_writer
 from octoffm_async.journal.postgres.journal import PostgresJournal
-from octoffm_async.journal.postgres.lease import Lease
+from octoffm_async.journal.postgres.writer_lease import WriterLease
 from octoffm_async.transport.connection import Http1Connection
 from tests.support.items import order
 
@@ -72,7 +72,7 @@ def arrange(plan: Plan) -> None:
     """Have it stop at the instant."""
     stop = stops(plan)
     changes: Any = journal_writer.changes
-    send, settle, check, write = changes.send, changes.settle, Lease.check, Http1Connection.send
+    send, settle, check, write = changes.send, changes.settle, WriterLease.check, Http1Connection.send
 
     async def sent(*args: Any) -> None:
         if plan.instant == "before sent":
@@ -86,7 +86,7 @@ def arrange(plan: Plan) -> None:
             stop()
         return await settle(*args)
 
-    def checked(self: Lease) -> None:
+    def checked(self: WriterLease) -> None:
         if plan.instant == "before write":
             stop()
         check(self)
@@ -96,7 +96,7 @@ def arrange(plan: Plan) -> None:
         if plan.instant == "after write":
             stop()
 
-    changes.send, changes.settle, Lease.check, Http1Connection.send = sent, settled, checked, left  # type: ignore[method-assign,assignment]
+    changes.send, changes.settle, WriterLease.check, Http1Connection.send = sent, settled, checked, left  # type: ignore[method-assign,assignment]
 
 
 async def run(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, report: Report) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...stores.database import Database
 
-__all__ = ["GRACE", "Lease", "boot_time"]
+__all__ = ["GRACE", "WriterLease", "boot_time"]
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
@@ -65,7 +65,7 @@ def boot_time() -> float:
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
-class Lease:
+class WriterLease:
     """A writer that is registered in the database, and its lease: the fence that each request passes."""
 
     def __init__(self, database: Database, seconds: float, *, clock: Callable[[], float] = boot_time) -> None:
@@ -179,7 +179,7 @@ class Lease:
                 return
 
     def _renewed(self, asked: tuple[float, float], theirs: float) -> None:
-        # Counted from before the request, less a margin, so it ends here before it ends in the database (module essay).
+        # Counted from before the request, less a margin, so it ends here first (see the module docstring).
         self._until = max(self._until, asked[0] + self.seconds * (1 - _MARGIN))
         self.shift = ClockBounds(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
         self.renewals += 1
