@@ -93,7 +93,7 @@ class Bulk:
     ) -> Run[FulfillmentProduct, ProductOutcome]:
         """Register products, a hundred per call.
 
-        Outcomes: Created, Refused, Failed, Unknown, Skipped. :class:`Bulk` describes the common arguments.
+        Outcomes: Created, Refused, Failed, Unknown, Skipped. :class:`Bulk` describes the arguments.
 
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
@@ -126,7 +126,7 @@ class Bulk:
     ) -> Run[OutboundShipmentRequest, OrderOutcome]:
         """Order shipments, one per call.
 
-        Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped. :class:`Bulk` describes the common arguments.
+        Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped. :class:`Bulk` describes the arguments.
 
         Without a journal, an order whose response was lost is Unknown, and the run never sends it again: it may be a
         parcel. Marketplace orders in supply mode ``Fulfillment`` must not be among the requests: Octopia ships them by
@@ -175,7 +175,7 @@ class Bulk:
     ) -> Run[InboundShipmentRequest, OrderOutcome]:
         """Announce supply orders, one per call.
 
-        Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped. :class:`Bulk` describes the common arguments.
+        Outcomes: Created (with its id), Refused, Failed, Unknown, Skipped. :class:`Bulk` describes the arguments.
 
         Without a journal, an order whose response was lost is Unknown, and the run never sends it again.
         """

@@ -16,7 +16,7 @@ leases a partition's chunks to workers, one at a time, by the policy that it des
 its queue job and the next queue job in one transaction. :mod:`.queue` adapts the queue, procrastinate, to a database
 that is unreachable for a time and to workers that were suspended. :mod:`.chunk_runner` runs a chunk through a bulk run
 with the shared journal. :mod:`.worker_session` and :mod:`.worker` are the process around it, :mod:`.heartbeat` its
-heartbeat; the lease of a worker, without which it sends nothing, is in ``octoffm_async.journal.postgres.writer_lease``.
+heartbeat; the lease of a worker, without which it sends nothing, is in :mod:`..journal.postgres.writer_lease`.
 :mod:`.jobs` has the records, :mod:`.status` and :mod:`.metrics` report on jobs and workers, :mod:`.mirror` copies
 stocks into tables.
 

@@ -1,6 +1,6 @@
 """Lists: cursor pages, one after another, as pages or as items.
 
-:mod:`octoffm_async.transport.link_header` parses the ``Link`` header, which names the next page.
+:mod:`..transport.link_header` parses the ``Link`` header, which names the next page.
 
 The address of the next page is in the headers, so the client sends its request as soon as they are received: while it
 reads, decodes and uses the body of one page, the next one is on its way. It never requests more than one page ahead.
