@@ -141,7 +141,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 os.environ["SSL_CERT_FILE"] = os.devnull
 """No server of a test is vouched for by the machine's authorities: each process would read a hundred of them."""
 
-hypothesis.settings.register_profile("usual", max_examples=tries(100))
+hypothesis.settings.register_profile(
+    "usual",
+    max_examples=tries(100),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # a busy machine is, and the first text loads large tables
+)
 hypothesis.settings.load_profile("usual")
 
 asyncio.constants.DEBUG_STACK_DEPTH = 1

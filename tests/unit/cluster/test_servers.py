@@ -72,4 +72,6 @@ def _answers(port: int) -> bool:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:  # it is ending just now
+        return True
     return True
