@@ -5,6 +5,7 @@
 - At most 13 files in a folder, and no function of more than 70 lines.
 - No docstring that opens with a question word or a pronoun: it opens with an imperative or a noun phrase.
 - One meaning for each public name of a class or a type: it is defined once in the package.
+- Tests of behaviour import public names only, so that a redesign need not touch them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,22 @@ FLOORS = (
     ("cli",),
 )
 """Packages and modules of the top level, from the bottom up; the package itself offers names of all of them."""
+PUBLIC = frozenset(
+    f"{PACKAGE}.{part}"
+    for part in (
+        "auth",
+        "cluster",
+        "config",
+        "errors",
+        "events",
+        "journal",
+        "ratelimit",
+        "sandbox",
+        "stores",
+        "telemetry",
+    )
+)
+"""Modules besides the package itself whose names are public."""
 FILES_MOST = 13
 LINES_MOST = 70
 FORBIDDEN = re.compile(
@@ -179,9 +196,21 @@ def defined_twice(modules: dict[str, Module]) -> Iterator[str]:
             yield f"{name}: {', '.join(where)}"
 
 
+def inside_imports(root: Path) -> Iterator[str]:
+    """Yield the imports of tests of behaviour that are not public."""
+    for path in sorted((root / "tests" / "behaviour").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name.startswith(f"{PACKAGE}.") and name not in PUBLIC:
+                    yield f"{path.relative_to(root)}:{node.lineno} {name}"
+
+
 def main() -> int:
     """Print the faults by kind."""
-    modules = read(Path(__file__).resolve().parent.parent)
+    root = Path(__file__).resolve().parent.parent
+    modules = read(root)
     imports = {name: {*imported(module, modules)} - {name} for name, module in modules.items()}
     kinds = {
         "circles of imports": [" <-> ".join(group) for group in circles(imports)],
@@ -190,6 +219,7 @@ def main() -> int:
         f"functions of more than {LINES_MOST} lines": [*long_functions(modules)],
         "docstrings that open with a question word or a pronoun": [*odd_heads(modules)],
         "public names with several meanings": [*defined_twice(modules)],
+        "imports of tests of behaviour that are not public": [*inside_imports(root)],
     }
     print(f"{len(modules)} modules, {sum(map(len, imports.values()))} imports")
     for kind, found in kinds.items():

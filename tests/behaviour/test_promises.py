@@ -29,11 +29,10 @@ from octoffm_async import (
     Refused,
     Unknown,
 )
-from octoffm_async.contract.operations import Group
-from octoffm_async.contract.requests.validation import gtin_check_digit
-from octoffm_async.sandbox import Fault, RequestRecord, Sandbox
+from octoffm_async.sandbox import Fault, Group, RequestRecord, Sandbox
 from tests.conftest import VirtualTimeLoop
 from tests.support import items
+from tests.support.inside import gtin_check_digit
 from tests.unit.ratelimit.test_limiter import worst_window
 
 READ_FAULTS = {Fault.ERROR_500: 0.05, Fault.UNAVAILABLE_HTML: 0.05, Fault.RESET_BEFORE: 0.02, Fault.THROTTLE: 0.02}

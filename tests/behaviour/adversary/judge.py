@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from octoffm_async import Created, Failed, Refused, Skipped, Unknown
-from octoffm_async.bulk.outcomes import Outcome
-from octoffm_async.bulk.reconciliation.reference_matching import tidied
+from octoffm_async import Created, Failed, Outcome, Refused, Skipped, Unknown
+from tests.support.inside import tidied
 
 from .lies.lie import Lie, Verdict
 from .server import Adversary

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from octoffm_async.contract.adoption import adopt
 from tests.support.dialects import Dialect, openapi
+from tests.support.inside import adopt
 
 UNKNOWABLE = {"C": {'warehouseCode = ""': 'warehouseCode = "FR01"'}}
 """Lines that a file asks a person for, and what that person writes."""

@@ -23,9 +23,9 @@ from octoffm_async import (
     ReturnRequest,
     ShipmentLine,
 )
-from octoffm_async.contract.base import members_of
 from octoffm_async.events import ContractDrift
 from tests.support.forks import Forks
+from tests.support.inside import members_of
 from tests.support.items import gtin, order
 
 from .server import Speaking

@@ -14,7 +14,7 @@ from yarl import URL
 
 from octoffm_async import Config
 from octoffm_async.sandbox import Sandbox, SandboxThread
-from octoffm_async.sandbox.thread import LoopThread
+from tests.support.inside import LoopThread
 
 from .speech import PREFIX, NotInDialectError, Speech, dumps, plain_path
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from octoffm_async import OutboundShipmentRequest
-from octoffm_async.contract.base import modelled_fields
-from octoffm_async.contract.products import Packaging
+from octoffm_async import OutboundShipmentRequest, Packaging
 from tests.support.dialects import B, C, openapi
 from tests.support.forks import OCTOFFM, Fork, Forks
+from tests.support.inside import modelled_fields
 from tests.support.items import order
 
 from .contracts import decided

@@ -20,11 +20,11 @@ from octoffm_async import (
     ShipmentLine,
     ValidationError,
 )
-from octoffm_async.contract.adoption import adopt
 from octoffm_async.journal import Journal
 from octoffm_async.sandbox import Fault
 from tests.support.dialects import B, C, openapi
 from tests.support.forks import Forks
+from tests.support.inside import adopt
 from tests.support.items import gtin, order
 
 from .contracts import contract_of

@@ -10,8 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from octoffm_async.contract.requests.validation import gtin_check_digit
 from octoffm_async.sandbox import Fault, SandboxThread
+from tests.support.inside import gtin_check_digit
 
 from .programs import EXAMPLES, command, environment, run
 

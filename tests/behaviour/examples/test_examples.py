@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.contract.requests.validation import gtin_check_digit
+from tests.support.inside import gtin_check_digit
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ORDER = {

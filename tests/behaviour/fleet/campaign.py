@@ -17,13 +17,13 @@ import msgspec
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import FulfillmentClient, FulfillmentProduct
-from octoffm_async.cluster.cluster import Cluster
+from octoffm_async.cluster import Cluster
 from octoffm_async.errors import OctoffmError
 from octoffm_async.journal import Journal, State
 from octoffm_async.sandbox import Fault, SandboxProcess
+from tests.support.worked import Settings
 
 from ...unit.cluster.items import eventually, orders
-from .worked import Settings
 
 ROOT = Path(__file__).parents[3]
 ANEW = "the worker starts a new session"
@@ -92,7 +92,7 @@ class Campaign:
     async def hire(self) -> None:
         """One more worker."""
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.behaviour.fleet.worked", msgspec.json.encode(self.settings).decode()),
+            *(sys.executable, "-m", "tests.support.worked", msgspec.json.encode(self.settings).decode()),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

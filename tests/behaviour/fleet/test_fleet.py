@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers import PostgresServer
-from octoffm_async.cluster.cluster import Cluster
+from octoffm_async.cluster import Cluster
 from octoffm_async.sandbox import SandboxProcess
 
 from .campaign import Campaign

@@ -9,10 +9,11 @@ import time
 import pytest
 
 from octoffm_async import FulfillmentClient
-from octoffm_async.cluster.stores.redis_tokens import RedisTokens
+from octoffm_async.cluster import RedisTokens
 from octoffm_async.sandbox import SandboxProcess
-from octoffm_async.stores.encryption import VARIABLE, new_key
+from octoffm_async.stores import new_key
 from tests.behaviour.fleet.test_token_processes import check_one_call_per_expiry, check_refused_once, peers
+from tests.support.inside import VARIABLE
 
 pytestmark = pytest.mark.one_loop
 

@@ -26,7 +26,7 @@ LIFE = 1.0
 
 
 class Peers:
-    """The processes of one :mod:`tests.behaviour.fleet.sharing`."""
+    """The processes of one :mod:`tests.support.sharing`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -49,7 +49,7 @@ async def peers(count: int, task: str, environment: dict[str, str]) -> AsyncIter
     """Processes that are ready to begin; they are gone afterwards."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.behaviour.fleet.sharing", task, str(count)),
+        *(sys.executable, "-m", "tests.support.sharing", task, str(count)),
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdin=pipe,

@@ -18,15 +18,13 @@ import pytest
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import Created, Skipped
-from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.journal import State
-from octoffm_async.journal.postgres.journal import PostgresJournal
 from octoffm_async.sandbox import SandboxProcess
 from tests.support.forks import Fork, Forks
+from tests.support.inside import PostgresJournal, outgoing_items_of
 from tests.support.items import all_of, order
 from tests.support.out_of_step import Api, Link, speaking
-
-from .stopping import INSTANTS, STOPPING, Plan, Report
+from tests.support.stopping import INSTANTS, STOPPING, Plan, Report
 
 pytestmark = pytest.mark.one_loop
 
@@ -59,13 +57,13 @@ async def serving() -> AsyncIterator[tuple[SandboxProcess, dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    with Forks("tests.behaviour.kills.stopping") as forks:
+    with Forks("tests.support.stopping") as forks:
         yield forks
 
 
 async def started(forks: Forks, plan: Plan) -> Fork:
     arguments = ["stopping", msgspec.json.encode(plan).decode()]
-    return await asyncio.to_thread(forks.start, "tests.behaviour.kills.stopping:work", arguments)
+    return await asyncio.to_thread(forks.start, "tests.support.stopping:work", arguments)
 
 
 async def read_with_limit(child: Fork, read: Callable[[], bytes]) -> bytes:

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from octoffm_async import Created, Failed, JournalInUseError, JournalWriteError, Outcome, Skipped
-from octoffm_async.bulk.durable.job import JournaledJob
 from octoffm_async.journal import Journal, State
-from octoffm_async.journal.sqlite import engine as store
 from octoffm_async.sandbox import Fault, SandboxProcess
 from tests.behaviour.kills.test_kills import Campaign
 from tests.support.forks import Forks
+from tests.support.inside import JournaledJob
+from tests.support.inside import sqlite_engine as store
 from tests.support.items import all_of, orders, serving
 
 pytestmark = pytest.mark.one_loop
@@ -90,7 +90,7 @@ async def test_a_journal_of_another_process_is_refused_and_free_when_that_is_kil
 
 async def test_of_two_processes_that_start_together_one_creates_all(tmp_path: Path) -> None:
     """Two whole runs at once on one journal: the loser says so and has sent nothing."""
-    with Forks("tests.behaviour.kills.killed") as forks:
+    with Forks("tests.support.killed") as forks:
         async with SandboxProcess(catalogue=1, stock=1_000_000) as sandbox:
             campaign = Campaign(sandbox, forks, tmp_path, kind="outbound", count=40, rng=random.Random(1))
             reports = [report for report, _ in await asyncio.gather(*(campaign._run() for _ in range(2)))]

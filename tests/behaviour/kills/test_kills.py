@@ -19,8 +19,8 @@ import pytest
 
 from octoffm_async.journal import Journal, State
 from octoffm_async.sandbox import Fault, SandboxProcess
-from tests.behaviour.kills.killed import BEGUN, PACE, Kind, Plan, Report
 from tests.support.forks import Forks
+from tests.support.killed import BEGUN, PACE, Kind, Plan, Report
 
 PATIENCE = 0.8
 LATE = 0.3
@@ -157,7 +157,7 @@ class Campaign:
             delay=delay,
         )
         arguments = ["killed", msgspec.json.encode(plan).decode()]
-        child = await asyncio.to_thread(self.forks.start, "tests.behaviour.kills.killed:work", arguments)
+        child = await asyncio.to_thread(self.forks.start, "tests.support.killed:work", arguments)
         try:
             async with asyncio.timeout(60):
                 begun = await asyncio.to_thread(child.stdout.readline)
@@ -177,7 +177,7 @@ class Campaign:
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    with Forks("tests.behaviour.kills.killed") as forks:
+    with Forks("tests.support.killed") as forks:
         yield forks
 
 

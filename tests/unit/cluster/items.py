@@ -13,7 +13,7 @@ from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.queue import QUEUE, JobClaim, ResilientJobManager
 from octoffm_async.cluster.scheduling import CHUNK_TASK, ChunkScheduler
 from octoffm_async.stores.database import Database
-from tests.behaviour.kills.killed import ADDRESS
+from tests.support.killed import ADDRESS
 
 
 def order(key: str) -> OutboundShipmentRequest:

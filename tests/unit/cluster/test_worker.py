@@ -81,7 +81,7 @@ async def test_jobs_of_several_sellers_are_done(postgres: str) -> None:
 
 
 async def test_products_and_supply_orders_are_jobs_too(postgres: str) -> None:
-    from tests.behaviour.kills.killed import Plan, items
+    from tests.support.killed import Plan, items
 
     async with world(postgres) as (sandbox, cluster, config):
         for kind, job in (("products", "products"), ("inbound", "inbound")):

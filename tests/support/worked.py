@@ -1,4 +1,4 @@
-"""A worker process for tests: ``python -m tests.behaviour.fleet.worked SETTINGS`` with :class:`Settings` in JSON.
+"""A worker process for tests: ``python -m tests.support.worked SETTINGS`` with :class:`Settings` in JSON.
 
 It ends as the command does: on SIGTERM in order, and it says on standard error what it warns of.
 """

@@ -1,4 +1,4 @@
-"""Processes that share tokens: ``python -m tests.behaviour.fleet.sharing TASK COUNT``.
+"""Processes that share tokens: ``python -m tests.support.sharing TASK COUNT``.
 
 It is set up by the environment (``SHARING_STORE`` is a server; without it they share a file), says ``ready``, waits for
 a line, and becomes COUNT processes, each of which prints a JSON object in the end. Tasks: ``use:N`` calls the API until
