@@ -228,8 +228,12 @@ class AbsenceScan:
 
 
 def _is_not_offered(error: CallError) -> bool:
-    """Return True if an error of a count shows that the API has none: no such address, or no number in the body."""
-    return isinstance(error, UnusableAnswerError) or getattr(error, "status", None) in (400, 403, 404, 405, 422, 501)
+    """Return True if an error of a count shows that the API has none: no such address, or not for this caller.
+
+    A page or another body without a number shows nothing of the kind: a proxy may answer so for an API that counts.
+    """
+    statuses = (400, 403, 404, 405, 422, 501)
+    return not isinstance(error, UnusableAnswerError) and getattr(error, "status", None) in statuses
 
 
 def unproven_end(page: Page[Any], limit: int) -> str:

@@ -51,6 +51,7 @@ TOGETHER_WORSE = [
     ("filter_shows_nothing", "lost_not_listed"),
     ("filter_refused", "moving_counted"),
     ("cut_pages", "count_missing"),
+    ("count_page", "lost_not_listed"),
 ]
 """Lies that together led to what each alone did not, once."""
 Names = tuple[str, ...]
