@@ -26,13 +26,13 @@ class ExitCode(IntEnum):
     """Exit codes."""
 
     DONE = 0
-    """Everything was done."""
+    """All items are done."""
     REFUSED = 1
-    """Something was refused or failed."""
+    """Some items were refused or failed."""
     USAGE = 2
     """The command, a file or a setting is wrong; nothing was done."""
     UNDECIDED = 3
-    """Something may have been created, and it is not known."""
+    """Some items are undecided: they may have been created."""
     INTERRUPTED = 130
     """Ctrl-C: 128 and the number of SIGINT, as shells count."""
 

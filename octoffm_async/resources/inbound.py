@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from ..contract.common import Document, StorageCountry
     from ..contract.inbound import InboundShipment, InboundStatusName
+    from ..journal import Journal
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
     from ..session.session import Result
-    from .protecting import CreateThroughJournal, OpenJournal
+    from .protecting import CreateThroughJournal
 
 
 class Inbound:
@@ -46,7 +47,7 @@ class Inbound:
         self,
         request: InboundShipmentRequest,
         *,
-        journal: OpenJournal | None = None,
+        journal: Journal | None = None,
         patience: float = 60.0,
         verify_first: bool = False,
     ) -> str:

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from ..contract.outbound import OutboundCancellation, OutboundShipment, OutboundStatusName, ShipmentStateName
+    from ..journal import Journal
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
     from ..session.session import Result
-    from .protecting import CreateThroughJournal, OpenJournal
+    from .protecting import CreateThroughJournal
 
 
 class Outbound:
@@ -58,7 +59,7 @@ class Outbound:
         self,
         request: OutboundShipmentRequest,
         *,
-        journal: OpenJournal | None = None,
+        journal: Journal | None = None,
         patience: float = 60.0,
         verify_first: bool = False,
     ) -> str:

@@ -1,24 +1,13 @@
-"""Protocols of the journal of a single creation. The journal itself belongs to the bulk runs, above this package."""
+"""Protocol of a creation through a journal. The function itself belongs to the bulk runs, above this package."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ..contract.operations import Operation
+    from ..journal import Journal
     from ..session.seller_session import SellerSession
-
-
-class OpenJournal(Protocol):
-    """Protocol of an open journal; :meth:`octoffm_async.Journal.open` makes one."""
-
-    opened_at: datetime | None
-
-    async def begin_run(self, *, seller: str, operation: str, run: str | None = None, source: str = "") -> Any:
-        """Begin a run."""
-        ...
 
 
 class CreateThroughJournal(Protocol):
@@ -30,7 +19,7 @@ class CreateThroughJournal(Protocol):
         operation: Operation[str],
         request: Any,
         *,
-        journal: OpenJournal,
+        journal: Journal,
         patience: float,
         verify_first: bool,
     ) -> str: ...

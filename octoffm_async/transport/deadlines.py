@@ -15,7 +15,7 @@ GRAIN = 0.001
 
 
 class DeadlineTarget(Protocol):
-    """Something that must end in time."""
+    """Target of a deadline: a call or a wait that must end in time."""
 
     deadline: float
     """The time by the loop's clock at which it expires."""

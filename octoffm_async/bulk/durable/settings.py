@@ -40,7 +40,7 @@ This is longer than the client awaits a response, and more than replicas lag.
 
 
 OTHER_SERVER = timedelta(seconds=30)
-"""By how much the clock of the server that gives tokens may be ahead of the API's."""
+"""Longest time by which the clock of the token server may be ahead of the API's."""
 
 
 class JournalOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
     from ...contract.operations import Operation
     from ...journal import Entry, Environment, Journal, JournalRun
-    from ...resources.protecting import OpenJournal
     from ...session.session import Result
     from ..reconciliation.remote_lookup import RemoteLookup
 
@@ -322,15 +321,14 @@ async def protect(
     operation: Operation[str],
     request: Any,
     *,
-    journal: OpenJournal,
+    journal: Journal,
     patience: float,
     verify_first: bool = False,
 ) -> str:
     """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
     is_outbound = operation is CREATE_OUTBOUND
-    opened = cast("Journal", journal)
-    if opened.fence is not None:
-        scope = SellerSession(scope.session, scope.seller_id, scope.options.changed(fence=opened.fence))
+    if journal.fence is not None:
+        scope = SellerSession(scope.session, scope.seller_id, scope.options.changed(fence=journal.fence))
     creation = ProtectedCreation(
         scope,
         operation,
@@ -338,7 +336,7 @@ async def protect(
         request=request,
         send=partial(send_shipment if is_outbound else send_supply_order, scope),
         lookup=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
-        journal=opened,
+        journal=journal,
         patience=patience,
         verify_first=verify_first,
     )

@@ -166,7 +166,6 @@ READERS: dict[type, Callable[[Any], Any]] = {
     bool: read_flag,
     datetime: read_moment,
 }
-_DECODED = {str: str, int: int, float: float, bool: bool}
 
 
 def is_zoneless(value: Any) -> bool:

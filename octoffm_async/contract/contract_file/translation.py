@@ -10,7 +10,6 @@ Numbers are scaled as decimals, because 350 g are 0.35 kg and not 0.350000000000
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, cast
 
 import msgspec
@@ -37,12 +36,6 @@ class Translation:
 
     def __init__(self, file: ContractFile = _PLAIN) -> None:
         self.file: ContractFile = _with_places_of_results(file)
-
-    @cached_property
-    def changes_nothing(self) -> bool:
-        """True if the contract file is empty or absent."""
-        file = self.file
-        return not (file.fields or file.values or file.operations or file.extra)
 
     def operation(self, operation: Operation[Any]) -> OperationMapping:
         """Return the file's mapping of an operation."""

@@ -52,11 +52,6 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     return token if scheme.casefold() == "bearer" else ""
 
 
-def accepts_json(accept: str | None) -> bool:
-    """Return True if a client accepts JSON; a client without an ``Accept`` header accepts everything."""
-    return accepts(accept, _JSON)
-
-
 def accepts(accept: str | None, acceptable: Collection[str]) -> bool:
     """Return True if ``accept`` names one of the ``acceptable`` types, or is absent."""
     return accept is None or any(part.partition(";")[0].strip().casefold() in acceptable for part in accept.split(","))

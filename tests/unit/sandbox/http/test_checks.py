@@ -2,7 +2,7 @@
 
 import pytest
 
-from octoffm_async.sandbox.http.checks import accepts_json
+from octoffm_async.sandbox.http.checks import _JSON, accepts
 
 from ..api import Api
 
@@ -41,7 +41,7 @@ async def test_a_client_that_takes_no_json_is_406(api: Api) -> None:
     ],
 )
 def test_accept_is_read_as_a_list(accept: str | None, taken: bool) -> None:
-    assert accepts_json(accept) is taken
+    assert accepts(accept, _JSON) is taken
 
 
 @pytest.mark.parametrize("path", ["/fulfillment-products", "/outbound-shipments"])
