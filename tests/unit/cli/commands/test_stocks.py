@@ -191,8 +191,11 @@ def test_memory_does_not_grow_with_the_export(tmp_path, sink):
         tracemalloc.stop()
         return found
 
+    def least(times: int) -> int:
+        return min(peak(times) for _ in range(3))  # other threads of the process allocate too, now and then
+
     peak(12)  # what the interpreter and caches take once
-    assert peak(12) < peak(2) * 1.5
+    assert least(12) < least(2) * 1.5
 
 
 def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
