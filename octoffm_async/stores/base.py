@@ -1,0 +1,95 @@
+"""State that processes share: a protocol of keys and opaque values, and a store in this process's memory.
+
+Limits, learned rates, tokens, refusals and the quota of the token endpoint all use this protocol. A back-end keeps
+values and has one clock; it knows nothing of their meaning. All logic is a pure function from the stored values and the
+store's time to new values, which :meth:`KeyValueStore.update` applies atomically.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+__all__ = ["Change", "KeyValueStore", "MemoryStore", "Values"]
+
+Values: TypeAlias = "list[bytes | None]"
+"""The values of some keys in their order; ``None`` where a key has no value."""
+Change: TypeAlias = "Callable[[Values, int], Values]"
+"""A pure function from values and the store's time, in microseconds since 1970, to new values; it may be run again."""
+
+
+@runtime_checkable
+class KeyValueStore(Protocol):
+    """Keys and opaque values, shared by clients in one process, on one machine, or on many.
+
+    A value may be deleted once it was not replaced for ``keep_seconds`` of its last update. A store may lose all its
+    values, as Redis does when it is restarted. Every method raises :class:`~octoffm_async.StoreError` if the store
+    cannot be used now. A cancelled or failed ``update`` may or may not have been applied.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Register one more user of the store, on the running event loop."""
+        ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Unregister a user; the last one closes the connections."""
+        ...
+
+    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+        """Return the values, and the store's time in microseconds since 1970."""
+        ...
+
+    async def update(self, keys: Sequence[str], change: Change, *, keep_seconds: float) -> None:
+        """Replace the values atomically by ``change(values, time)``; ``None`` deletes a value.
+
+        The keys differ. ``change`` is pure and may be run several times: its last run is the one that is applied. A
+        value that it returns unchanged, as the same object, need not be written again.
+        """
+        ...
+
+
+class MemoryStore:
+    """Values in this process's memory, for clients of one process, and for tests. ``clock`` returns seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._values: dict[str, tuple[bytes, int]] = {}
+        self._sweep_from = 1024
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+        """Return the values, and the time in microseconds."""
+        now = int(self._clock() * 1e6)
+        return [self._value(key, now) for key in keys], now
+
+    async def update(self, keys: Sequence[str], change: Change, *, keep_seconds: float) -> None:
+        """Replace the values by ``change(values, time)``; ``None`` deletes a value."""
+        now = int(self._clock() * 1e6)
+        until = now + int(keep_seconds * 1e6)
+        for key, value in zip(keys, change([self._value(key, now) for key in keys], now), strict=True):
+            if value is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = value, until
+        if len(self._values) > self._sweep_from:
+            self._values = {key: kept for key, kept in self._values.items() if kept[1] > now}
+            self._sweep_from = max(1024, 2 * len(self._values))
+
+    def _value(self, key: str, now: int) -> bytes | None:
+        value, until = self._values.get(key, (None, 0))
+        return value if until > now else None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
