@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from .auth.file_store import FileTokenStore
+from .auth.keyvalue_store import FileTokenStore
 from .bulk.bulk import Bulk
 from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value

@@ -25,14 +25,12 @@ from . import jobs, queue
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
 from .stores.postgres_limits import PostgresLimits
-from .stores.postgres_tokens import PostgresTokens
 from .stores.redis_limits import RedisLimits
+from .stores.tokens import PostgresTokens, RedisTokens
 from .worker_session import WorkerOptions, WorkerSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from .stores.redis_tokens import RedisTokens
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
@@ -128,8 +126,6 @@ class Worker:
     def _tokens(self) -> PostgresTokens | RedisTokens:
         if self._options.redis is None:
             return PostgresTokens(self._database)
-        from .stores.redis_tokens import RedisTokens
-
         return RedisTokens(self._options.redis)
 
     def _limits(self) -> PostgresLimits | RedisLimits:

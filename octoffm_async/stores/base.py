@@ -10,16 +10,35 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
 
+from ..errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-__all__ = ["Change", "KeyValueStore", "MemoryStore", "Values"]
+__all__ = ["FORMAT", "KeyValueStore", "MemoryStore", "ValueChange", "Values", "check_format"]
+
+FORMAT = 1
+"""The version of keys and values in stores. Each store carries it, and is used by processes of one version only."""
 
 Values: TypeAlias = "list[bytes | None]"
 """The values of some keys in their order; ``None`` where a key has no value."""
-Change: TypeAlias = "Callable[[Values, int], Values]"
+ValueChange: TypeAlias = "Callable[[Values, int], Values]"
 """A pure function from values and the store's time, in microseconds since 1970, to new values; it may be run again."""
+
+
+def check_format(store: object, found: int) -> None:
+    """Check the version that a store carries.
+
+    Raises:
+        ConfigurationError: it is another one than this program's.
+    """
+    if found != FORMAT:
+        raise ConfigurationError(
+            f"{store!r} has format {found}, and this program uses format {FORMAT}: processes of two versions cannot "
+            "share a store. Run one version everywhere, or give this one another store; what a store holds (tokens, "
+            "states of limits) is made again"
+        )
 
 
 @runtime_checkable
@@ -45,7 +64,7 @@ class KeyValueStore(Protocol):
         """Return the values, and the store's time in microseconds since 1970."""
         ...
 
-    async def update(self, keys: Sequence[str], change: Change, *, keep_seconds: float) -> None:
+    async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
         """Replace the values atomically by ``change(values, time)``; ``None`` deletes a value.
 
         The keys differ. ``change`` is pure and may be run several times: its last run is the one that is applied. A
@@ -74,7 +93,7 @@ class MemoryStore:
         now = int(self._clock() * 1e6)
         return [self._value(key, now) for key in keys], now
 
-    async def update(self, keys: Sequence[str], change: Change, *, keep_seconds: float) -> None:
+    async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
         """Replace the values by ``change(values, time)``; ``None`` deletes a value."""
         now = int(self._clock() * 1e6)
         until = now + int(keep_seconds * 1e6)

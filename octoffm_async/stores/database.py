@@ -75,10 +75,10 @@ class Database:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        if not self._entered:
-            self._loop, self._room, self._idle = loop, asyncio.Semaphore(self._size), []
+        if not self._entered or (self._loop is not None and self._loop.is_closed()):
+            self._loop, self._room, self._idle, self._entered = loop, asyncio.Semaphore(self._size), [], 0
         elif self._loop is not loop:
-            raise ClosedError("the database was entered on another event loop")
+            raise ClosedError(f"{self.name} is open on another event loop, or in the process that forked this one")
         self._entered += 1
         return self
 
