@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from ..errors import StoreError
 from .base import FORMAT, check_format
-from .database import Connection, Database, as_database
+from .database import Connection, Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -75,7 +75,7 @@ class PostgresStore:
     """
 
     def __init__(self, database: str | Secret | Database) -> None:
-        self._database = as_database(database)
+        self._database = database if isinstance(database, Database) else Database(database, size=2, wait=5.0)
         self._is_prepared = False
         self._swept_at = 0
 
