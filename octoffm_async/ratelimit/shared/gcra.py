@@ -68,6 +68,10 @@ STEADY, FLOWING, THROTTLINGS_KEPT = 20, 5, 3
 """Accepted calls that end a series of 429s; those after which at most the third number count towards the next pause."""
 MARK_EVERY = 2 * SECOND
 """Microseconds over which calls are counted to measure the rate really sent."""
+PAUSE_MOST = 86_400 * SECOND
+"""Microseconds: the longest pause that clients share."""
+VERSION = 3
+"""The version of the format in which a state is stored; a fleet must have one."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Calls per second."""
 
@@ -127,14 +131,17 @@ class LeaseReply(NamedTuple):
     """The store's clock at its decision."""
 
 
-class LimitState(msgspec.Struct):
-    """The state of one limit. Rates are in calls per second; a time of 0 is none."""
+class LimitState(msgspec.Struct, array_like=True, tag=VERSION):
+    """The state of one limit. Rates are in calls per second; a time of 0 is none.
 
+    In every version of the format the version stands first, then ``asked_at``, the time of the last request.
+    """
+
+    asked_at: int
     free_at: int
     epoch: int
     resumed: int
     mark: int
-    asked_at: int
     slow_until: int = 0
     paused_until: int = 0
     blocked_at: int = 0
@@ -174,7 +181,7 @@ def advance(state: LimitState | None, request: LeaseRequest, now: int) -> tuple[
         elif request.accepted and state.blocked_at > 0:
             _resume(state, request, now)
     if request.pause > 0:
-        state.paused_until = max(state.paused_until, now + request.pause)
+        state.paused_until = max(state.paused_until, now + min(request.pause, PAUSE_MOST))
     return state, _lease(state, request, now)
 
 
