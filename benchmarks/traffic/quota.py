@@ -61,6 +61,7 @@ class Case(NamedTuple):
     fixed: bool = False
     seed: int = 1
     processes: int = 0
+    tells_seconds: bool = False
 
     @property
     def name(self) -> str:
@@ -70,6 +71,7 @@ class Case(NamedTuple):
         latency = "" if self.latency == (0.03, 0.06) else f", {least}-{most} ms"
         kind = ", fixed windows" if self.fixed else ""
         fleet = f", {self.processes} processes" if self.processes else ""
+        fleet += ", Retry-After" if self.tells_seconds else ""
         return f"{self.rate}{change}/s in {self.period:.0f} s{kind}{latency}{fleet}"
 
 
@@ -94,7 +96,7 @@ async def _run(case: Case) -> Figures:
     began = changed = loop.time()
     rate = case.rate
     quota = FixedWindow(round(rate * case.period), case.period) if case.fixed else sliding(rate, case.period)
-    api.quota = quota
+    api.quota, api.tells_seconds = quota, case.tells_seconds
     limit = Limit(round(rate * case.period), per=case.period) if case.told else case.ceiling
     in_flight = max(50, round(2 * max(case.rate, case.then or 0) * case.latency[1]))
     settings = config(limit=limit, max_in_flight=in_flight)

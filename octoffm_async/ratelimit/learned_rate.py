@@ -1,22 +1,28 @@
-"""The rate of a hidden limit: it is found from 429s and from the counts of accepted calls. Pure: time is passed in.
+"""The rate of a hidden limit, found from 429s and from the counts of accepted calls. Pure: time is passed in.
 
-**Problem.** The limit (N calls in some window T) is unknown, may change at any time, and is visible only through 429s.
-The feedback is late: when T is a minute, a rate that is too high is accepted until the window is full.
+**Problem.** The limit (N calls in a window T) is unknown, may change at any time, and is visible only through 429s. The
+feedback is late: when T is a minute, a rate that is too high is accepted until the window is full.
 
-**Model.** Calls are spread evenly, so only N / T matters. When the window is full, *accepted calls / elapsed time* over
-a span that is a multiple of T, or long against it, is N / T: no span can hold more, whatever the rate was that was
-tried. Over a span shorter than T it may be higher. Of the spans up to :data:`SPAN`, the best is that with the highest
-average among those not shorter than T; how long T may be is learned from 429s that come early.
+**Model.** Calls are spread evenly, so only N / T matters. At a 429 the window is full: the calls accepted in the last T
+are N, whatever rates were tried, so their average is N / T exactly. Over a longer span the average is about N / T where
+calls were never wanting, and hardly more; over a shorter one it may be higher. Therefore the estimate is the highest
+average among the spans that are not shorter than T.
 
-**After a 429** the limit is *blocked* until a call is accepted again. Then the rate is the best average, but not more
-than what was refused. If it is refused again early, before the curve has reached it, T is taken to be long. Either that
-explains it, and the average over the long span is lower; or the limit has fallen, and the average of the last seconds
-is. So the rate becomes the lowest average, but in steps of 4, 8, 16, 32 and 50 %, since a block makes short averages
-vague.
+**The window.** How long T may be is learned from two signs: a block that lasts, because a place becomes free only when
+the oldest call leaves the window; and a 429 that comes early, before the curve has reached the rate that was found,
+which shows that the average was over too short a span. The sign fades while 429s confirm the rate, and faster when one
+comes far above it.
+
+**After a 429** the limit is *blocked* until a call is accepted again. Then the rate is the estimate, at most that
+which was refused. After early 429s it falls to the estimate in steps of 8, 16, 32 and 50 %, but by no more than twice
+the share of 429s. While a window that was overfull empties, the rate stays at the estimate; where the limit has fallen,
+the estimate falls with the seconds that it covers. If early 429s go on for longer than :data:`PATIENCE`, no average
+explains them, and the rate is cut below it.
 
 **Growth** is CUBIC's (RFC 9438): concave up to the rate that was found, flat around it, then probing in doubling steps,
-so that a limit that was raised a hundredfold is found in minutes. The time scale is such that the 429s and the blocks
-that probing costs stay about one in a hundred: 100 calls, and 20 times the last block, within bounds.
+so that a limit that was raised a hundredfold is found in minutes. Its time scale keeps what probing costs at about one
+call in a hundred: it is at least as long as 100 calls take, 20 times the last block, and half of the window. While the
+rate is not sure the scale is shorter.
 """
 
 from __future__ import annotations
@@ -25,17 +31,19 @@ import msgspec
 
 SECOND = 1_000_000
 SPAN = 60
-"""Seconds of the past for which accepted calls are counted: the longest window that APIs commonly have."""
-SPANS = (1, 2, 4, 8, 16, 30, SPAN)
+"""Seconds of the longest window that APIs commonly have."""
+HISTORY = 90
+"""Seconds of the past for which accepted calls are counted: the longest window, and a pause after it."""
+SPANS = (2, 4, 8, 16, 30, SPAN)
 """Seconds over which averages are compared."""
 CUT = 0.02
 """The part of the found rate by which a cycle starts below it; the flat part of the curve ends as far above it."""
-PATIENT = 5
-"""Early 429s in a row that the average explains; then the rate is cut by 4, 8, 16, 32, 50 %."""
 STEPS_MOST = 0.5
-"""The largest part by which one early 429 cuts the rate."""
-SPAN_MEMORY = 0.95
-"""The part of the learned length of the window that remains after a cycle without an early 429."""
+"""The largest part by which an early 429 cuts the rate."""
+PATIENCE, STEP_UNEXPLAINED = SPAN * SECOND, 0.2
+"""Microseconds of early 429s that no average explains; the part by which each of them cuts the rate from then on."""
+WINDOW_KEPT, WINDOW_KEPT_FAR = 0.95, 0.7
+"""The part of the window that remains after a 429 that confirms the rate; after one that comes far above it."""
 SCALE, SCALE_MOST, SCALE_CALLS, SCALE_BLOCKS = 8.0, 90.0, 100.0, 20.0
 """Seconds that the curve takes to the found rate: within the first two, as long as so many calls or blocks take."""
 SCALE_BY_BLOCKS_MOST = 40.0
@@ -49,13 +57,13 @@ EARLY = 0.7
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY, FLOWING, THROTTLINGS_KEPT = 20, 5, 3
-"""Accepted calls that end a series of 429s; those after which at most the third number count towards the next pause."""
+"""Accepted calls that end a series of 429s; those after which at most the third number count for the next pause."""
 RATE_LEAST, RATE_MOST = 0.05, 1e5
 """Calls per second."""
 
 
 class LearnedRate(msgspec.Struct, array_like=True):
-    """The state of a rate that is found. Times are microseconds, of any clock; 0 is none. Rates are calls per second."""
+    """The state of a rate that is found. Times are microseconds of any clock, 0 is none; rates are calls per second."""
 
     resumed: int
     """The time at which calls were accepted again after the last block."""
@@ -74,7 +82,8 @@ class LearnedRate(msgspec.Struct, array_like=True):
     block: float = 0.0
     """Seconds of the last block."""
     early: int = 0
-    """Early 429s in a row."""
+    early_since: int = 0
+    """Early 429s in a row, and the time of the first."""
     window: float = 0.0
     """Seconds that the window may be long."""
     is_sure: bool = False
@@ -86,7 +95,7 @@ class LearnedRate(msgspec.Struct, array_like=True):
         """Count accepted calls."""
         passed = (now - self.second) // SECOND
         if passed > 0:
-            self.counts = (self.counts + [0] * min(passed, SPAN + 1))[-SPAN - 1 :]
+            self.counts = (self.counts + [0] * min(passed, HISTORY + 1))[-HISTORY - 1 :]
             self.second += passed * SECOND
         self.counts[-1] += calls
         self.used += calls
@@ -109,19 +118,22 @@ class LearnedRate(msgspec.Struct, array_like=True):
         is_early = self.found > 0 and lasted < EARLY * self._scale()
         is_near = 0 < self.refused <= SURE * self.found
         if is_early:
-            self.early += 1
+            if self.used >= SCALE_CALLS:
+                self.early = self.early_since = 0
+            self.early, self.early_since = self.early + 1, self.early_since or self.blocked_at
             self.window = SPAN
         else:
-            self.early = 0
-            self.window = max(self.window * (SPAN_MEMORY if is_near else 0.7), min(block, SPAN))
+            self.early = self.early_since = 0
+            self.window = max(self.window * (WINDOW_KEPT if is_near else WINDOW_KEPT_FAR), min(block, SPAN))
         self.block = block
         found = max((rate for span, rate in self._averages(now) if span >= self.window), default=0.0)
-        if is_early:
-            cut = CUT * 2.0 ** (self.early - PATIENT if self.early > PATIENT else self.early + 1)
-            limits = found, self.refused * (1.0 - min(STEPS_MOST, cut))
-            found = min(limits) if self.early > PATIENT else max(limits)
-        if self.refused > 0:
-            found = min(found, self.refused)
+        if not is_early:
+            found = min(found, self.refused or found)
+        elif now - self.early_since < PATIENCE:
+            step = min(STEPS_MOST, 2 * CUT * 2.0**self.early, 2.0 / (1 + self.used))
+            found = min(max(found, self.refused * (1.0 - step)), self.found)
+        else:
+            found = min(found, self.refused * (1.0 - STEP_UNEXPLAINED))
         found = min(max(found, RATE_LEAST), RATE_MOST)
         self.is_sure = is_near and found * SURE >= self.found
         self.found = found
@@ -131,7 +143,7 @@ class LearnedRate(msgspec.Struct, array_like=True):
         """Return the rate that is allowed now; 0 is no limit."""
         if self.found == 0.0:
             return 0.0
-        x = (now - self.resumed) / SECOND / self._scale() - 1.0
+        x = max(now - self.resumed, 0) / SECOND / self._scale() - 1.0  # the clock may have been set back
         growth: float = 1.0 + CUT * x**3 if x <= 1.0 else (1.0 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
         return min(self.found * growth, RATE_MOST)
 
@@ -140,10 +152,13 @@ class LearnedRate(msgspec.Struct, array_like=True):
         return max(scale, min(SCALE_BLOCKS * self.block, SCALE_BY_BLOCKS_MOST)) if self.is_sure else scale
 
     def _averages(self, now: int) -> list[tuple[float, float]]:
-        """Return spans, in seconds, and the rate that was accepted in each, up to now."""
-        part = (now - self.second) / SECOND
-        age = len(self.counts) - 1
-        found = [(span + part, sum(self.counts[-span - 1 :]) / (min(span, age) + part)) for span in SPANS if span <= age]
+        """Return spans, in seconds, and the rate that was accepted in each, up to the last 429."""
+        waited, part = (now - self.refused_at) / SECOND, (now - self.second) / SECOND
+        found: list[tuple[float, float]] = []
+        for span in SPANS:
+            seconds = min(span + int(waited), len(self.counts) - 1)
+            if (covered := seconds + part - waited) > 0:
+                found.append((span, (sum(self.counts[-seconds - 1 :]) - 1) / max(covered, 0.5)))
         # The window had room at some time between the last 429 and now.
         cycle = max(((now + self.refused_at) / 2 - self.resumed) / SECOND, 0.001)
-        return [*found, ((now - self.resumed) / SECOND if age >= SPAN else SPAN, self.used / cycle)]
+        return [*found, ((now - self.resumed) / SECOND, self.used / cycle)]

@@ -1,7 +1,6 @@
 """The algorithm of one limit that many processes share: its state in a store, and its changes. Pure: time is passed in.
 
-Stores on a server run :func:`advance` there, in one step, in their own language; their tests compare them with it. All
-times are whole microseconds of the store's clock, all durations whole microseconds: they are exact everywhere.
+All times are whole microseconds of the store's clock, all durations whole microseconds.
 
 **Slots.** The limit is a sequence of times, called *slots*; at each of them one call may be sent, and a client leases
 the next ones. This is the generic cell rate algorithm (GCRA): the state is the time of the next free slot, and a lease
@@ -20,10 +19,7 @@ the epoch for :data:`FRESH` asks before it uses any slot, so that a pause holds 
 slots that are further ahead again.
 
 **After a 429** the limit is *blocked*: no call is sent during the pause, then one slot every :data:`PROBE` is leased,
-until a request is accepted. Then the rate is found again, as in :mod:`..adaptive_rate` but from fewer facts. It is the
-rate that was refused; or less by 4, 8, 16, 32, 50 % if that is refused again soon after; or, if the block lasted long
-(a long window was full), a little above the average that was used since the last block. From there it grows by CUBIC's
-curve (RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
+until a request is accepted. Then the rate is found again (:mod:`..learned_rate`).
 
 **After the store was unavailable**, or has lost its state, it leases slots at a fraction of the limit only, for a while
 (``settle``): clients that have not returned yet still go on alone, and the calls that they sent still count.
@@ -46,7 +42,6 @@ QUIET = 500_000
 """Microseconds without a request after which a client that went on alone shows that all clients did."""
 KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
 """Microseconds after its last slot for which a state is kept; the second: a state with a learned rate."""
-
 PAUSE_MOST = 86_400 * SECOND
 """Microseconds: the longest pause that clients share."""
 VERSION = 3

@@ -16,7 +16,8 @@ import msgspec
 
 from ...errors import ClosedError, ConfigurationError
 from ...stores.base import MemoryStore
-from .gcra import KEPT, PAUSE_MOST, SECOND, VERSION, LeaseReply, LeaseRequest, LimitState, advance
+from ..learned_rate import SECOND
+from .gcra import KEPT, PAUSE_MOST, VERSION, LeaseReply, LeaseRequest, LimitState, advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,16 +141,15 @@ class KeyValueLimits:
         return replies
 
     def _advance(self, value: bytes | None, request: LeaseRequest, now: int) -> tuple[LimitState, LeaseReply]:
-        state = None
         if value is not None:
             try:
                 state = _DECODER.decode(value)
-            except msgspec.DecodeError:
+                if state.kept_until > now:
+                    return advance(state, request, now)
+            except (msgspec.DecodeError, ArithmeticError, LookupError, ValueError):
                 self._tell_damage(value, now)
                 request = request._replace(alone=True)  # all go slowly, as after a loss
-        if state is not None and state.kept_until <= now:
-            state = None
-        return advance(state, request, now)
+        return advance(None, request, now)
 
     def _tell_damage(self, value: bytes, now: int) -> None:
         """Log once that a value is damaged.

@@ -17,7 +17,8 @@ import pytest
 from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import ClosedError, ConfigurationError, MemoryLimits, StoreError
 from octoffm_async.cluster import PostgresLimits, RedisLimits
-from octoffm_async.ratelimit.shared.gcra import KEPT, SECOND, LimitState, advance
+from octoffm_async.ratelimit.learned_rate import SECOND
+from octoffm_async.ratelimit.shared.gcra import KEPT, LimitState, advance
 from octoffm_async.ratelimit.shared.store import PREFIX, KeyValueLimits, LeaseRequest, LimitStore
 from octoffm_async.stores.base import KeyValueStore, MemoryStore
 from octoffm_async.stores.file import FileStore
@@ -72,7 +73,7 @@ async def opened(*stores: LimitStore) -> AsyncIterator[LimitStore]:
 
 async def test_many_limits_are_asked_for_at_once_and_answered_in_order(address: str) -> None:
     async with opened(limits_at(address)) as store:
-        await store.exchange([LeaseRequest("seller 3", 20_000, want=4)])
+        await store.exchange([LeaseRequest("seller 3", 20 * SECOND, want=1)])
         requests = [LeaseRequest(f"seller {number}", 20_000 + number, want=2) for number in (5, 3, 9, 1)]
         answers = await store.exchange(requests)
     assert [answer.step for answer in answers] == [20_005, 20_003, 20_009, 20_001]
@@ -163,7 +164,7 @@ async def put(address: str, value: bytes) -> None:
         await values.update([f"{PREFIX}key"], lambda _values, _now: [value], keep_seconds=60)
 
 
-def state(version: int, used_at: int) -> bytes:
+def state_of(version: int, used_at: int) -> bytes:
     return msgspec.msgpack.encode([version, used_at, "of another form"])
 
 
@@ -200,12 +201,15 @@ async def test_a_damaged_limit_begins_again_with_a_fraction_and_that_is_said_onc
 async def test_a_limit_of_another_version_is_refused_while_it_is_in_use(address: str) -> None:
     async with opened(limits_at(address)) as store:
         (here,) = await store.exchange([LeaseRequest("mine", 20_000)])
-        for value in (state(4, here.now - SECOND), msgspec.msgpack.encode([here.now + 1000.0, 5, 5, 5, here.now, 0])):
+        for value in (
+            state_of(4, here.now - SECOND),
+            msgspec.msgpack.encode([here.now + 1000.0, 5, 5, 5, here.now, 0]),
+        ):
             await put(address, value)
             for _ in range(2):
                 with pytest.raises(ConfigurationError, match="another version"):
                     await store.exchange([LeaseRequest("key", 20_000, want=1)])
-        await put(address, state(4, here.now - KEPT))
+        await put(address, state_of(4, here.now - KEPT))
         (after,) = await store.exchange([LeaseRequest("key", 20_000, want=1, share=10, settle=SECOND)])
         assert after.step == 200_000
 
