@@ -206,14 +206,15 @@ class FileStore:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Check that the file is a store, or make one of an empty file; agree on the clock."""
         try:
-            application, objects = connection.execute(
-                "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+            application, objects, pages = connection.execute(
+                "SELECT application_id, (SELECT count(*) FROM sqlite_master), page_count "
+                "FROM pragma_application_id, pragma_page_count"
             ).fetchone()
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
                 raise
-            application, objects = 0, 1
-        if application != APPLICATION_ID and (application or objects):
+            application, objects, pages = 0, 1, 0
+        if application != APPLICATION_ID and (application or objects or (not pages and self.path.stat().st_size)):
             raise ConfigurationError(f"{self.path} is no store of this program: name another file")
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise ConfigurationError(f"{self.path}: processes cannot share memory on its file system: use another one")
