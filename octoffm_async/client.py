@@ -190,7 +190,9 @@ class FulfillmentClient(SellerClient):
         store = config.store if store is None else store
         if token_store is not None or limit_store is not None:
             if store is not None:
-                raise ConfigurationError("store is set, and shares token and limits: leave out token_store, limit_store")
+                raise ConfigurationError(
+                    "store is set, and has token and limits: leave out token_store and limit_store"
+                )
             text = "token_store= and limit_store= will go: give store=, which shares both"
             warnings.warn(text, DeprecationWarning, stacklevel=2)
         if store is not None:

@@ -190,7 +190,9 @@ class Config:
         if self.token_file is not None:
             object.__setattr__(self, "token_file", _path("token_file", self.token_file))
             if self.store is not None:
-                raise ConfigurationError("store and token_file are both set: leave out token_file, the store has it too")
+                raise ConfigurationError(
+                    "store and token_file are both set: leave out token_file, the store has the token"
+                )
         if self.store is not None and not isinstance(self.store, Secret):  # it may contain a password
             object.__setattr__(self, "store", Secret(_path("store", self.store)))
         if self.contract is not None and not isinstance(self.contract, ContractFile):

@@ -1,10 +1,9 @@
 """The promises of every store of keys and values, on each of ours; and those of each kind."""
-# ruff: noqa: ASYNC240  (the files are tiny, and nothing else waits)
+# ruff: noqa: ASYNC110, ASYNC222, ASYNC240  (stores are asked until they have it; the files are tiny)
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sqlite3
@@ -18,7 +17,6 @@ import psycopg
 import pytest
 from redis.asyncio import Redis
 
-from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async.errors import ClosedError, ConfigurationError, StoreError
 from octoffm_async.stores import (
     Database,
@@ -210,7 +208,7 @@ class TestProcesses:
     """Of stores that processes share."""
 
     async def test_processes_lose_no_change_and_never_lock_each_other_out(self, kept: Kept, forks: Forks) -> None:
-        times = 60
+        times = 25
         turns = ["a,b,c", "c,b,a", "b,a,c", "c,a"] * 2  # no key exists; in one order they would not meet
         begun = [forks.start(COUNTING, [shared(kept).address, keys, str(times)]) for keys in turns]
         for each in begun:
@@ -222,7 +220,7 @@ class TestProcesses:
     async def test_a_process_killed_in_the_middle_stops_nobody_and_leaves_no_half(
         self, kept: Kept, forks: Forks
     ) -> None:
-        for number in range(4):
+        for number in range(3):
             begun = forks.start(COUNTING, [shared(kept).address, "a,b", "100000"])
             async with kept.open() as store, asyncio.timeout(10):
                 before = await store.read(["a"])
@@ -239,7 +237,7 @@ class TestProcesses:
         async with kept.open() as store, asyncio.timeout(20):
             while (await store.read(["a"]))[0] == [None]:
                 await asyncio.sleep(0.001)
-            for _ in range(5):
+            for _ in range(3):
                 os.kill(begun.pid, signal.SIGSTOP)
                 for _ in range(3):
                     try:
@@ -327,14 +325,16 @@ async def change_format(kept: Kept, version: int) -> None:
                 await connection.execute("UPDATE octoffm_schema SET version = %s WHERE part = 'store'", (version,))
 
 
-@pytest.mark.parametrize("address", ["", "  ", "http://p4ssword@127.0.0.1", "pg://p4ssword", "redis+x://p4ssword", "a\0b"])
+@pytest.mark.parametrize(
+    "address", ["", "  ", "http://p4ssword@127.0.0.1", "pg://p4ssword", "redis+x://p4ssword", "a\0b"]
+)
 def test_another_address_is_refused_and_not_shown(address: str) -> None:
     with pytest.raises(ConfigurationError, match="address") as caught:
         open_store(address)
     assert "p4ssword" not in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["orders.sqlite", "http://p4ssword@127.0.0.1", "redis//p4ssword", "redis://h:p4ssword"])
+@pytest.mark.parametrize("address", ["orders.sqlite", "http://p4ssword@h", "redis//p4ssword", "redis://h:p4ssword"])
 @pytest.mark.parametrize("kind", [RedisStore, PostgresStore])
 def test_a_server_of_another_kind_is_refused_and_not_shown(kind: type[Any], address: str) -> None:
     with pytest.raises(ConfigurationError, match="address") as caught:
@@ -390,7 +390,7 @@ class TestFile:
             await store.read(["a"])
         path.unlink()
         os.chown(path.parent, 12345, -1)
-        with pytest.raises(ConfigurationError, match="folder .* belongs to another user"):
+        with pytest.raises(ConfigurationError, match=r"folder .* belongs to another user"):
             await store.read(["a"])
 
     async def test_links_pipes_and_folders_are_refused(self, tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ class TestFile:
         path.parent.mkdir(0o700)
         path.write_bytes(content)
         path.chmod(0o600)
-        with pytest.raises((ConfigurationError, StoreError), match="is no store|malformed|not a database"):
+        with pytest.raises((ConfigurationError, StoreError), match=r"is no store|malformed|not a database"):
             await FileStore(path).read(["a"])
         assert path.read_bytes() == content
 
@@ -570,20 +570,12 @@ class TestServers:
         self, redis: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(redis_store, "GIVE_UP_AFTER", 0.05)
-        async with RedisStore(redis) as store:
-
-            async def disturb() -> None:
-                async with RedisStore(redis) as other:
-                    while True:
-                        await count(other, ["a"], 1)
-
-            lost = 0
-            disturbing = asyncio.create_task(disturb())
-            swap = store._swap
+        async with RedisStore(redis) as store, RedisStore(redis) as faster:
+            swap, lost = store._swap, 0
 
             async def late(**arguments: Any) -> Any:
                 nonlocal lost
-                await asyncio.sleep(0.01)
+                await count(faster, ["a"], 1)
                 done = await swap(**arguments)
                 lost += not done
                 return done
@@ -593,8 +585,7 @@ class TestServers:
                 await count(store, ["a"], 1)
             assert caught.value.away
             assert lost > 1
-            disturbing.cancel()
-            await asyncio.gather(disturbing, return_exceptions=True)
+            assert (await faster.read(["a"]))[0] == [b"%d" % lost]
 
     async def test_a_store_on_another_loop_is_refused(self, kept: Kept) -> None:
         async with served(kept).open() as store:
