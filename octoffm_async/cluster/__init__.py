@@ -79,8 +79,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .cluster import Cluster
-    from .stores.postgres_limits import PostgresLimits
-    from .stores.redis_limits import RedisLimits
+    from .stores.limits import PostgresLimits, RedisLimits
     from .stores.tokens import PostgresTokens, RedisTokens
     from .worker import Worker
     from .worker_session import WorkerOptions
@@ -89,8 +88,7 @@ else:
         __name__,
         {
             "octoffm_async.cluster.cluster": ("Cluster",),
-            "octoffm_async.cluster.stores.postgres_limits": ("PostgresLimits",),
-            "octoffm_async.cluster.stores.redis_limits": ("RedisLimits",),
+            "octoffm_async.cluster.stores.limits": ("PostgresLimits", "RedisLimits"),
             "octoffm_async.cluster.stores.tokens": ("PostgresTokens", "RedisTokens"),
             "octoffm_async.cluster.worker_session": ("WorkerOptions",),
             "octoffm_async.cluster.worker": ("Worker",),

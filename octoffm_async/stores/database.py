@@ -30,6 +30,8 @@ __all__ = ["Connection", "Database", "as_database"]
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 
 SCHEMES = ("postgresql://", "postgres://")
+REFUSED = "OC001"
+"""The SQLSTATE by which a statement of ours refuses a database."""
 _LOCK = 0x6F63746F66666D
 """The key of the advisory lock that a process holds while it creates tables."""
 _DEFAULTS: dict[str, Any] = {
@@ -191,6 +193,8 @@ class Database:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         state = error.sqlstate or ""
+        if state == REFUSED:
+            raise ConfigurationError(f"{self.name}: {error.diag.message_primary}")
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         away = lost or state.startswith(_PASSING)
         raise StoreError(f"{self.name}: {text}", away=away) from (error if is_plain else None)

@@ -26,6 +26,24 @@ __all__ = ["PostgresStore"]
 
 PART = "store"
 STATEMENTS: Final[tuple[LiteralString, ...]] = (
+    # Limits of an earlier version: its processes would not count the calls of this one.
+    """
+    DO $$ BEGIN
+        IF to_regclass('octoffm_limits') IS NOT NULL THEN
+            IF EXISTS (
+                SELECT FROM octoffm_limits
+                WHERE asked_at > extract(epoch FROM clock_timestamp()) * 1000000 - 60000000
+            ) THEN
+                RAISE EXCEPTION USING ERRCODE = 'OC001', MESSAGE =
+                    'a process of an earlier version used a limit in the last 60 seconds, and the two versions '
+                    'cannot share it: stop the processes of the earlier version, and wait 60 seconds';
+            END IF;
+            DROP TABLE octoffm_limits CASCADE;
+            DROP FUNCTION IF EXISTS octoffm_lease;
+            UPDATE octoffm_schema SET version = 3 WHERE part = 'limits';
+        END IF;
+    END $$
+    """,
     """
     CREATE UNLOGGED TABLE IF NOT EXISTS octoffm_store (
         key text COLLATE "C" PRIMARY KEY,

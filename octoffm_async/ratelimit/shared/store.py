@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -37,7 +37,7 @@ OLD_FROM = 1_000_000
 """The least first number of a state without a version: a time."""
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(LimitState)
-_PARTS_DECODER = msgspec.msgpack.Decoder(list[int | float | list[int]])
+_PARTS_DECODER = msgspec.msgpack.Decoder(list[Any])
 
 
 @runtime_checkable
@@ -157,10 +157,11 @@ class KeyValueLimits:
         Raises:
             ConfigurationError: it is not damaged, but of another version, and was used lately.
         """
-        version = used_at = 0
-        with suppress(msgspec.DecodeError, IndexError):
+        version: float = 0
+        used_at: float = 0
+        with suppress(msgspec.DecodeError, IndexError, TypeError):
             parts = _PARTS_DECODER.decode(value)
-            version, used_at = (parts[0], parts[1]) if parts[0] < OLD_FROM else (VERSION - 1, parts[4])
+            version, used_at = (parts[0], 0 + parts[1]) if parts[0] < OLD_FROM else (VERSION - 1, 0 + parts[4])
         if version in (0, VERSION):
             if not self._is_damage_told:
                 self._is_damage_told = True
