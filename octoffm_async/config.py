@@ -355,8 +355,9 @@ def _is_loopback(host: str) -> bool:
 def _path(name: str, path: Any) -> str:
     text = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str) or not text.strip() or "\0" in text:
-        shown = type(path).__name__ if name == "store" else repr(path)  # it may contain a password
-        raise ConfigurationError(f"{name} must be a path{' or an address' * (name == 'store')}, not {shown}")
+        if name == "store":  # not shown: it may contain a password
+            raise ConfigurationError("store must be the path or the address of a store")
+        raise ConfigurationError(f"{name} must be a path, not {path!r}")
     return text
 
 

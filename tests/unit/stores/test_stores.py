@@ -584,7 +584,7 @@ class TestServers:
             with pytest.raises(StoreError, match="lost against others") as caught:
                 await count(store, ["a"], 1)
             assert caught.value.away
-            assert lost > 1
+            assert lost
             assert (await faster.read(["a"]))[0] == [b"%d" % lost]
 
     async def test_a_store_on_another_loop_is_refused(self, kept: Kept) -> None:
