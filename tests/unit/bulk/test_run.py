@@ -110,7 +110,7 @@ def counted(summary: Summary) -> int:
 # ---------------------------------------------------------------------------------------------- one outcome an item
 
 
-@settings(max_examples=tries(80), deadline=None)
+@settings(max_examples=tries(80))
 @given(
     scripts=st.lists(st.lists(STATUSES, max_size=4), max_size=40),
     extra=st.lists(st.sampled_from(["invalid", "duplicate"]), max_size=10),

@@ -79,7 +79,7 @@ ARRIVAL = st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.1]), st.floats(0.05, 30.0)
 LOADS = st.lists(ARRIVAL, min_size=1, max_size=60)
 
 
-@settings(max_examples=tries(150), deadline=None)
+@settings(max_examples=tries(150))
 @given(
     limit=st.builds(Limit, st.integers(1, 20), per=st.sampled_from([1.0, 10.0]), burst=st.none() | st.integers(1, 10)),
     arrivals=LOADS,
@@ -416,7 +416,7 @@ def test_the_budget_stays_between_nothing_and_its_capacity(capacity: int, moves:
 FATAL = (500, 502, 503, 504, 408, "lost")
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(
     script=st.lists(st.sampled_from([201, 401, 429, "refused", *FATAL]), min_size=1, max_size=120),
     budget=st.sampled_from([0, 10, 500]),

@@ -88,7 +88,7 @@ async def fate(bound: Callable[..., Awaitable[Any]], seconds: float, *, works: f
 TENTHS = st.integers(1, 30).map(lambda tenths: tenths / 10)
 
 
-@settings(max_examples=tries(150), deadline=None)
+@settings(max_examples=tries(150))
 @given(seconds=TENTHS, works=TENTHS, cancels=st.lists(TENTHS, max_size=2))
 def test_a_deadline_ends_a_task_as_asyncio_timeout_does(seconds: float, works: float, cancels: list[float]) -> None:
     # Moments that coincide are decided by the order of timers, which is not ours to promise.

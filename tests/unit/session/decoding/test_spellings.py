@@ -420,7 +420,7 @@ def silent() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("silent")
-@settings(deadline=None, max_examples=tries(40))
+@settings(max_examples=tries(40))
 @given(st.data())
 def test_no_value_is_read_that_was_not_written_and_no_row_is_lost(data: st.DataObject) -> None:
     reported = AnswersUnderTest()
