@@ -11,6 +11,7 @@ from typing import TypeVar, Unpack
 
 from aiohttp import web
 
+from octoffm_async.affinity import Affinity, silence
 from octoffm_async.contract.contract_file.model import ContractFile
 from octoffm_async.contract.contract_file.parser import read_contract
 from octoffm_async.contract.operations import Group
@@ -104,6 +105,7 @@ class Sandbox(BaseSandbox, CalledMethods):
         self._host = host
         self._port = port
         self._runner: web.ServerRunner | None = None
+        self._affinity = Affinity("the sandbox", self._close_ports)
         # Each purpose has its own generator, so that one more fault does not change the ids.
         rngs = {purpose: Random(f"{seed}/{purpose}") for purpose in ("world", "tokens", "faults", "traces")}
         self._fill = partial(fill_catalogue, rng=Random(f"{seed}/catalogue"), products=catalogue, stock=stock)
@@ -142,8 +144,11 @@ class Sandbox(BaseSandbox, CalledMethods):
             RuntimeError: the sandbox is already started.
             StateFileError: the state file is unusable.
         """
-        if self._runner is not None:
+        self._affinity.check_process()
+        if self._runner is not None and not self._affinity.is_orphaned():
             raise RuntimeError("the sandbox is already started")
+        self._close_ports()
+        self._affinity.bind()
         if not self._state.state_store.loaded and not await self._state.state_store.load():
             self._fill(self._state.world)
         self._server.stopping = asyncio.Event()
@@ -158,12 +163,20 @@ class Sandbox(BaseSandbox, CalledMethods):
         self._server.origin = self._origin
 
     async def stop(self) -> None:
-        """Wait up to 1 s for requests in flight, close the port, save. All rows and counters stay readable."""
+        """Wait up to 1 s for requests in flight, close the port, save. All rows and counters stay readable.
+
+        Raises:
+            ClosedError: it was started on another event loop, or in the process that forked this one.
+        """
+        if self._affinity.is_orphaned():
+            self._close_ports()
+        self._affinity.check_home()
         runner, self._runner = self._runner, None
         if runner is not None:
             self._server.stopping.set()
             await runner.cleanup()
             await self.save()
+        self._affinity.release()
 
     async def save(self) -> None:
         """Write the state file now, if there is one.
@@ -171,6 +184,7 @@ class Sandbox(BaseSandbox, CalledMethods):
         Raises:
             StateFileError: another program has written the file since, or it cannot be written.
         """
+        self._affinity.check_process()
         await self._state.state_store.save()
 
     @property
@@ -245,6 +259,7 @@ class Sandbox(BaseSandbox, CalledMethods):
 
     def execute(self, command: ControlCommand[ResultT]) -> ResultT:
         """Execute the command of a control method and return its result."""
+        self._affinity.check_process()
         return command.read(carry_out(self._state, command.body))
 
     def seed_stocks(
@@ -264,6 +279,14 @@ class Sandbox(BaseSandbox, CalledMethods):
             ValueError: a change would be in the future, or older than the newest change of the seller's stocks.
         """
         seed_stocks(self._state.world, seller, count, spread=spread, quantity=quantity)
+
+    def _close_ports(self) -> None:
+        """Close the ports without the event loop: in a forked child, or when the loop was closed first."""
+        for site in () if self._runner is None else self._runner.sites:
+            for listening in getattr(getattr(site, "_server", None), "sockets", ()):
+                silence(listening.fileno())
+        self._runner = None
+        self._affinity.release()
 
 
 def _dialect(contract: ContractFile | str | PathLike[str], style: ResponseStyle) -> Dialect:

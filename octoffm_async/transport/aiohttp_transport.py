@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
 
+from ..affinity import silence
 from ..errors import ClosedError, UnusableAnswerError
 from .failures import to_package_error
 from .http1 import METHODS, Http1Transport, usable
@@ -118,6 +121,7 @@ class AiohttpTransport:
         self._timeout = _timeout(config, config.read_timeout)
         self._body = BoundedBodyReader(config.max_answer_bytes)
         self._wire: Http1Transport | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def open(self) -> None:
         """Create a session unless the caller passed one."""
@@ -128,6 +132,7 @@ class AiohttpTransport:
             keepalive_timeout=self._config.keepalive,
             ttl_dns_cache=300,
             ssl=self._ssl or True,
+            socket_factory=self._make_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -165,6 +170,31 @@ class AiohttpTransport:
             if wire is not None:
                 wire.close()
             await session.close()
+
+    async def discard(self) -> None:
+        """Close the sockets without the event loop, which is closed."""
+        if self._owned and self._session is not None:
+            session, wire, self._session, self._wire = self._session, self._wire, None, None
+            await session.close()
+            if wire is not None:
+                wire.close()
+            for each in list(self._sockets):
+                each.close()
+
+    def abandon(self) -> None:
+        """Give up the connections in a forked child; nothing that happens to their copies reaches the parent's."""
+        for each in list(self._sockets):
+            if (descriptor := each.fileno()) >= 0:
+                silence(descriptor)
+        if self._owned and self._session is not None:
+            self._session.detach()
+        self._session, self._wire = None, None
+
+    def _make_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol = address[:3]
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
     def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:
         if read_timeout == self._timeout.sock_read:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async import Created, Failed, Refused, Skipped, Summary, Unknown
+from octoffm_async import Created, Failed, OutboundShipmentRequest, Refused, Skipped, Summary, Unknown
 from octoffm_async.bulk.bulk import CONCURRENCY
 from octoffm_async.bulk.outcomes import Outcome
 from octoffm_async.bulk.output import OUTBOX_ROOM, PROGRESS_SECONDS
@@ -651,12 +651,35 @@ async def test_the_error_is_raised_also_to_those_who_do_not_iterate() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_closed_client_ends_the_run() -> None:
+async def test_a_client_that_is_closed_ends_the_run() -> None:
     client, transport = fake()
-    outcomes, error = await all_of(client.bulk.create_outbound(orders(100)))
+    outcomes: list[Outcome] = []
+
+    def read() -> Iterator[OutboundShipmentRequest]:
+        for number, order in enumerate(orders(100)):
+            if number == CONCURRENCY:
+                closing.append(asyncio.ensure_future(client.close()))
+            yield order
+
+    closing: list[asyncio.Future[None]] = []
+    async with client:
+        run = client.bulk.create_outbound(read())
+        with pytest.raises(ClosedError):
+            async with run:
+                async for outcome in run:
+                    outcomes.append(outcome)  # noqa: PERF401  (an error must not take along what came before it)
+        await asyncio.gather(*closing)
+    assert {type(outcome) for outcome in outcomes if not isinstance(outcome, Created)} == {Failed}
+    assert len(transport.sent) == sum(isinstance(outcome, Created) for outcome in outcomes)
+
+
+@pytest.mark.virtual_time
+async def test_a_run_of_a_client_that_is_not_open_reads_no_item() -> None:
+    client, transport = fake()
+    source = Counted(orders(100))
+    outcomes, error = await all_of(client.bulk.create_outbound(source))
     assert isinstance(error, ClosedError)
-    assert {type(outcome) for outcome in outcomes} == {Failed}
-    assert transport.sent == []
+    assert (outcomes, source.read, transport.sent) == ([], 0, [])
 
 
 @pytest.mark.virtual_time
