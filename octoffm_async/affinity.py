@@ -159,9 +159,9 @@ class Affinity:
         if home is None:  # the parent itself inherited it
             return
         self._inherited = True
-        _give_own_epoll(home)
         if self._abandon is not None:
             self._abandon()
+        _give_own_epoll(home)  # behind it: a registration outlives a descriptor whose socket the parent has open
 
 
 def silence(descriptor: int) -> None:

@@ -350,7 +350,6 @@ class _Stocks:
 
     async def aclose(self) -> None:
         """End the scan."""
-        self._scan.check_home()
         self._rows = iter(())
         await self._lists.aclose()
 

@@ -1,17 +1,18 @@
 """The sandbox in this process: a real HTTP server on a loopback port, and its control methods."""
 
 import asyncio
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from os import PathLike, fspath
 from random import Random
 from typing import TypeVar, Unpack
 
 from aiohttp import web
 
-from octoffm_async.affinity import Affinity, silence
+from octoffm_async.affinity import Affinity
 from octoffm_async.contract.contract_file.model import ContractFile
 from octoffm_async.contract.contract_file.parser import read_contract
 from octoffm_async.contract.operations import Group
@@ -87,11 +88,11 @@ class Sandbox(BaseSandbox, CalledMethods):
         speed: float = 1.0,
         host: str = "127.0.0.1",
         port: int = 0,
-        state_file: str | PathLike[str] | None = None,
+        state_file: str | os.PathLike[str] | None = None,
         catalogue: int = 0,
         stock: int = 100,
         monotonic: Callable[[], float] = time.monotonic,
-        contract: ContractFile | str | PathLike[str] | None = None,
+        contract: ContractFile | str | os.PathLike[str] | None = None,
         **style: Unpack[StyleOptions],
     ) -> None:
         if host not in _LOOPBACK:
@@ -284,12 +285,13 @@ class Sandbox(BaseSandbox, CalledMethods):
         """Close the ports without the event loop: in a forked child, or when the loop was closed first."""
         for site in () if self._runner is None else self._runner.sites:
             for listening in getattr(getattr(site, "_server", None), "sockets", ()):
-                silence(listening.fileno())
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nothing:  # one that is never readable
+                    os.dup2(nothing.fileno(), listening.fileno(), inheritable=False)
         self._runner = None
         self._affinity.release()
 
 
-def _dialect(contract: ContractFile | str | PathLike[str], style: ResponseStyle) -> Dialect:
+def _dialect(contract: ContractFile | str | os.PathLike[str], style: ResponseStyle) -> Dialect:
     if style.names != "camel":
         raise ValueError(f"names = {style.names!r}: the contract file determines the spelling of names")
-    return Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))
+    return Dialect(contract if isinstance(contract, ContractFile) else read_contract(os.fspath(contract)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
+import warnings
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -104,6 +105,16 @@ def as_fencing(transport: Transport) -> FencedTransport | None:
     return cast("FencedTransport", transport) if _takes(transport, "fence") else None
 
 
+class _Connector(aiohttp.TCPConnector):
+    """A connector that a forked child can give up: the collection of its copy is then no leak to warn of."""
+
+    is_abandoned = False
+
+    def __del__(self, _warnings: Any = warnings) -> None:
+        if not self.is_abandoned:
+            super().__del__(_warnings)
+
+
 class AiohttpTransport:
     """A transport over aiohttp, with a session of its own or the caller's (which it does not close)."""
 
@@ -127,7 +138,7 @@ class AiohttpTransport:
         """Create a session unless the caller passed one."""
         if not self._owned or self._session is not None:
             return
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=self._config.max_connections,
             keepalive_timeout=self._config.keepalive,
             ttl_dns_cache=300,
@@ -187,6 +198,8 @@ class AiohttpTransport:
             if (descriptor := each.fileno()) >= 0:
                 silence(descriptor)
         if self._owned and self._session is not None:
+            if isinstance(connector := self._session.connector, _Connector):
+                connector.is_abandoned = True
             self._session.detach()
         self._session, self._wire = None, None
 

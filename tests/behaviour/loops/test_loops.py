@@ -6,7 +6,7 @@ import asyncio
 import gc
 import threading
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ def requests(sandbox: SandboxThread) -> int:
 
 
 @contextmanager
-def left_open() -> Iterator[None]:
+def left_open() -> Generator[None]:
     """A loop that was closed before the client on it: Python tells of the sockets that were left open."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

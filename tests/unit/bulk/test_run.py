@@ -653,22 +653,19 @@ async def test_the_error_is_raised_also_to_those_who_do_not_iterate() -> None:
 @pytest.mark.virtual_time
 async def test_a_client_that_is_closed_ends_the_run() -> None:
     client, transport = fake()
-    outcomes: list[Outcome] = []
 
     def read() -> Iterator[OutboundShipmentRequest]:
-        for number, order in enumerate(orders(100)):
+        for number, each in enumerate(orders(100)):
             if number == CONCURRENCY:
                 closing.append(asyncio.ensure_future(client.close()))
-            yield order
+            yield each
 
     closing: list[asyncio.Future[None]] = []
     async with client:
         run = client.bulk.create_outbound(read())
-        with pytest.raises(ClosedError):
-            async with run:
-                async for outcome in run:
-                    outcomes.append(outcome)  # noqa: PERF401  (an error must not take along what came before it)
+        outcomes, error = await all_of(run)
         await asyncio.gather(*closing)
+    assert isinstance(error, ClosedError)
     assert {type(outcome) for outcome in outcomes if not isinstance(outcome, Created)} == {Failed}
     assert len(transport.sent) == sum(isinstance(outcome, Created) for outcome in outcomes)
 
