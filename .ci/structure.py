@@ -24,7 +24,7 @@ PACKAGE = "octoffm_async"
 FLOORS = (
     ("contract", "events", "lazy", "version"),
     ("errors",),
-    ("config",),
+    ("affinity", "config"),
     ("disk", "stores"),
     ("transport", "tabular"),
     ("auth", "ratelimit", "journal"),

@@ -9,7 +9,7 @@ from .auth.file_store import FileTokenStore
 from .bulk.bulk import Bulk
 from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
-from .errors import ConfigurationError
+from .errors import ClosedError, ConfigurationError
 from .events import LoggingHook
 from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
 from .resources.inbound import Inbound
@@ -151,7 +151,9 @@ class FulfillmentClient(SellerClient):
     """The asyncio client of Octopia's fulfillment API.
 
     Enter it to open it: ``async with FulfillmentClient(config) as client``. It belongs to the event loop on which it
-    was opened, holds no task group, and may be opened again after it was closed.
+    was opened, and to the process: anywhere else (another thread, a later ``asyncio.run``, a forked child) each call
+    raises :class:`ClosedError` and sends nothing. It holds no task group, and may be opened again after it was closed,
+    or after its loop was.
 
     ``session`` is an ``aiohttp.ClientSession`` to use instead of the client's own; the client does not close it.
     ``hooks`` are called with events (see :mod:`octoffm_async.events`); by default a hook writes them to the standard
@@ -203,20 +205,30 @@ class FulfillmentClient(SellerClient):
         return cls(Config.from_file(path, **settings))
 
     async def __aenter__(self) -> Self:
+        await self._scope.session.discard()
         self._scope.session.open()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.close()
+        try:
+            await self.close()
+        except ClosedError:  # of a fork within the block: an exit of the child must remain an exit
+            if exc is None:
+                raise
 
     async def open(self) -> Self:
         """Open the client without ``async with``; :meth:`close` it in the end."""
         return await self.__aenter__()
 
     async def close(self, *, drain: float = 5.0) -> None:
-        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections."""
+        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections.
+
+        Raises:
+            ClosedError: The client is open on another event loop, or in the process that forked this one.
+        """
+        await self._scope.session.discard()
         await self._scope.session.close(drain=drain)
 
     async def check(self) -> float:

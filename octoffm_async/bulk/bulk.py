@@ -76,6 +76,7 @@ class Bulk:
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = SellerSession(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
+        self._check = scope.session.affinity.check
 
     def create_products(
         self,
@@ -239,7 +240,7 @@ class Bulk:
             drain=drain,
             with_items=with_items,
         )
-        return Run(job, references, options)
+        return Run(job, references, options, self._check)
 
     async def prove_stock_filter(self) -> FilterProof:
         """Find out whether the API obeys the filter of stocks by reference: ``proof.obeyed``, ``proof.reason``.
@@ -313,7 +314,7 @@ class Bulk:
         job = ResumeJob(
             self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
         )
-        return Run(job, job, options)
+        return Run(job, job, options, self._check)
 
     def _create(
         self,
@@ -333,7 +334,7 @@ class Bulk:
         job, finder = job_of(operation, scope)
         workers = CHUNKS if operation == CREATE_PRODUCTS.name else CONCURRENCY
         options = RunOptions(workers=workers, on_progress=on_progress, drain=drain)
-        return Run(JournaledJob(job, finder, journaling, scope=scope), items, options)
+        return Run(JournaledJob(job, finder, journaling, scope=scope), items, options, self._check)
 
     def _creation(
         self,
@@ -356,7 +357,7 @@ class Bulk:
             job = JournaledJob(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
             raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
-        return Run(job, items, options)
+        return Run(job, items, options, self._check)
 
     def _journaling(
         self,

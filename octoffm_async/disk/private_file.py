@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from ..affinity import forking, unwatch_forks, watch_forks
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -135,12 +136,16 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 
 class FileLock:
-    """A lock on a file, held until :meth:`release`. The operating system releases it when its holder dies."""
+    """A lock on a file, held until :meth:`release`. The operating system releases it when its holder dies.
 
-    __slots__ = ("_descriptor",)
+    A process forked meanwhile closes its copy of the descriptor at once, so that it cannot keep a dead parent's lock.
+    """
+
+    __slots__ = ("__weakref__", "_descriptor")
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
+        watch_forks(self)
 
     @classmethod
     def take(cls, path: Path) -> FileLock | None:
@@ -150,21 +155,29 @@ class FileLock:
             ConfigurationError: The file of the lock is not safe.
             OSError: The file of the lock cannot be created.
         """
-        descriptor = open_safely(path, os.O_RDWR | os.O_CREAT)
-        try:
-            _try_lock(descriptor)
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                return None
-            raise
-        return cls(descriptor)
+        with forking:
+            descriptor = open_safely(path, os.O_RDWR | os.O_CREAT)
+            try:
+                _try_lock(descriptor)
+            except OSError as error:
+                os.close(descriptor)
+                if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                    return None
+                raise
+            return cls(descriptor)
 
     def release(self) -> None:
-        """Release the lock. It is unlocked before it is closed: a process forked meanwhile has the descriptor too."""
+        """Release the lock. It is unlocked before it is closed: a process that is starting has the descriptor too."""
+        unwatch_forks(self)
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             try:
                 _unlock(descriptor)
             finally:
                 os.close(descriptor)
+
+    def abandon(self) -> None:
+        """Close the copy in a forked child, without unlocking it: the lock is the parent's."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)

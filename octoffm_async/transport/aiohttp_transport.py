@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
+import warnings
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
 
+from ..affinity import silence
 from ..errors import ClosedError, UnusableAnswerError
 from .failures import to_package_error
 from .http1 import METHODS, Http1Transport, usable
@@ -101,6 +105,16 @@ def as_fencing(transport: Transport) -> FencedTransport | None:
     return cast("FencedTransport", transport) if _takes(transport, "fence") else None
 
 
+class _Connector(aiohttp.TCPConnector):
+    """A connector that a forked child can give up: the collection of its copy is then no leak to warn of."""
+
+    is_abandoned = False
+
+    def __del__(self, _warnings: Any = warnings) -> None:
+        if not self.is_abandoned:
+            super().__del__(_warnings)
+
+
 class AiohttpTransport:
     """A transport over aiohttp, with a session of its own or the caller's (which it does not close)."""
 
@@ -118,16 +132,18 @@ class AiohttpTransport:
         self._timeout = _timeout(config, config.read_timeout)
         self._body = BoundedBodyReader(config.max_answer_bytes)
         self._wire: Http1Transport | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def open(self) -> None:
         """Create a session unless the caller passed one."""
         if not self._owned or self._session is not None:
             return
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=self._config.max_connections,
             keepalive_timeout=self._config.keepalive,
             ttl_dns_cache=300,
             ssl=self._ssl or True,
+            socket_factory=self._make_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -165,6 +181,33 @@ class AiohttpTransport:
             if wire is not None:
                 wire.close()
             await session.close()
+
+    async def discard(self) -> None:
+        """Close the sockets without the event loop, which is closed."""
+        if self._owned and self._session is not None:
+            session, wire, self._session, self._wire = self._session, self._wire, None, None
+            await session.close()
+            if wire is not None:
+                wire.close()
+            for each in list(self._sockets):
+                each.close()
+
+    def abandon(self) -> None:
+        """Give up the connections in a forked child; nothing that happens to their copies reaches the parent's."""
+        for each in list(self._sockets):
+            if (descriptor := each.fileno()) >= 0:
+                silence(descriptor)
+        if self._owned and self._session is not None:
+            if isinstance(connector := self._session.connector, _Connector):
+                connector.is_abandoned = True
+            self._session.detach()
+        self._session, self._wire = None, None
+
+    def _make_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol = address[:3]
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
     def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:
         if read_timeout == self._timeout.sock_read:
