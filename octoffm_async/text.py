@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -35,7 +36,7 @@ def decode_text(content: bytes) -> str:
     Raises:
         UnicodeDecodeError: It is neither.
     """
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark) and content != mark), "utf-8")
     return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -68,7 +69,11 @@ def clear_screen() -> str:
 
 
 def _own(code: str) -> str:
-    return f"{_OWN}{code}\ufdd1"
+    return f"{_OWN}{code}\ufdd1" if isinstance(sys.stdout, SafeStream) else f"\x1b[{code}"
+
+
+class OutputClosedError(UnwritableOutputError):
+    """The reader of an output has gone, as one does that has enough."""
 
 
 class SafeStream:
@@ -90,8 +95,7 @@ class SafeStream:
         """Write text.
 
         Raises:
-            BrokenPipeError: Its reader has gone.
-            UnwritableOutputError: It cannot be written.
+            UnwritableOutputError: It cannot be written, or its reader has gone.
         """
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  (click tries bytes)
             raise TypeError("a text stream takes no bytes")
@@ -117,9 +121,8 @@ class SafeStream:
         except OSError as error:
             if self._quiet:
                 return
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise UnwritableOutputError(f"cannot write {self._name}: {error.strerror or error}") from None
+            kind = OutputClosedError if isinstance(error, BrokenPipeError) else UnwritableOutputError
+            raise kind(f"cannot write {self._name}: {error.strerror or error}") from None
 
     def _safe(self, text: str) -> str:
         parts = _OWN_CODE.split(text)  # foreign text, and between it the codes of our own

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from ..text import SafeStream, UnwritableOutputError
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError
 from ..version import __version__
 from .lazy import Later, LazyGroup
 from .options import verbose_option
@@ -73,11 +73,13 @@ def octoffm(context: click.Context) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    if "_OCTOFFM_COMPLETE" in os.environ:  # a shell reads bytes, of names that are ours
+        return _run(arguments)
     with safe_output(), _terminable():
         code = _run(arguments)
         try:
             sys.stdout.flush()
-        except (BrokenPipeError, UnwritableOutputError) as error:
+        except UnwritableOutputError as error:
             code = _print_error(error)
         return code
 
@@ -137,16 +139,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        return _print_error(error)
     except (KeyboardInterrupt, click.Abort) as error:
         from .errors import code_of
 
         sys.stderr.write("octoffm: interrupted\n")
         return code_of(error)
-    except SystemExit as error:  # SIGTERM
+    except SystemExit as error:
+        if error.code != 128 + signal.SIGTERM:  # of a completion
+            raise
         sys.stderr.write("octoffm: terminated\n")
-        return int(error.code or 0)
+        return error.code
     except click.ClickException as error:
         return _print_error(error)
     except Exception as error:
@@ -166,9 +168,9 @@ def _print_error(error: Exception) -> int:
     from .advice import advice_for
     from .errors import code_of, details_of, line_of
 
-    if isinstance(error, BrokenPipeError | UnwritableOutputError):
+    if isinstance(error, UnwritableOutputError):
         _silence_stdout()
-        if isinstance(error, BrokenPipeError):  # quiet, as programs are whose reader has enough
+        if isinstance(error, OutputClosedError):  # quiet, as programs are whose reader has enough
             return code_of(error)
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -20,7 +20,7 @@ from ..errors import (
     is_outcome_unknown,
 )
 from ..sandbox import SandboxStartError
-from ..text import UnwritableOutputError
+from ..text import OutputClosedError, UnwritableOutputError
 
 
 class ExitCode(IntEnum):
@@ -58,7 +58,7 @@ def code_of(error: BaseException) -> int:
     match error:
         case KeyboardInterrupt() | click.Abort():
             return ExitCode.INTERRUPTED
-        case BrokenPipeError():
+        case OutputClosedError():
             return ExitCode.NO_READER
         case UnwritableOutputError():
             return ExitCode.UNWRITTEN

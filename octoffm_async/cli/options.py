@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..text import decode_text
+from ..text import decode_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,10 +87,16 @@ def verbose_option(command: F) -> F:
     )(command)
 
 
+class LineFormatter(logging.Formatter):
+    """A formatter of records as one line each, without control characters: they hold texts of the API."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+
 def log_calls() -> None:
     """Log the client's calls to standard error."""
-    from .runtime import LineFormatter
-
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.DEBUG, handlers=[handler])

@@ -17,7 +17,7 @@ import msgspec
 from rich.cells import cell_len
 
 from ..contract.base import modelled_fields
-from ..text import SafeStream, UnwritableOutputError, is_unicode, printable, safe_json, style
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError, is_unicode, printable, safe_json, style
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
@@ -160,10 +160,9 @@ def bytes_output() -> Generator[BinaryIO]:
     try:
         yield stream
         stream.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        raise UnwritableOutputError(f"cannot write standard output: {error.strerror}") from None
+        kind = OutputClosedError if isinstance(error, BrokenPipeError) else UnwritableOutputError
+        raise kind(f"cannot write standard output: {error.strerror}") from None
 
 
 @contextmanager

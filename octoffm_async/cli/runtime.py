@@ -15,7 +15,7 @@ import click
 
 from ..disk.private_file import check_descriptor
 from ..errors import ConfigurationError
-from ..text import printable
+from .options import LineFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -60,14 +60,6 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
 
 
 _on_sigterm: ContextVar[Callable[[], None] | None] = ContextVar("_on_sigterm", default=None)
-
-
-class LineFormatter(logging.Formatter):
-    """A formatter of records as one line each, without control characters: they hold texts of the API."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        record.message = printable(record.message)
-        return super().formatMessage(record)
 
 
 def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, call: Callable[..., None], *given: object) -> bool:

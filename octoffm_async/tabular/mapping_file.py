@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..disk.private_file import write_file
 from ..errors import ConfigurationError
-from ..text import decode_text, safe_json
+from ..text import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Pairs
@@ -93,4 +93,4 @@ def _flattened(section: dict[str, Any], before: str = "") -> list[tuple[str, Any
 
 def _quoted(text: str) -> str:
     """Return a basic string of TOML, whose escapes are those of JSON."""
-    return safe_json(json.dumps(text, ensure_ascii=False))
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

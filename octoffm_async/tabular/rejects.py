@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -64,7 +65,10 @@ class RejectsFile:
         """Close the file, if there is one."""
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                raise UnwritableOutputError(f"cannot write {self.path}: {error.strerror}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +136,8 @@ def _without_ours(fields: dict[str, Any]) -> dict[str, Any]:
 __all__ = ["RejectedRow", "RejectsReport"]
 
 COLUMNS = ("line", "key", "field", "value", "reason")
+_OBEYED = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tabs and line ends, and signs that turn the direction of writing."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -198,6 +204,6 @@ class RejectsReport:
 
 
 def harmless(cell: object) -> str:
-    """Return a cell's text in a form that no spreadsheet evaluates as a formula."""
-    text = "" if cell is None else str(cell)
+    """Return a cell's text in a form that no spreadsheet evaluates as a formula, and no terminal obeys."""
+    text = "" if cell is None else _OBEYED.sub("\N{REPLACEMENT CHARACTER}", str(cell))
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

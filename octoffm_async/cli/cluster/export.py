@@ -10,7 +10,6 @@ import click
 import msgspec
 
 from ...tabular.rejects import harmless
-from ...text import printable
 from ..errors import ExitCode
 from ..options import verbose_option
 from ..output import items, json_line
@@ -67,7 +66,6 @@ def _csv_writer(file: SafeStream | TextIO) -> Callable[[ItemRecord], None]:
 
     def write(item: ItemRecord) -> None:
         fields = msgspec.to_builtins(item)
-        fields |= {name: printable(fields[name]) for name in ("code", "message") if fields[name]}
         writer.writerow([harmless(fields[column]) for column in COLUMNS])
 
     return write

@@ -17,7 +17,7 @@ from ...contract.openapi.comparison import compare
 from ...contract.openapi.description import NotOpenAPIError, describe
 from ...contract.openapi.export import openapi_document
 from ...contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
-from ...text import printable, safe_json
+from ...text import safe_json, safe_text
 from ...version import __version__
 from ..errors import ExitCode
 from ..lazy import Later, LazyGroup
@@ -161,6 +161,6 @@ def _print_differences(ours: Description, differences: Sequence[Difference]) -> 
 
 
 def _line(text: str) -> str:
-    """Return text from a foreign file as one line of bounded length, with its indent."""
-    indent = text[: len(text) - len(text.lstrip(" "))]
-    return f"{indent}{printable(text)[:_LONGEST_LINE]}{'…' * (len(text) > _LONGEST_LINE)}"
+    """Return text from a foreign file as one line of bounded length."""
+    line = safe_text(" ".join(text.splitlines()))
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

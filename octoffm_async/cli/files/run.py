@@ -73,7 +73,7 @@ class FileRun:
         self.items: ItemReader = ItemReader(table, plan, self._faulty, keep=True)
         self.interrupted: int = 0
         """Exit code of an interruption; 0 without one."""
-        self.failure: OSError | UnwritableOutputError | None = None
+        self.failure: UnwritableOutputError | None = None
         """The first output that could not be written: it ends the run in order."""
         self._stop: Callable[[], None] = lambda: None
         self.odd_references: int = 0
@@ -132,7 +132,7 @@ class FileRun:
         """Stop the run in order if an output cannot be written: what is in flight is still noted in the journal."""
         try:
             yield
-        except (OSError, UnwritableOutputError) as error:
+        except UnwritableOutputError as error:
             self.failure = self.failure or error
             self._stop()
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from ...tabular.rejects import harmless
-from ...text import printable, safe_json
+from ...text import safe_json
 from ..options import journal_option
 from ..output import items
 from ..row_files import text_rows
@@ -70,7 +70,6 @@ def _csv_writer(file: SafeStream | TextIO) -> Callable[[Entry], None]:
             "sent_at": entry.sent_at.isoformat(timespec="milliseconds"),
             "changed_at": entry.changed_at.isoformat(timespec="milliseconds"),
         }
-        fields |= {name: printable(fields[name]) for name in ("code", "message") if fields[name]}
         writer.writerow([harmless(fields[column]) for column in COLUMNS])
 
     return write
