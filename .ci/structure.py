@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "octoffm_async"
 FLOORS = (
+    ("text",),
     ("contract", "events", "lazy", "version"),
     ("errors",),
     ("affinity", "config"),

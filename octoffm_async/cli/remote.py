@@ -13,7 +13,7 @@ from ..config import Config
 from ..events import LoggingHook
 from .contract.drift_option import drift_path, recording_drift
 from .options import contract_option, drift_option, env_file_option, environment, json_option, verbose_option
-from .runtime import run_async
+from .runtime import check_stdout, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,6 +57,7 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         settings = {name: value for name, value in overrides.items() if value is not None}
         variables = environment(env_file)
         config = Config.from_env(variables, **settings)
+        check_stdout()
 
         with recording_drift(drift_path(drift, variables)) as noticed:
 
