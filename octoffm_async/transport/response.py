@@ -11,6 +11,7 @@ import msgspec
 from multidict import CIMultiDict, MultiMapping
 
 from ..errors import UnusableAnswerError
+from .codings import BodyTooLargeError, UnknownCodingError, decode_body
 from .connection_history import ConnectionHistory
 
 __all__ = ["BoundedBodyReader", "Response"]
@@ -81,6 +82,23 @@ class BoundedBodyReader:
                 size += len(chunks[-1])
                 self._check_size(size, status)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def decode(self, body: bytes, codings: str, status: int, headers: MultiMapping[str]) -> bytes:
+        """Return a body without the codings that its ``Content-Encoding`` names.
+
+        Raises:
+            aiohttp.ClientPayloadError: The compressed stream is damaged, or ends too early.
+            UnusableAnswerError: The body is too large, or its coding was not asked for.
+        """
+        if not body and (headers.get("Content-Length") == "0" or status == 204):
+            return body
+        try:
+            return decode_body(body, codings, self._most)
+        except BodyTooLargeError:
+            self._check_size(self._most + 1, status)
+            raise
+        except UnknownCodingError as reason:
+            raise UnusableAnswerError(f"the answer has {reason}, which was not asked for", status=status) from None
 
     def _check_size(self, size: int, status: int) -> None:
         if size > self._most:
