@@ -24,6 +24,7 @@ PACKAGE = "octoffm_async"
 FLOORS = (
     ("contract", "events", "lazy", "version"),
     ("errors",),
+    ("header_rules",),
     ("config",),
     ("disk", "stores"),
     ("transport", "tabular"),
@@ -49,6 +50,7 @@ PUBLIC = frozenset(
         "ratelimit",
         "sandbox",
         "stores",
+        "tabular",
         "telemetry",
     )
 )

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .odd_references import OddReferences
     from .outcomes import Summary
     from .output import BoundedQueue
+    from .run_trace import RunTrace
 
 T = TypeVar("T")
 OutcomeT_co = TypeVar("OutcomeT_co", bound=Outcome, covariant=True)
@@ -65,7 +66,13 @@ class Run(Generic[T, OutcomeT_co]):
     this run has is exhaustive, and ``assert_never`` passes in its last case.
     """
 
-    def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions) -> None:
+    def __init__(
+        self,
+        job: Job[T],
+        items: Iterable[T] | AsyncIterable[T],
+        options: RunOptions,
+        trace: RunTrace | None = None,
+    ) -> None:
         self.leftover: list[OutcomeT_co] = []
         self._job = job
         self._options = options
@@ -75,12 +82,14 @@ class Run(Generic[T, OutcomeT_co]):
         self._main: asyncio.Task[None] | None = None
         self._taken = False
         self._error: Exception | None = None
+        self._trace = trace
 
     async def __aenter__(self) -> Self:
         if self._main is not None:
             raise ClosedError("a run can be entered only once")
         self._delivery.begin()
-        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run")
+        context = None if self._trace is None else self._trace.start()
+        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run", context=context)
         return self
 
     async def __aexit__(
@@ -186,6 +195,8 @@ class Run(Generic[T, OutcomeT_co]):
                 self._end(error)
             finally:
                 self._delivery.report(last=True)
+                if self._trace is not None:
+                    self._trace.finish(self._delivery.summary, self._error)
                 self._delivery.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -31,11 +32,10 @@ from octoffm_async import (
     ServerError,
     Stats,
     Stock,
-    telemetry,
 )
-from octoffm_async.events import AttemptFinished, CallFinished, CircuitChanged, RateChanged
+from octoffm_async.events import AttemptFinished, AttemptStarted, CircuitChanged, RateChanged
 from octoffm_async.sandbox import Fault, Sandbox
-from octoffm_async.telemetry import OpenTelemetryHook
+from octoffm_async.telemetry import OpenTelemetryHook, spans
 from tests.support.fakes import SECRET, FakeTransport, answer, config
 from tests.support.items import order
 
@@ -61,6 +61,11 @@ class Desk:
 
     def named(self, operation: str) -> list[ReadableSpan]:
         return [span for span in self.spans if span.name == f"octopia {operation}"]
+
+    def below(self, span: ReadableSpan) -> list[ReadableSpan]:
+        """The spans of a call's attempts, in their order."""
+        below = [each for each in self.spans if each.parent and each.parent.span_id == span.context.span_id]
+        return sorted(below, key=lambda each: each.start_time or 0)
 
     def points(self, name: str) -> dict[tuple[Any, ...], Any]:
         """The data points of an instrument by the values of their attributes, sorted by the attributes' names."""
@@ -109,28 +114,41 @@ async def test_a_call_is_a_span_with_the_attributes_of_http_clients(desk: Desk) 
             await client.stocks.list(limit=1)
         port = int(sandbox.base_url.split("/")[2].rpartition(":")[2])
     (span,) = desk.named("stocks.list")
-    assert (span.kind, span.status.status_code, span.parent) == (SpanKind.CLIENT, StatusCode.UNSET, None)
+    assert (span.kind, span.status.status_code, span.parent) == (SpanKind.INTERNAL, StatusCode.UNSET, None)
     attributes = dict(span.attributes or {})
     waited, travelled = attributes.pop("octopia.waited"), attributes.pop("octopia.travelled")
     assert attributes == {
-        "http.request.method": "GET",
-        "server.address": "127.0.0.1",
-        "server.port": port,
         "http.response.status_code": 200,
+        "octopia.attempts": 1,
         "octopia.operation": "stocks.list",
         "octopia.seller_id": "12345",
     }
     assert before <= span.start_time < span.end_time <= time.time_ns()
-    assert (span.end_time - span.start_time) / 1e9 == pytest.approx(waited + travelled, abs=1e-5)
-    (attempt,) = notes(span, "attempt")
-    assert attempt.pop("octopia.seconds") == pytest.approx(travelled, abs=0.01)
-    assert attempt.pop("http.response.body.size") > 0
-    assert attempt == {"octopia.attempt": 1, "http.request.body.size": 0, "http.response.status_code": 200}
-    assert len(span.events) == 1
-    assert span.start_time <= span.events[0].timestamp <= span.end_time
+    assert (span.end_time - span.start_time) / 1e9 == pytest.approx(waited + travelled, abs=0.01)
+    (attempt,) = desk.below(span)
+    assert (attempt.name, attempt.kind, attempt.status.status_code) == (
+        "GET /stocks",
+        SpanKind.CLIENT,
+        StatusCode.UNSET,
+    )
+    shown = dict(attempt.attributes or {})
+    assert shown.pop("http.response.body.size") > 0
+    assert shown == {
+        "http.request.method": "GET",
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "url.scheme": "http",
+        "url.template": "/stocks",
+        "http.response.status_code": 200,
+        "octopia.operation": "stocks.list",
+        "octopia.seller_id": "12345",
+    }
+    assert span.start_time <= attempt.start_time <= attempt.end_time <= span.end_time
+    assert attempt.instrumentation_scope.schema_url.startswith("https://opentelemetry.io/schemas/")
+    assert span.events == ()
 
 
-async def test_attempts_retries_and_pauses_are_events_of_the_span(desk: Desk) -> None:
+async def test_attempts_are_spans_below_their_call_and_retries_and_pauses_its_events(desk: Desk) -> None:
     async with Sandbox(seed=7, catalogue=1) as sandbox:
         sandbox.faults.next(Fault.ERROR_500)
         sandbox.faults.next(Fault.TRUNCATED)
@@ -138,25 +156,17 @@ async def test_attempts_retries_and_pauses_are_events_of_the_span(desk: Desk) ->
         async with FulfillmentClient(quick(sandbox), hooks=[desk.hook]) as client:
             await client.stocks.list(limit=1)
     (span,) = desk.named("stocks.list")
-    assert [event.name for event in span.events] == [
-        "attempt",
-        "retry",
-        "attempt",
-        "retry",
-        "attempt",
-        "pause",
-        "retry",
-        "attempt",
-    ]
+    assert [event.name for event in span.events] == ["retry", "retry", "pause", "retry"]
     times = [event.timestamp for event in span.events]
     assert times == sorted(times)
     assert span.start_time <= times[0] <= times[-1] <= span.end_time
-    attempts = notes(span, "attempt")
-    assert [event.get("http.response.status_code") for event in attempts] == [500, None, 429, 200]
-    assert [event.get("error.type") for event in attempts] == ["500", "ConnectionLostError", "429", None]
+    attempts = [dict(each.attributes or {}) for each in desk.below(span)]
+    assert [each.get("http.response.status_code") for each in attempts] == [500, None, 429, 200]
+    assert [each.get("error.type") for each in attempts] == ["500", "ConnectionLostError", "429", None]
+    assert [each.get("http.request.resend_count") for each in attempts] == [None, 1, 2, 3]
     assert [event["reason"] for event in notes(span, "retry")] == ["failed", "lost", "429"]
     assert [(event["told"], event["octopia.group"]) for event in notes(span, "pause")] == [(False, "stocks")]
-    assert (span.attributes or {})["http.request.resend_count"] == 3
+    assert (span.attributes or {})["octopia.attempts"] == 4
     assert span.status.status_code is StatusCode.UNSET
 
 
@@ -168,12 +178,12 @@ async def test_the_callers_span_is_the_parent_and_concurrent_requests_are_kept_a
             ids = [stock.id async for stock in client.stocks.list(limit=10)]
 
             async def request(number: int) -> None:
-                with tracer.start_as_current_span(f"GET /stocks/{number}"):
+                with tracer.start_as_current_span(f"page {number}"):
                     await asyncio.sleep(0)
                     await client.stocks.get(ids[number % 3])
 
             await asyncio.gather(*(request(number) for number in range(30)))
-    outer = {span.context.span_id: span for span in desk.spans if span.name.startswith("GET /stocks/")}
+    outer = {span.context.span_id: span for span in desk.spans if span.name.startswith("page ")}
     inner = desk.named("stocks.get")
     assert len(outer) == len(inner) == 30
     assert {span.parent.span_id for span in inner if span.parent} == outer.keys()
@@ -183,10 +193,10 @@ async def test_the_callers_span_is_the_parent_and_concurrent_requests_are_kept_a
         parent = outer[span.parent.span_id]
         assert span.context.trace_id == parent.context.trace_id
         assert parent.start_time - 1_000_000 <= span.start_time <= span.end_time <= parent.end_time + 1_000_000
-        attempts = notes(span, "attempt")
-        assert [event["octopia.attempt"] for event in attempts] == list(range(1, len(attempts) + 1))
-        assert [event["http.response.status_code"] for event in attempts] == [500] * (len(attempts) - 1) + [200]
-        assert (span.attributes or {}).get("http.request.resend_count", 0) == len(attempts) - 1
+        attempts = [dict(each.attributes or {}) for each in desk.below(span)]
+        assert [each.get("http.request.resend_count", 0) for each in attempts] == list(range(len(attempts)))
+        assert [each["http.response.status_code"] for each in attempts] == [500] * (len(attempts) - 1) + [200]
+        assert (span.attributes or {})["octopia.attempts"] == len(attempts)
         resent += len(attempts) - 1
     assert resent > 0
     assert sum(desk.values("octopia.client.retries").values()) == resent
@@ -215,9 +225,9 @@ async def test_a_creation_whose_answer_was_lost_says_that_it_may_have_happened(d
     assert attributes["octopia.outcome_unknown"] is True
     assert attributes["error.type"] == "ConnectionLostError"
     assert "http.response.status_code" not in attributes
-    (attempt,) = notes(span, "attempt")
-    assert attempt["error.type"] == "ConnectionLostError"
-    assert attempt["http.request.body.size"] > 0
+    (attempt,) = desk.below(span)
+    assert (attempt.attributes or {})["error.type"] == "ConnectionLostError"
+    assert (attempt.attributes or {})["http.request.body.size"] > 0
 
 
 @pytest.mark.parametrize(
@@ -238,7 +248,7 @@ async def test_a_call_that_is_broken_off_has_a_finished_span(desk: Desk, deadlin
     assert (span.status.status_code, (span.attributes or {})["error.type"]) == (StatusCode.ERROR, error)
     assert span.parent is not None
     assert span.parent.span_id == outer.get_span_context().span_id
-    assert [event.get("error.type") for event in notes(span, "attempt")] == [error]
+    assert [(each.attributes or {}).get("error.type") for each in desk.below(span)] == [error]
     assert span.end_time is not None
     assert span.start_time is not None
     assert (span.end_time - span.start_time) / 1e9 == pytest.approx(min(deadline, 0.2), abs=0.15)
@@ -250,13 +260,14 @@ async def test_fetching_a_token_is_a_span_under_the_call_that_needed_it(desk: De
         async with FulfillmentClient(quick(sandbox), hooks=[desk.hook]) as client:
             with desk.tracers.get_tracer("shop").start_as_current_span("outer") as outer:
                 await client.stocks.list(limit=1)
-    failed, fetched = desk.named("token.create")
+    failed, fetched = [span for span in desk.spans if span.name == "POST token.create"]
     assert {span.parent.span_id for span in (failed, fetched) if span.parent} == {outer.get_span_context().span_id}
     assert (failed.status.status_code, (failed.attributes or {})["error.type"]) == (StatusCode.ERROR, "503")
     assert fetched.status.status_code is StatusCode.UNSET
     assert (fetched.attributes or {})["http.request.resend_count"] == 1
     assert desk.values("octopia.client.tokens") == {(): 1}
-    assert desk.hook._notes == {}
+    assert desk.hook._spans._calls == {}
+    assert desk.hook._spans._attempts == {}
 
 
 async def test_requests_are_timed_by_operation_and_outcome(desk: Desk) -> None:
@@ -399,7 +410,6 @@ def test_clients_are_told_apart_and_observed_once_and_not_kept(desk: Desk) -> No
 async def test_an_open_client_is_observed_from_another_thread(desk: Desk) -> None:
     async with Sandbox(seed=7, catalogue=1, token_life=300.0) as sandbox:
         async with FulfillmentClient(quick(sandbox), hooks=[desk.hook]) as client:
-            desk.hook.observe(client)
             await client.stocks.list(limit=1)
             left = await asyncio.to_thread(desk.values, "octopia.client.token.left")
             assert desk.values("octopia.client.circuit")["closed",] == 1
@@ -408,44 +418,14 @@ async def test_an_open_client_is_observed_from_another_thread(desk: Desk) -> Non
 
 
 def test_calls_that_never_end_take_bounded_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "MOST_CALLS", 10)
-    monkeypatch.setattr(telemetry, "MOST_NOTES", 3)
-
-    def attempt(call: int, number: int) -> AttemptFinished:
-        return AttemptFinished(
-            call=call,
-            operation="stocks.get",
-            method="GET",
-            seller_id="1",
-            server="h:443",
-            attempt=number,
-            status=503,
-            seconds=0.1,
-        )
-
+    monkeypatch.setattr(spans, "MOST_CALLS", 10)
     for call in range(50):
-        for number in range(1, 6):
-            desk.hook(attempt(call, number))
-    assert list(desk.hook._notes) == list(range(40, 50))
-    for call in (3, 45):
-        desk.hook(
-            CallFinished(
-                call=call,
-                operation="stocks.get",
-                method="GET",
-                seller_id="1",
-                server="h:443",
-                attempts=5,
-                status=503,
-                waited=0.0,
-                travelled=0.5,
-                error="ServerError",
-            )
-        )
-    forgotten, known = desk.named("stocks.get")
-    assert forgotten.events == ()
-    assert [event["octopia.attempt"] for event in notes(known, "attempt")] == [3, 4, 5]
-    assert 45 not in desk.hook._notes
+        about = {"call": call, "operation": "stocks.get", "method": "GET", "seller_id": "1", "server": "h:443"}
+        desk.hook.trace(AttemptStarted(**about, scheme="https", attempt=1, waited=0.0))
+        desk.hook(AttemptFinished(**about, attempt=1, status=503, seconds=0.1))
+    assert list(desk.hook._spans._calls) == list(range(40, 50))
+    assert not desk.hook._spans._attempts
+    assert len(desk.named("stocks.get")) == 40  # the oldest ended
 
 
 async def test_finished_calls_leave_nothing_behind(desk: Desk) -> None:
@@ -454,7 +434,8 @@ async def test_finished_calls_leave_nothing_behind(desk: Desk) -> None:
         async with FulfillmentClient(quick(sandbox, max_attempts=2), hooks=[desk.hook]) as client:
             done = await asyncio.gather(*(call(client) for _ in range(20)), return_exceptions=True)
     assert {type(result) for result in done} == {list, ServerError}
-    assert desk.hook._notes == {}
+    assert desk.hook._spans._calls == {}
+    assert desk.hook._spans._attempts == {}
 
 
 def test_the_circuit_is_counted_and_other_events_are_none_of_its_business(desk: Desk) -> None:
@@ -465,13 +446,18 @@ def test_the_circuit_is_counted_and_other_events_are_none_of_its_business(desk: 
 
 
 async def test_a_failing_exporter_disturbs_no_call(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(OpenTelemetryHook):
-        def _span(self, *_: Any, **__: Any) -> None:
+    class Broken(SimpleSpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
             raise OSError("on purpose")
 
+    tracers = TracerProvider()
+    tracers.add_span_processor(Broken(InMemorySpanExporter()))
+    hook = OpenTelemetryHook(tracers, MeterProvider())
     async with Sandbox(seed=7, catalogue=1) as sandbox:
-        async with FulfillmentClient(quick(sandbox), hooks=[Broken(TracerProvider(), MeterProvider())]) as client:
+        async with FulfillmentClient(quick(sandbox), hooks=[hook]) as client:
+            before = trace.get_current_span()
             assert len(await call(client)) == 1
+            assert trace.get_current_span() is before
     assert "a hook failed on CallFinished" in caplog.text
 
 
@@ -496,7 +482,7 @@ class Port(NamedTuple):
 async def test_the_server_is_named_by_host_and_port(desk: Desk, port: Port) -> None:
     async with FulfillmentClient(_at(port.base_url), transport=FakeTransport(), hooks=[desk.hook]) as client:
         await client.stocks.get("S-1")
-    attributes = desk.named("stocks.get")[0].attributes or {}
+    attributes = desk.below(desk.named("stocks.get")[0])[0].attributes or {}
     assert (attributes["server.address"], attributes["server.port"]) == (port.address, port.port)
 
 
@@ -515,9 +501,9 @@ def _at(base_url: str) -> Config:
 async def test_without_an_sdk_it_does_nothing() -> None:
     hook = OpenTelemetryHook()
     async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[hook]) as client:
-        hook.observe(client)
         assert (await client.stocks.get("S-1")).id == "S-1"
-    assert hook._notes == {}
+    assert hook._spans._calls == {}
+    assert hook._spans._attempts == {}
 
 
 def test_without_the_package_the_error_names_the_extra() -> None:

@@ -11,7 +11,6 @@ import msgspec
 
 from ...bulk.outcomes import Found
 from ...client import FulfillmentClient
-from ...events import LoggingHook
 from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
 from ...tabular.item_types import REFERENCES
@@ -101,7 +100,7 @@ async def _lookup(file_options: FileOptions, noticed: DriftRecorder) -> int:
     how = cast("StockLookupMethod", file_options.how)
     try:
         with _sink(output, as_json=file_options.as_json) as write:
-            async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
+            async with FulfillmentClient(config, hooks=[noticed]) as client:
 
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))

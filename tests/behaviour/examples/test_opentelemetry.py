@@ -19,17 +19,20 @@ def test_the_orders_are_reported_with_their_attempts_and_counted():
     )
     assert (done.stderr, done.returncode) == ("", 0)
     lines = done.stdout.splitlines()
-    assert lines[:8] == [
+    assert lines[:11] == [
         "ORDER-1: ordered",
         "ORDER-2: ConnectionLostError, outcome unknown: True",
-        "octopia products.create, attempt 202",
-        "octopia token.create",
+        "octopia products.create",
+        "  POST /fulfillment-products, 202",
+        "POST token.create, 200",
         "checkout",
-        "  octopia outbound.create, attempt 429, pause, retry, attempt 201",
+        "  octopia outbound.create, pause, retry",
+        "    POST /outbound-shipments, 429",
+        "    POST /outbound-shipments, 201",
         "checkout",
-        "  octopia outbound.create, attempt, ConnectionLostError, it may have been carried out",
+        "  octopia outbound.create, ConnectionLostError, it may have been carried out",
     ]
-    counted = {line for line in lines[8:] if line.startswith("octopia.client.")}
+    counted = {line for line in lines[11:] if line.startswith("octopia.client.")}
     assert counted == {
         "octopia.client.tokens{} 1",
         "octopia.client.calls{products.create} 1",
