@@ -4,8 +4,8 @@
 a sandbox in this process, which answers 429 to the first and loses its answer to the second. With the ``OCTOFFM_…``
 variables exported it works against the real API, and then orders are real.
 
-Spans and metrics are kept in memory and printed; a program exports them with the exporters of its choice. Below the
-span of a call stand those of its attempts, whose context travels to the API in the header ``traceparent``.
+Spans and metrics are kept in memory and printed; a program exports them with the exporters of its choice. The
+context of each attempt travels to the API in the header ``traceparent``.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Sum
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
 
 from octoffm_async import (
     CallError,
@@ -87,11 +86,8 @@ def tree(spans: Sequence[ReadableSpan]) -> list[str]:
 def described(span: ReadableSpan) -> str:
     """Return name, events and error of a span."""
     attributes = span.attributes or {}
-    words = [span.name, *(event.name for event in span.events)]
-    if span.kind is SpanKind.CLIENT:
-        words.append(str(attributes.get("http.response.status_code", "no response")))
-    elif "error.type" in attributes:
-        words.append(str(attributes["error.type"]))
+    ended = attributes.get("http.response.status_code") or attributes.get("error.type")
+    words = [span.name, *([] if ended is None else [str(ended)]), *(event.name for event in span.events)]
     if "octopia.outcome_unknown" in attributes:
         words.append("it may have been carried out")
     return ", ".join(words)

@@ -342,7 +342,7 @@ class Session:
     def _attempt(
         self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
-        headers: Mapping[str, str] = FOR_TOKEN
+        headers = FOR_TOKEN
         if token is not None:
             headers = self._heads.of(
                 call.operation,
@@ -354,7 +354,7 @@ class Session:
         call.start_attempt(call.clock())
         self.stats.attempts += 1
         if self.events.tracers:
-            headers = {**headers, **self.events.attempt_started(call, call.clock())}
+            headers = headers.extended(self.events.attempt_started(call, call.clock()))
         return self._send(call, headers, peek)
 
     def _record_result(self, call: CallState, outcome: Response | NotAnsweredError) -> None:

@@ -2,11 +2,12 @@
 
     client = FulfillmentClient(config, hooks=[OpenTelemetryHook()])
 
-**Spans.** One per call, named ``octopia outbound.create`` and the like, kind INTERNAL, a child of the span that is
-current where the call is awaited; retries and pauses are its events. Each attempt is a child of kind CLIENT, named by
-method and template (``POST /outbound-shipments``), which begins before the request leaves: its ``traceparent`` travels
-with the request, so that the spans of the other side are its children. A call that is never sent has the first span
-alone, and an attempt to fetch a token has the second one alone, beside the call that needed the token first.
+**Spans.** One per attempt, kind CLIENT, named by method and template (``POST /outbound-shipments``), below the span
+that is current where the call is awaited. It begins before the request leaves: its ``traceparent`` travels with the
+request, so that the spans of the other side are its children. ``http.request.resend_count`` counts the attempts of one
+call; retries and pauses that follow an attempt are its events, and the last one has what became of the call
+(``octopia.waited`` seconds before and between its attempts, ``octopia.error``, ``octopia.outcome_unknown``). A call
+that fails before it is sent has a span named after it, ``octopia outbound.create``, kind INTERNAL.
 
 A bulk run is one span, by the conventions for messaging. Each of its calls is a trace of its own, which links to the
 run: a trace of a million spans serves nobody, and sampling decides per call.

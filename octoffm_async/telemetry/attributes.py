@@ -18,18 +18,16 @@ def operation_name(operation: str) -> str:
     return operation if operation in _NAMES else "request"
 
 
-def request_attributes(method: str, server: str, scheme: str = "") -> Attributes:
-    """Return method and server of a request."""
-    address: Attributes = {"http.request.method": method, **_server(server)}
-    return address | {"url.scheme": scheme} if scheme else address
+@lru_cache(maxsize=256)
+def request_attributes(method: str, server: str, scheme: str = "", template: str = "") -> Attributes:
+    """Return the attributes of all requests of one kind to one server; they must not be changed."""
+    host, _, port = server.rpartition(":")
+    found: Attributes = {"http.request.method": method, "server.address": host.strip("[]"), "server.port": int(port)}
+    if scheme:
+        found["url.scheme"] = scheme
+    return found | {"url.template": template} if template else found
 
 
 def error_type(status: int, error: str) -> str:
     """Return the conventional type of an attempt's error: the status if there was a response, empty if it was none."""
     return str(status) if status >= 400 else error
-
-
-@lru_cache(maxsize=64)
-def _server(server: str) -> Attributes:
-    host, _, port = server.rpartition(":")
-    return {"server.address": host.strip("[]"), "server.port": int(port)}

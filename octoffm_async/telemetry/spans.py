@@ -1,8 +1,11 @@
-"""Spans of calls, of their attempts, and of bulk runs.
+"""Spans of attempts and of bulk runs.
 
 The context in which an attempt travels is the current one until the attempt has ended, so that what happens meanwhile
 (an instrumented aiohttp, a log record) belongs to it. A task that is started meanwhile, such as the one that reads the
 next page, is no part of it: the context of its own calls is the one around the attempt, kept under a key.
+
+A span ends with its attempt, and is closed a little later, with that time: by the next attempt or the end of the call,
+which tell how it went on.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from .attributes import Attributes
 
 MOST_CALLS = 10_000
-"""Running calls whose spans are kept; with one more, the span of the oldest call ends."""
+"""Calls between two attempts whose last span is kept open; with one more, that of the oldest is closed."""
 _TEMPLATES: Final[Mapping[str, str]] = {operation.name: operation.path for operation in OPERATIONS}
 _AROUND = contexts.create_key("octoffm-around-attempt")
 _RUN = contexts.create_key("octoffm-run")
@@ -37,19 +40,24 @@ class _Attempt(NamedTuple):
     token: Token[Context]
 
 
+class _Ended(NamedTuple):
+    span: trace.Span
+    at: int
+
+
 class Spans:
-    """The spans of running calls, attempts and runs, by their numbers."""
+    """The open spans of attempts and runs, by the numbers of their calls and runs."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
-        self._calls: dict[int, trace.Span] = {}
         self._attempts: dict[int, _Attempt] = {}
+        self._ended: dict[int, _Ended] = {}
         self._runs: dict[int, trace.Span] = {}
 
     def run_started(self, event: RunStarted) -> None:
         """Begin the span of a run, in the context of its tasks."""
         name = operation_name(event.operation)
-        attributes: Attributes = {"octopia.operation": name, "octopia.seller_id": event.seller_id}
+        attributes = _about(event.operation, event.seller_id)
         kind = trace.SpanKind.INTERNAL
         if name.endswith(".create"):
             kind = trace.SpanKind.PRODUCER
@@ -71,27 +79,28 @@ class Spans:
         for name, count in event.outcomes.items():
             if count and name != "total":
                 span.set_attribute(f"octopia.outcomes.{name}", count)
-        _end(span, event.error)
+        if event.error:
+            _mark_failed(span, event.error)
+        span.end()
 
     def attempt_started(self, event: AttemptStarted) -> Mapping[str, str]:
-        """Begin the span of an attempt, and that of its call with the first; return the headers that tell of it."""
-        current = contexts.get_current()
-        around = cast("Context | None", contexts.get_value(_AROUND, current)) or current
-        parent = around
-        if event.operation != CREATE_TOKEN.name:  # its calls have no end of their own
-            call = self._calls.get(event.call) or self._begin_call(event, around)
-            parent = trace.set_span_in_context(call, around)
-        attributes = request_attributes(event.method, event.server, event.scheme)
-        attributes |= {"octopia.operation": operation_name(event.operation), "octopia.seller_id": event.seller_id}
-        if event.operation in _TEMPLATES:
-            attributes["url.template"] = _TEMPLATES[event.operation]
+        """Begin the span of an attempt; return the headers that tell of it."""
+        self._close(event.call)
+        target = _TEMPLATES.get(event.operation)
+        attributes: Attributes = {
+            **request_attributes(event.method, event.server, event.scheme, target or ""),
+            **_about(event.operation, event.seller_id),
+        }
         if event.attempt > 1:
             attributes["http.request.resend_count"] = event.attempt - 1
         if event.request_bytes:
             attributes["http.request.body.size"] = event.request_bytes
-        target = _TEMPLATES.get(event.operation) or (event.operation if parent is around else "")
-        name = f"{event.method} {target}".rstrip()
-        span = self._tracer.start_span(name, parent, trace.SpanKind.CLIENT, attributes)
+        around = _around()
+        if target is None and event.operation == CREATE_TOKEN.name:
+            target = event.operation
+        span = self._start(
+            f"{event.method} {target}" if target else event.method, trace.SpanKind.CLIENT, attributes, around
+        )
         inside = contexts.set_value(_AROUND, around, trace.set_span_in_context(span, around))
         self._attempts[event.call] = _Attempt(span, inside, contexts.attach(inside))
         headers: dict[str, str] = {}
@@ -103,60 +112,74 @@ class Spans:
         attempt = self._attempts.pop(event.call, None)
         if attempt is None:
             return
+        span, now = attempt.span, time.time_ns()
         if contexts.get_current() is attempt.inside:  # not so when a coroutine was thrown away by the collector
             contexts.detach(attempt.token)
+        if event.operation != CREATE_TOKEN.name:  # a token's call has no end of its own
+            if len(self._ended) >= MOST_CALLS:
+                self._close(next(iter(self._ended)))
+            self._ended[event.call] = _Ended(span, now)
         if event.status:
-            attempt.span.set_attribute("http.response.status_code", event.status)
-            attempt.span.set_attribute("http.response.body.size", event.answer_bytes)
-        _end(attempt.span, error)
+            span.set_attributes(
+                {"http.response.status_code": event.status, "http.response.body.size": event.answer_bytes}
+            )
+        if error:
+            _mark_failed(span, error)
+        if event.operation == CREATE_TOKEN.name:
+            span.end(now)
 
     def add_event(self, call: int, name: str, attributes: Attributes) -> None:
-        """Add an event to the span of a call."""
-        if (span := self._calls.get(call)) is not None:
-            span.add_event(name, attributes)
+        """Add what followed an attempt, a retry or a pause, to its span."""
+        if (ended := self._ended.get(call)) is not None:
+            ended.span.add_event(name, attributes, ended.at)
 
     def call_finished(self, event: CallFinished) -> None:
-        """End the span of a call; one that was never sent gets its span now."""
-        span = self._calls.pop(event.call, None)
-        if span is None:
-            current = contexts.get_current()
-            around = cast("Context | None", contexts.get_value(_AROUND, current)) or current
-            span = self._begin(event.operation, event.seller_id, event.waited + event.travelled, around)
-        if span.is_recording():
-            attributes: Attributes = {
-                "octopia.attempts": event.attempts,
-                "octopia.waited": event.waited,
-                "octopia.travelled": event.travelled,
-            }
-            if event.status:
-                attributes["http.response.status_code"] = event.status
-            if event.outcome_unknown:
-                attributes["octopia.outcome_unknown"] = True
-            span.set_attributes(attributes)
-        _end(span, event.error)
+        """Add the end of a call to the span of its last attempt; one that was never sent gets a span of its own."""
+        ended = self._ended.get(event.call)
+        if ended is None:
+            now = time.time_ns()
+            span = self._start(
+                f"octopia {operation_name(event.operation)}",
+                trace.SpanKind.INTERNAL,
+                _about(event.operation, event.seller_id),
+                _around(),
+                start=now - round((event.waited + event.travelled) * 1e9),
+            )
+            ended = _Ended(span, now)
+            if event.error:
+                _mark_failed(span, event.error)
+        self._ended[event.call] = ended
+        ended.span.set_attribute("octopia.waited", event.waited)
+        if event.error:
+            ended.span.set_attribute("octopia.error", event.error)
+        if event.outcome_unknown:
+            ended.span.set_attribute("octopia.outcome_unknown", True)  # noqa: FBT003
+        self._close(event.call)
 
-    def _begin_call(self, event: AttemptStarted, around: Context) -> trace.Span:
-        if len(self._calls) >= MOST_CALLS:
-            self._calls.pop(next(iter(self._calls))).end()
-        span = self._calls[event.call] = self._begin(event.operation, event.seller_id, event.waited, around)
-        return span
+    def _close(self, call: int) -> None:
+        if (ended := self._ended.pop(call, None)) is not None:
+            ended.span.end(ended.at)
 
-    def _begin(self, operation: str, seller_id: str, ago: float, around: Context) -> trace.Span:
-        """Begin the span of a call some seconds ago; in a bulk run it is a trace of its own, with a link to the run."""
+    def _start(
+        self, name: str, kind: trace.SpanKind, attributes: Attributes, around: Context, start: int | None = None
+    ) -> trace.Span:
+        """Start a span; in a bulk run it begins a trace of its own, with a link to the run."""
         run = cast("trace.SpanContext | None", contexts.get_value(_RUN, around))
-        name = operation_name(operation)
-        return self._tracer.start_span(
-            f"octopia {name}",
-            around if run is None else Context(),
-            trace.SpanKind.INTERNAL,
-            {"octopia.operation": name, "octopia.seller_id": seller_id},
-            None if run is None else [trace.Link(run)],
-            time.time_ns() - round(ago * 1e9),
-        )
+        if run is None:
+            return self._tracer.start_span(name, around, kind, attributes, None, start)
+        return self._tracer.start_span(name, Context(), kind, attributes, [trace.Link(run)], start)
 
 
-def _end(span: trace.Span, error: str) -> None:
-    if error:
-        span.set_attribute("error.type", error)
-        span.set_status(trace.StatusCode.ERROR, error)
-    span.end()
+def _around() -> Context:
+    """Return the current context, without that of an attempt of ours from which the current task comes."""
+    current = contexts.get_current()
+    return cast("Context | None", contexts.get_value(_AROUND, current)) or current
+
+
+def _about(operation: str, seller_id: str) -> Attributes:
+    return {"octopia.operation": operation_name(operation), "octopia.seller_id": seller_id}
+
+
+def _mark_failed(span: trace.Span, error: str) -> None:
+    span.set_attribute("error.type", error)
+    span.set_status(trace.StatusCode.ERROR, error)
