@@ -25,6 +25,7 @@ FLOORS = (
     ("text",),
     ("contract", "events", "lazy", "version"),
     ("errors",),
+    ("header_rules",),
     ("affinity", "config"),
     ("disk", "stores"),
     ("transport", "tabular"),
@@ -50,6 +51,7 @@ PUBLIC = frozenset(
         "ratelimit",
         "sandbox",
         "stores",
+        "tabular",
         "telemetry",
     )
 )

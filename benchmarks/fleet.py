@@ -45,7 +45,7 @@ class Caller:
 
     async def open(self) -> None:
         """See Subject."""
-        self._client = await FulfillmentClient(self._config, hooks=(), limit_store=store_at(self._store)).open()
+        self._client = await FulfillmentClient(self._config, logging=False, limit_store=store_at(self._store)).open()
         await self._client.check()
 
     async def measure(self, order: Mapping[str, Any]) -> dict[str, float]:

@@ -156,12 +156,12 @@ class FulfillmentClient(SellerClient):
     or after its loop was.
 
     ``session`` is an ``aiohttp.ClientSession`` to use instead of the client's own; the client does not close it.
-    ``hooks`` are called with events (see :mod:`octoffm_async.events`); by default a hook writes them to the standard
-    logger. ``token_store`` shares the token with other clients and processes, for instance
-    :class:`~octoffm_async.FileTokenStore`; by default it is a file if ``config.token_file`` names one, else the client
-    keeps its own token. ``limit_store`` shares the limits, pauses and learned rates with other clients and processes
-    that use the same store, for instance :class:`~octoffm_async.cluster.RedisLimits`; all must be
-    configured with the same limits.
+    ``hooks`` are called with events (see :mod:`octoffm_async.events`), beside a :class:`LoggingHook`, which writes them
+    to the standard logger; ``logging=False`` leaves that one out. ``token_store`` shares the token with other clients
+    and processes, for instance :class:`~octoffm_async.FileTokenStore`; by default it is a file if
+    ``config.token_file`` names one, else the client keeps its own token. ``limit_store`` shares the limits, pauses and
+    learned rates with other clients and processes that use the same store, for instance
+    :class:`~octoffm_async.cluster.RedisLimits`; all must be configured with the same limits.
     """
 
     def __init__(
@@ -170,7 +170,8 @@ class FulfillmentClient(SellerClient):
         *,
         session: aiohttp.ClientSession | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        hooks: Sequence[Hook] = (LoggingHook(),),
+        hooks: Sequence[Hook] = (),
+        logging: bool = True,
         transport: Transport | None = None,
         token_store: TokenStore | None = None,
         limit_store: LimitStore | None = None,
@@ -183,8 +184,13 @@ class FulfillmentClient(SellerClient):
         transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
         if token_store is None and config.token_file is not None:
             token_store = FileTokenStore(config.token_file)
+        if logging and not any(isinstance(hook, LoggingHook) for hook in hooks):
+            hooks = (LoggingHook(), *hooks)
         calls = Session(config, transport, hooks, token_store=token_store, limit_store=limit_store)
         super().__init__(SellerSession(calls, config.seller_id))
+        for hook in calls.events.tracers:
+            if observe := getattr(hook, "observe", None):
+                observe(self)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:

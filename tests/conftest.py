@@ -38,7 +38,7 @@ from aioresponses import core as aioresponses_core
 from tests.unit.sizes import tries
 
 pytest_plugins = ["tests.support.servers"]
-ONCE = ("behaviour/adversary", "behaviour/dialects", "behaviour/examples", "unit/cli", "unit/sandbox")
+ONCE = ("behaviour/adversary", "behaviour/dialects", "behaviour/edge", "behaviour/examples", "unit/cli", "unit/sandbox")
 IN_TURN = (
     "behaviour/fleet",
     "behaviour/kills",

@@ -17,6 +17,7 @@ from .durable.status_tracking import FOLLOW_FOR, StatusTracker
 from .job import RunOptions
 from .reconciliation.verification import KINDS, Verification
 from .run import Run
+from .run_trace import RunTrace
 from .stocks.filter import FilterProof, StockFilter
 from .stocks.lookup import LookupStocks
 
@@ -240,7 +241,7 @@ class Bulk:
             drain=drain,
             with_items=with_items,
         )
-        return Run(job, references, options, self._check)
+        return Run(job, references, options, self._check, RunTrace(self._scope, "stocks.lookup"))
 
     async def prove_stock_filter(self) -> FilterProof:
         """Find out whether the API obeys the filter of stocks by reference: ``proof.obeyed``, ``proof.reason``.
@@ -314,7 +315,7 @@ class Bulk:
         job = ResumeJob(
             self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
         )
-        return Run(job, job, options, self._check)
+        return Run(job, job, options, self._check, RunTrace(self._scope, "resume"))
 
     def _create(
         self,
@@ -334,7 +335,9 @@ class Bulk:
         job, finder = job_of(operation, scope)
         workers = CHUNKS if operation == CREATE_PRODUCTS.name else CONCURRENCY
         options = RunOptions(workers=workers, on_progress=on_progress, drain=drain)
-        return Run(JournaledJob(job, finder, journaling, scope=scope), items, options, self._check)
+        return Run(
+            JournaledJob(job, finder, journaling, scope=scope), items, options, self._check, RunTrace(scope, operation)
+        )
 
     def _creation(
         self,
@@ -357,7 +360,7 @@ class Bulk:
             job = JournaledJob(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
             raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
-        return Run(job, items, options, self._check)
+        return Run(job, items, options, self._check, RunTrace(scope, operation.name))
 
     def _journaling(
         self,

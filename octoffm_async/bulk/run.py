@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .odd_references import OddReferences
     from .outcomes import Summary
     from .output import BoundedQueue
+    from .run_trace import RunTrace
 
 T = TypeVar("T")
 OutcomeT_co = TypeVar("OutcomeT_co", bound=Outcome, covariant=True)
@@ -74,6 +75,7 @@ class Run(Generic[T, OutcomeT_co]):
         items: Iterable[T] | AsyncIterable[T],
         options: RunOptions,
         check: Callable[[], None] = lambda: None,
+        trace: RunTrace | None = None,
     ) -> None:
         self.leftover: list[OutcomeT_co] = []
         self._affinity = Affinity("the run")
@@ -86,6 +88,7 @@ class Run(Generic[T, OutcomeT_co]):
         self._main: asyncio.Task[None] | None = None
         self._taken = False
         self._error: Exception | None = None
+        self._trace = trace
 
     async def __aenter__(self) -> Self:
         if self._main is not None:
@@ -93,7 +96,8 @@ class Run(Generic[T, OutcomeT_co]):
         self._check()
         self._affinity.bind()
         self._delivery.begin()
-        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run")
+        context = None if self._trace is None else self._trace.start()
+        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run", context=context)
         return self
 
     async def __aexit__(
@@ -207,6 +211,8 @@ class Run(Generic[T, OutcomeT_co]):
                 self._end(error)
             finally:
                 self._delivery.report(last=True)
+                if self._trace is not None:
+                    self._trace.finish(self._delivery.summary, self._error)
                 self._delivery.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from ..client import FulfillmentClient
 from ..config import Config, Secret
 from ..errors import JournalError, OtherEnvironmentError, StoreError
-from ..events import Hook, LoggingHook
 from ..journal.postgres.journal import PostgresJournal
 from ..stores.database import Database
 from . import jobs, queue
@@ -32,6 +31,7 @@ from .worker_session import WorkerOptions, WorkerSession
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..events import Hook
     from .stores.redis_tokens import RedisTokens
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
@@ -108,7 +108,7 @@ class Worker:
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
             tokens = await opened.enter_async_context(self._tokens())
-            hooks: list[Hook] = [LoggingHook(), *self._hooks, *([] if self._metrics is None else [self._metrics])]
+            hooks: list[Hook] = [*self._hooks, *([] if self._metrics is None else [self._metrics])]
             client = await opened.enter_async_context(
                 FulfillmentClient(self._config, hooks=hooks, token_store=tokens, limit_store=self._limits())
             )

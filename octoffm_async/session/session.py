@@ -118,15 +118,15 @@ class Session:
         self._transport = transport
         self._head_reporting = as_head_reporting(transport)
         self._fencing = as_fencing(transport)
-        self._events = EventEmitter(hooks)
+        self.events: EventEmitter = EventEmitter(hooks)
         self._limiters = LimiterRegistry(config, limit_store)
-        self._retries = RetryHandler(config, self.stats, self._events, rng or random.Random(), self._limiters.restart)
+        self._retries = RetryHandler(config, self.stats, self.events, rng or random.Random(), self._limiters.restart)
         self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = RequestHeaders(config)
         self.translation: Translation = Translation(config.contract_file)
         self.encode: Callable[[Operation[Any], Any], bytes] = RequestEncoder(self.translation).encode
-        self.drift: DriftLog = DriftLog(self._events.drifted)
+        self.drift: DriftLog = DriftLog(self.events.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._last_responses: dict[str, tuple[MultiMapping[str], float]] = {}
@@ -261,7 +261,7 @@ class Session:
         body = urlencode(msgspec.to_builtins(form)).encode()
         token, _ = await self._run_call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
         self.stats.tokens += 1
-        self._events.token_fetched(token.expires_in)
+        self.events.token_fetched(token.expires_in)
         return token
 
     async def _run_call(
@@ -367,7 +367,7 @@ class Session:
     def _attempt(
         self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
-        headers: Mapping[str, str] = FOR_TOKEN
+        headers = FOR_TOKEN
         if token is not None:
             headers = self._heads.of(
                 call.operation,
@@ -378,6 +378,8 @@ class Session:
             )
         call.start_attempt(call.clock())
         self.stats.attempts += 1
+        if self.events.tracers:
+            headers = headers.extended(self.events.attempt_started(call, call.clock()))
         return self._send(call, headers, peek)
 
     def _record_result(self, call: CallState, outcome: Response | NotAnsweredError) -> None:
@@ -389,11 +391,11 @@ class Session:
                 now,
             )
             if call.options.on_response is not None:
-                self._events.responded(call.options.on_response, outcome)
+                self.events.responded(call.options.on_response, outcome)
         else:
             call.finish_attempt(now)
-        if self._events.listened_to:
-            self._events.attempt_finished(call, outcome, now)
+        if self.events.listened_to:
+            self.events.attempt_finished(call, outcome, now)
 
     def _unusable(self, call: CallState, error: UnusableAnswerError) -> None:
         error.outcome_unknown = call.creates
@@ -449,7 +451,7 @@ class Session:
             call.circuit_probe = False
             self._retries.circuit.unproven()
         if call.is_in_flight:
-            self._events.attempt_broken_off(call, error, now)
+            self.events.attempt_broken_off(call, error, now)
         call.finish_attempt(now)
         if isinstance(error, CallError):
             call.annotate(error, now)
@@ -458,8 +460,8 @@ class Session:
         self.stats.calls += 1
         self.stats.waited += call.waited(now)
         self.stats.travelled += call.seconds_on_wire
-        if self._events.listened_to:
-            self._events.call_finished(call, error, now)
+        if self.events.listened_to:
+            self.events.call_finished(call, error, now)
 
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()

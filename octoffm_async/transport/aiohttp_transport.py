@@ -156,7 +156,8 @@ class AiohttpTransport:
             socket_factory=self._make_socket,
         )
         self._session = self._new_session(connector)
-        if not self._config.trust_env and usable():
+        # Tracing libraries give each new session trace configs, which only ClientSession calls.
+        if not self._config.trust_env and not self._session.trace_configs and usable():
             loop = asyncio.get_running_loop()
             self._wire = Http1Transport(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
 

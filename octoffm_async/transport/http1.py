@@ -58,6 +58,13 @@ class CachedHeaders(dict[str, str]):
         super().__init__(headers)
         self.lines = None
 
+    def extended(self, more: Mapping[str, str]) -> CachedHeaders:
+        """Return these headers and more, for one request; the cached lines are used again."""
+        made = CachedHeaders({**self, **more})
+        if self.lines is not None:
+            made.lines = self.lines + _encoded(more)
+        return made
+
 
 class _Request(aiohttp.ClientRequest):
     """A request that is never sent: it tells the connector the destination of all requests to one origin."""
@@ -241,7 +248,10 @@ def _request(method: str, target: str, host: bytes, headers: Mapping[str, str], 
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:
-    named = {"User-Agent": SERVER_SOFTWARE, "Accept-Encoding": ACCEPTED, **headers}
+    return _encoded({"User-Agent": SERVER_SOFTWARE, "Accept-Encoding": ACCEPTED, **headers})
+
+
+def _encoded(named: Mapping[str, str]) -> bytes:
     for name, value in named.items():
         if not _VALUE.fullmatch(value):
             raise ConfigurationError(f"the header {name} contains a character that cannot be sent")

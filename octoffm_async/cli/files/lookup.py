@@ -10,7 +10,6 @@ import click
 
 from ...bulk.outcomes import Found
 from ...client import FulfillmentClient
-from ...events import LoggingHook
 from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
 from ...tabular.item_types import REFERENCES
@@ -102,7 +101,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     how = cast("StockLookupMethod", given.how)
     try:
         with _sink(output, as_json=given.as_json) as write:
-            async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
+            async with FulfillmentClient(config, hooks=[noticed]) as client:
 
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))

@@ -12,7 +12,6 @@ from ...bulk.job import RUN_ENDING
 from ...bulk.outcomes import Failed
 from ...client import FulfillmentClient
 from ...contract.contract_file.translation import Translation
-from ...events import LoggingHook
 from ...journal import Journal
 from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
@@ -251,7 +250,7 @@ async def _send(state: FileRun, config: Config, journal: Journal, noticed: Drift
     seller, operation = config.seller_id, state.creation.operation.name
     before = await _newest(journal, seller, operation)
     try:
-        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording, noticed]) as client:
+        async with FulfillmentClient(config, hooks=[state.recording, noticed]) as client:
             try:
                 await state.run(client, journal)
             finally:

@@ -12,7 +12,6 @@ from ...bulk.durable.settings import PATIENCE
 from ...client import FulfillmentClient
 from ...config import Config, Limit
 from ...errors import ConfigurationError
-from ...events import LoggingHook
 from ...journal import State
 from ...journal.states import KEEPS_PAYLOAD
 from ..contract.drift_option import drift_path, recording_drift
@@ -135,7 +134,7 @@ async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
     try:
         async with (
             opened(resume_options.journal, read_only=False, verify_first=resume_options.verify_first) as journal,
-            FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
+            FulfillmentClient(config, hooks=[noticed]) as client,
         ):
             interrupted = await _go_on(resume_options, journal, record, client, show)
             record = await find_run(journal, resume_options.journal, record.id)

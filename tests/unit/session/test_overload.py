@@ -234,10 +234,10 @@ async def test_a_probe_that_shows_nothing_makes_room_for_the_next(end: str) -> N
                 if type(event).__name__ == "AttemptFinished":
                     raise asyncio.CancelledError
 
-            opened.client._scope.session._events._hooks = (hook,)
+            opened.client._scope.session.events._hooks = (hook,)
             with pytest.raises(asyncio.CancelledError):
                 await opened.client.stocks.get("S-1")
-            opened.client._scope.session._events._hooks = ()
+            opened.client._scope.session.events._hooks = ()
         else:
             opened.transport.latency = 100.0
             probe = asyncio.create_task(opened.client.with_options(deadline=5.0).stocks.get("S-1"))

@@ -382,7 +382,7 @@ async def test_a_hook_that_raises_a_cancellation_leaves_no_deadline_behind() -> 
 
     async with Opened(in_turn(CREATED), latency=0.1) as opened:
         await opened.client.check()
-        opened.client._scope.session._events._hooks = (hook,)
+        opened.client._scope.session.events._hooks = (hook,)
         with pytest.raises(asyncio.CancelledError) as caught:
             await opened.client.outbound.create(ORDER)
         assert not is_outcome_unknown(caught.value) or opened.transport.sent
