@@ -18,6 +18,7 @@ from .contract.contract_file.parser import read_contract
 from .contract.contract_file.problems import ContractFileError
 from .contract.operations import Group
 from .errors import ConfigurationError
+from .text import decode_text
 
 __all__ = ["Config", "Limit", "Secret"]
 
@@ -255,7 +256,7 @@ class Config:
             ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
         """
         try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            table = tomllib.loads(decode_text(Path(path).read_bytes()))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"cannot read {path}: {error}") from None
         settings = table.get("octoffm", table)

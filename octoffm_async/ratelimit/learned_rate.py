@@ -143,7 +143,9 @@ class LearnedRate(msgspec.Struct, array_like=True):
         """Return spans, in seconds, and the rate that was accepted in each, up to now."""
         part = (now - self.second) / SECOND
         age = len(self.counts) - 1
-        found = [(span + part, sum(self.counts[-span - 1 :]) / (min(span, age) + part)) for span in SPANS if span <= age]
+        found = [
+            (span + part, sum(self.counts[-span - 1 :]) / (min(span, age) + part)) for span in SPANS if span <= age
+        ]
         # The window had room at some time between the last 429 and now.
         cycle = max(((now + self.refused_at) / 2 - self.resumed) / SECOND, 0.001)
         return [*found, ((now - self.resumed) / SECOND if age >= SPAN else SPAN, self.used / cycle)]

@@ -20,7 +20,6 @@ import asyncio
 import os
 import random
 import sqlite3
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
+from ..affinity import forking
 from ..disk.file_system import remote_file_system
 from ..disk.private_file import prepare_file, prepare_folder
 from ..errors import ConfigurationError, StoreError
@@ -56,12 +56,8 @@ _TABLES = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-_forking = threading.RLock()
-"""Held while SQLite works: no process is forked meanwhile."""
 _inherited: list[sqlite3.Connection | None] = []
 """Connections of a parent, which its child must not close: they are not its own."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
 
 
 class FileStore:
@@ -143,7 +139,7 @@ class FileStore:
         give_up_at = time.monotonic() + WAIT
         while True:
             try:
-                with _forking:
+                with forking:
                     connection = self._connected()
                     connection.execute(begin)
                     try:
@@ -239,7 +235,7 @@ class FileStore:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with _forking:
+            with forking:
                 connection.close()
 
     def __repr__(self) -> str:

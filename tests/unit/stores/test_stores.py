@@ -406,8 +406,8 @@ class TestFile:
             tmp_path / "folder" / "state.sqlite": "symbolic link",
             real / "link": "symbolic link",
             real / "dangling": "symbolic link",
-            real / "pipe": "no plain file",
-            real / "inner": "no plain file",
+            real / "pipe": "must be a plain file",
+            real / "inner": "must be a plain file",
             real / "text" / "state.sqlite": "no folder",
         }.items():
             with pytest.raises(ConfigurationError, match=told):
