@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 PACKAGE = "octoffm_async"
 FLOORS = (
+    ("text",),
     ("contract", "events", "lazy", "version"),
     ("errors",),
-    ("config",),
+    ("header_rules",),
+    ("affinity", "config"),
     ("disk",),
     ("stores",),
     ("transport", "tabular"),
@@ -50,6 +52,7 @@ PUBLIC = frozenset(
         "ratelimit",
         "sandbox",
         "stores",
+        "tabular",
         "telemetry",
     )
 )

@@ -71,7 +71,7 @@ class Plain:
         self._folder.cleanup()
 
     async def _send(self, path: Path, first: int, each: int) -> None:
-        async with Journal.open(path) as journal, FulfillmentClient(self._config, hooks=()) as client:
+        async with Journal.open(path) as journal, FulfillmentClient(self._config, logging=False) as client:
 
             async def one(seller: int) -> None:
                 bulk = client.seller(f"S{seller}").bulk

@@ -41,7 +41,7 @@ class Caller:
 
     async def open(self) -> None:
         """See Subject."""
-        self._client = await FulfillmentClient(self._config, hooks=(), store=self._store).open()
+        self._client = await FulfillmentClient(self._config, logging=False, store=self._store).open()
         await self._client.check()
 
     async def measure(self, order: Mapping[str, Any]) -> dict[str, float]:

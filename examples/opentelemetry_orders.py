@@ -4,7 +4,8 @@
 a sandbox in this process, which answers 429 to the first and loses its answer to the second. With the ``OCTOFFM_…``
 variables exported it works against the real API, and then orders are real.
 
-Spans and metrics are kept in memory and printed; a program exports them with the exporters of its choice.
+Spans and metrics are kept in memory and printed; a program exports them with the exporters of its choice. The
+context of each attempt travels to the API in the header ``traceparent``.
 """
 
 import asyncio
@@ -25,7 +26,6 @@ from octoffm_async import (
     FulfillmentClient,
     FulfillmentProduct,
     Hook,
-    LoggingHook,
     OutboundShipmentRequest,
     ShipmentLine,
 )
@@ -71,26 +71,23 @@ async def open_client(hooks: Sequence[Hook]) -> AsyncGenerator[FulfillmentClient
 
 def tree(spans: Sequence[ReadableSpan]) -> list[str]:
     """Return a line for each span, children below their parent."""
-    roots = [span for span in spans if span.parent is None]
     lines: list[str] = []
-    for root in sorted(roots, key=lambda span: span.start_time or 0):
-        children = [
-            span for span in spans if span.parent and root.context and span.parent.span_id == root.context.span_id
-        ]
-        lines.append(described(root))
-        lines += [f"  {described(child)}" for child in sorted(children, key=lambda span: span.start_time or 0)]
+
+    def add(parent: int | None, indent: str) -> None:
+        below = [span for span in spans if (span.parent.span_id if span.parent else None) == parent]
+        for span in sorted(below, key=lambda span: span.start_time or 0):
+            lines.append(indent + described(span))
+            add(span.context.span_id if span.context else 0, indent + "  ")
+
+    add(None, "")
     return lines
 
 
 def described(span: ReadableSpan) -> str:
     """Return name, events and error of a span."""
-    words = [span.name]
-    for event in span.events:
-        status = (event.attributes or {}).get("http.response.status_code", "")
-        words.append(f"{event.name} {status}".strip())
     attributes = span.attributes or {}
-    if "error.type" in attributes:
-        words.append(str(attributes["error.type"]))
+    ended = attributes.get("http.response.status_code") or attributes.get("error.type")
+    words = [span.name, *([] if ended is None else [str(ended)]), *(event.name for event in span.events)]
     if "octopia.outcome_unknown" in attributes:
         words.append("it may have been carried out")
     return ", ".join(words)
@@ -113,8 +110,7 @@ async def main() -> None:
     tracers, meters = TracerProvider(), MeterProvider([reader])
     tracers.add_span_processor(SimpleSpanProcessor(spans))
     tracer, telemetry = tracers.get_tracer("shop"), OpenTelemetryHook(tracers, meters)
-    async with open_client([LoggingHook(), telemetry]) as client:
-        telemetry.observe(client)
+    async with open_client([telemetry]) as client:
         for reference in ("ORDER-1", "ORDER-2"):
             with tracer.start_as_current_span("checkout"):  # what a web framework's instrumentation does
                 try:

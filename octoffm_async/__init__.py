@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .client import FulfillmentClient, SellerClient
     from .config import Config, Limit, Secret
     from .contract.common import Document, Refusal, ShipmentLine
+    from .contract.forms.convertible import json_default
     from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
     from .contract.outbound import (
         CancellationStatus,
@@ -151,6 +152,7 @@ else:
             "octoffm_async.config": ("Config", "Limit", "Secret"),
             "octoffm_async.contract.requests.checks": ("FieldProblem",),
             "octoffm_async.contract.common": ("Document", "Refusal", "ShipmentLine"),
+            "octoffm_async.contract.forms.convertible": ("json_default",),
             "octoffm_async.contract.inbound": (
                 "InboundLine",
                 "InboundShipment",
@@ -361,4 +363,5 @@ __all__ = [
     "ValidationError",
     "__version__",
     "is_outcome_unknown",
+    "json_default",
 ]

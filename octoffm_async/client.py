@@ -10,7 +10,7 @@ from .auth.keyvalue_store import FileTokenStore, KeyValueTokenStore
 from .bulk.bulk import Bulk
 from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
-from .errors import ConfigurationError
+from .errors import ClosedError, ConfigurationError
 from .events import LoggingHook
 from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
 from .ratelimit.shared.store import KeyValueLimits
@@ -157,15 +157,17 @@ class FulfillmentClient(SellerClient):
     """The asyncio client of Octopia's fulfillment API.
 
     Enter it to open it: ``async with FulfillmentClient(config) as client``. It belongs to the event loop on which it
-    was opened, holds no task group, and may be opened again after it was closed.
+    was opened, and to the process: anywhere else (another thread, a later ``asyncio.run``, a forked child) each call
+    raises :class:`ClosedError` and sends nothing. It holds no task group, and may be opened again after it was closed,
+    or after its loop was.
 
     ``session`` is an ``aiohttp.ClientSession`` to use instead of the client's own; the client does not close it.
-    ``hooks`` are called with events (see :mod:`octoffm_async.events`); by default a hook writes them to the standard
-    logger. ``store`` shares the token, and the limits with their pauses and learned rates, with all clients and
-    processes that name the same store; all must be configured with the same limits. It is a
-    :class:`~octoffm_async.stores.KeyValueStore` or the address of one (a file's path, ``postgresql://…``,
-    ``redis://…``), by default that of ``config.store``. ``token_store`` and ``limit_store``, one half each, are kept
-    for one release.
+    ``hooks`` are called with events (see :mod:`octoffm_async.events`), beside a :class:`LoggingHook`, which writes them
+    to the standard logger; ``logging=False`` leaves that one out. ``store`` shares the token, and the limits with their
+    pauses and learned rates, with all clients and processes that name the same store; all must be configured with the
+    same limits. It is a :class:`~octoffm_async.stores.KeyValueStore` or the address of one (a file's path,
+    ``postgresql://…``, ``redis://…``), by default that of ``config.store``. ``token_store`` and ``limit_store``, one
+    half each, are kept for one release.
     """
 
     def __init__(
@@ -174,7 +176,8 @@ class FulfillmentClient(SellerClient):
         *,
         session: aiohttp.ClientSession | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        hooks: Sequence[Hook] = (LoggingHook(),),
+        hooks: Sequence[Hook] = (),
+        logging: bool = True,
         transport: Transport | None = None,
         store: KeyValueStore | Secret | str | os.PathLike[str] | None = None,
         token_store: TokenStore | None = None,
@@ -190,7 +193,9 @@ class FulfillmentClient(SellerClient):
         store = config.store if store is None else store
         if token_store is not None or limit_store is not None:
             if store is not None:
-                raise ConfigurationError("store is set, and shares token and limits: leave out token_store, limit_store")
+                raise ConfigurationError(
+                    "store is set, and has token and limits: leave out token_store and limit_store"
+                )
             text = "token_store= and limit_store= will go: give store=, which shares both"
             warnings.warn(text, DeprecationWarning, stacklevel=2)
         if store is not None:
@@ -199,8 +204,13 @@ class FulfillmentClient(SellerClient):
             limit_store = KeyValueLimits(opened, processes=config.processes)
         elif token_store is None and config.token_file is not None:
             token_store = self._own_tokens = FileTokenStore(config.token_file)
+        if logging and not any(isinstance(hook, LoggingHook) for hook in hooks):
+            hooks = (LoggingHook(), *hooks)
         calls = Session(config, transport, hooks, token_store=token_store, limit_store=limit_store)
         super().__init__(SellerSession(calls, config.seller_id))
+        for hook in calls.events.tracers:
+            if observe := getattr(hook, "observe", None):
+                observe(self)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -221,20 +231,30 @@ class FulfillmentClient(SellerClient):
         return cls(Config.from_file(path, **settings))
 
     async def __aenter__(self) -> Self:
+        await self._scope.session.discard()
         self._scope.session.open()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.close()
+        try:
+            await self.close()
+        except ClosedError:  # of a fork within the block: an exit of the child must remain an exit
+            if exc is None:
+                raise
 
     async def open(self) -> Self:
         """Open the client without ``async with``; :meth:`close` it in the end."""
         return await self.__aenter__()
 
     async def close(self, *, drain: float = 5.0) -> None:
-        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections."""
+        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections.
+
+        Raises:
+            ClosedError: The client is open on another event loop, or in the process that forked this one.
+        """
+        await self._scope.session.discard()
         try:
             await self._scope.session.close(drain=drain)
         finally:

@@ -18,6 +18,7 @@ from .contract.contract_file.parser import read_contract
 from .contract.contract_file.problems import ContractFileError
 from .contract.operations import Group
 from .errors import ConfigurationError
+from .text import decode_text
 
 __all__ = ["Config", "Limit", "Secret"]
 
@@ -190,7 +191,9 @@ class Config:
         if self.token_file is not None:
             object.__setattr__(self, "token_file", _path("token_file", self.token_file))
             if self.store is not None:
-                raise ConfigurationError("store and token_file are both set: leave out token_file, the store has it too")
+                raise ConfigurationError(
+                    "store and token_file are both set: leave out token_file, the store has the token"
+                )
         if self.store is not None and not isinstance(self.store, Secret):  # it may contain a password
             object.__setattr__(self, "store", Secret(_path("store", self.store)))
         if self.contract is not None and not isinstance(self.contract, ContractFile):
@@ -253,7 +256,7 @@ class Config:
             ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
         """
         try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            table = tomllib.loads(decode_text(Path(path).read_bytes()))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"cannot read {path}: {error}") from None
         settings = table.get("octoffm", table)
@@ -353,8 +356,9 @@ def _is_loopback(host: str) -> bool:
 def _path(name: str, path: Any) -> str:
     text = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str) or not text.strip() or "\0" in text:
-        shown = type(path).__name__ if name == "store" else repr(path)  # it may contain a password
-        raise ConfigurationError(f"{name} must be a path{' or an address' * (name == 'store')}, not {shown}")
+        if name == "store":  # not shown: it may contain a password
+            raise ConfigurationError("store must be the path or the address of a store")
+        raise ConfigurationError(f"{name} must be a path, not {path!r}")
     return text
 
 

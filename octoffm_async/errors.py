@@ -46,6 +46,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from .contract.problems import OctoffmError, ValidationError
 from .contract.requests.checks import FieldProblem
 
 if TYPE_CHECKING:
@@ -127,29 +128,8 @@ def is_outcome_unknown(error: BaseException) -> bool:
     return marked or (isinstance(error, CallError) and error.outcome_unknown)
 
 
-class OctoffmError(Exception):
-    """Base class of all errors of this package."""
-
-
 class ConfigurationError(OctoffmError, ValueError):
     """A setting is missing or invalid."""
-
-
-class ValidationError(OctoffmError, ValueError):
-    """An item breaks a rule of the API. Nothing was sent.
-
-    ``key`` is the item's business reference (empty for filters); ``problems`` names each field and reason.
-    """
-
-    def __init__(self, what: str, key: str = "", problems: Sequence[FieldProblem] = ()) -> None:
-        super().__init__(what, key, problems)
-        self.what = what
-        self.key = key
-        self.problems: tuple[FieldProblem, ...] = tuple(problems)
-
-    def __str__(self) -> str:
-        named = f"{self.what} {self.key!r}" if self.key else self.what
-        return f"{named} cannot be sent: " + "; ".join(map(str, self.problems))
 
 
 def check_type(what: str, item: object, expected: type) -> None:

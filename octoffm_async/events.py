@@ -9,6 +9,7 @@ concurrent calls are interleaved; :class:`CallFinished` is the last of them. Cal
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 __all__ = [
     "EVERY_EVENT",
     "AttemptFinished",
+    "AttemptStarted",
     "CallFinished",
     "CircuitChanged",
     "CircuitState",
@@ -27,8 +29,12 @@ __all__ = [
     "RateChanged",
     "RateReason",
     "RetryScheduled",
+    "RunFinished",
+    "RunStarted",
     "Throttled",
     "TokenFetched",
+    "TraceEvent",
+    "TracingHook",
 ]
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
@@ -41,6 +47,10 @@ DriftKind = Literal["missing", "unknown", "type", "value"]
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base class of all events."""
+
+
+class TraceEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base class of the events that only a :class:`TracingHook` gets."""
 
 
 class AttemptFinished(Event, frozen=True, kw_only=True, gc=False):
@@ -60,6 +70,43 @@ class AttemptFinished(Event, frozen=True, kw_only=True, gc=False):
     seconds: float
     request_bytes: int = 0
     answer_bytes: int = 0
+    error: str = ""
+
+
+class AttemptStarted(TraceEvent, frozen=True, kw_only=True, gc=False):
+    """An attempt is about to leave.
+
+    ``attempt`` counts from 1, ``waited`` is the number of seconds that the call has waited so far, ``server`` is host
+    and port. An :class:`AttemptFinished` follows, in the same task.
+    """
+
+    call: int
+    operation: str
+    method: str
+    seller_id: str
+    scheme: str
+    server: str
+    attempt: int
+    waited: float
+    request_bytes: int = 0
+
+
+class RunStarted(TraceEvent, frozen=True, kw_only=True, gc=False):
+    """A bulk run starts; the event is emitted in the context of the run's tasks."""
+
+    run: int
+    operation: str
+    seller_id: str
+
+
+class RunFinished(TraceEvent, frozen=True, kw_only=True, gc=False):
+    """A bulk run ended, with its counts of outcomes."""
+
+    run: int
+    operation: str
+    seller_id: str
+    outcomes: Mapping[str, int]
+    """The counts by kind: ``created``, ``refused``, ``failed``, ``unknown``, ``skipped``, and so on."""
     error: str = ""
 
 
@@ -175,6 +222,17 @@ class Hook(Protocol):
 
     def __call__(self, event: Event, /) -> None:
         """Handle ``event``."""
+        ...
+
+
+class TracingHook(Hook, Protocol):
+    """A hook that also gets :class:`AttemptStarted`, :class:`RunStarted` and :class:`RunFinished`, by :meth:`trace`.
+
+    It may have a method ``observe``, which a client calls once with itself, for gauges of its state.
+    """
+
+    def trace(self, event: TraceEvent, /) -> Mapping[str, str] | None:
+        """Return headers that travel with the attempt that is about to leave, such as ``traceparent``."""
         ...
 
 

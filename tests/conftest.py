@@ -38,7 +38,7 @@ from aioresponses import core as aioresponses_core
 from tests.unit.sizes import tries
 
 pytest_plugins = ["tests.support.servers"]
-ONCE = ("behaviour/adversary", "behaviour/dialects", "behaviour/examples", "unit/cli", "unit/sandbox")
+ONCE = ("behaviour/adversary", "behaviour/dialects", "behaviour/edge", "behaviour/examples", "unit/cli", "unit/sandbox")
 IN_TURN = (
     "behaviour/fleet",
     "behaviour/kills",
@@ -144,6 +144,7 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 hypothesis.settings.register_profile(
     "usual",
     max_examples=tries(100),
+    deadline=None,  # a busy machine is no fault of what is tested
     suppress_health_check=[hypothesis.HealthCheck.too_slow],  # a busy machine is, and the first text loads large tables
 )
 hypothesis.settings.load_profile("usual")

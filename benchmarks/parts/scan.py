@@ -53,7 +53,7 @@ class Scans:
 
     def __init__(self, target: list[Any]) -> None:
         config = dataclasses.replace(config_for(Target(*target)), limit=LIMIT)
-        self._client = FulfillmentClient(config, hooks=())
+        self._client = FulfillmentClient(config, logging=False)
 
     async def open(self) -> None:
         """See Subject."""

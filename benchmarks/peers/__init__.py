@@ -45,6 +45,12 @@ ENTRIES = (
     Entry(LEARNED, "ours:learned", ours=True, kinds=("get", "page"), note="the API writes all names in PascalCase"),
     Entry(CONTRACT, "ours:with_contract", ours=True, note="a contract file gives other names of the same length"),
     Entry(TUNED, "tuned:Tuned", note="no token, limit, retry or deadline: what a careful user writes for one call"),
+    Entry(
+        f"{TUNED}, OpenTelemetry",
+        "tuned:instrumented",
+        ("opentelemetry.sdk", "opentelemetry.instrumentation.aiohttp_client"),
+        note="OpenTelemetry's own instrumentation: spans only, none is exported",
+    ),
     Entry("aiohttp naive", "naive:Naive"),
     Entry(
         "httpx + pydantic, best settings",

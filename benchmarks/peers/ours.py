@@ -53,7 +53,7 @@ def client_for(
 ) -> FulfillmentClient:
     """Return a client of the stub."""
     return FulfillmentClient(
-        config or config_for(target), ssl_context=target.ssl_context(), hooks=hooks, transport=transport
+        config or config_for(target), ssl_context=target.ssl_context(), hooks=hooks, logging=False, transport=transport
     )
 
 

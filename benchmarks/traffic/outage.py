@@ -92,7 +92,7 @@ async def _run(outage: Outage) -> Figures:
     settings = config(limit=Limit(outage.rate, per=1.0))
     began = loop.time()
     outcomes = Counter[str]()
-    async with FulfillmentClient(settings, transport=api, hooks=()) as client:
+    async with FulfillmentClient(settings, transport=api, logging=False) as client:
         breaking = asyncio.create_task(_break(api, outage.way))
         run: Run[Any, Any]
         if outage.work == "orders":

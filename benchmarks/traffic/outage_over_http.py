@@ -40,7 +40,7 @@ async def measure(outage: float) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             SandboxProcess(seed=1) as sandbox,
-            FulfillmentClient(sandbox.config(limit=Limit(RATE)), hooks=()) as client,
+            FulfillmentClient(sandbox.config(limit=Limit(RATE)), logging=False) as client,
         ):
             breaking = asyncio.create_task(_break(sandbox, outage))
             began = loop.time()

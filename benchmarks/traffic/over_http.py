@@ -30,7 +30,7 @@ async def measure(
     history: list[tuple[float, float]] = []
     async with (
         SandboxProcess(seed=1, catalogue=1, limit=phases[0]) as sandbox,
-        FulfillmentClient(sandbox.config(), hooks=()) as client,
+        FulfillmentClient(sandbox.config(), logging=False) as client,
     ):
         page = await client.stocks.list()
         sampling = asyncio.create_task(_sample(sandbox, history))

@@ -1,7 +1,8 @@
 """Tokens in any store of keys and values (:mod:`..stores`): memory, a file, PostgreSQL or Redis.
 
 The token or refusal of an account, the lock on its renewal, and the use of a client's quota are values. All changes are
-pure functions that the store applies atomically, by its own clock.
+pure functions that the store applies atomically, by its own clock. A lock has a short lease, which its holder extends
+while it renews: one that was killed stops nobody for long.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
+LOCK_LEASE = 3.0
+"""Seconds after which the renewal lock of a dead process ends; a living one extends its lease at a third of it."""
 _BOUND_TO = "octoffm:"
 """The beginning of the names that encrypted values are bound to."""
 
@@ -85,6 +88,7 @@ class KeyValueTokenStore:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._entries = 0
         self._releasing: set[asyncio.Task[None]] = set()
+        self._extending: dict[object, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         """Enter the store."""
@@ -99,8 +103,10 @@ class KeyValueTokenStore:
     async def close(self) -> None:
         """Wait until the locks of cancelled callers are released, and leave the store."""
         if self._loop is asyncio.get_running_loop():
-            while self._releasing:
-                await asyncio.wait(self._releasing)
+            for task in self._extending.values():
+                task.cancel()
+            while running := {*self._releasing, *self._extending.values()}:
+                await asyncio.wait(running)
             while self._entries:
                 self._entries -= 1
                 await self._store.__aexit__(None, None, None)
@@ -124,10 +130,15 @@ class KeyValueTokenStore:
         lock = secrets.token_hex(16)
         taking = asyncio.ensure_future(self._take(account, lock, lease))
         try:
-            return lock if await asyncio.shield(taking) else None
+            taken = await asyncio.shield(taking)
         except asyncio.CancelledError:  # else the lock would stay until it ends by itself
             self._meanwhile(self._give_back(taking, account, lock))
             raise
+        if not taken:
+            return None
+        task = self._extending[lock] = asyncio.create_task(self._extend(account, lock, lease))
+        task.add_done_callback(lambda _: self._extending.pop(lock, None))
+        return lock
 
     async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:
         """Release the lock, so that other clients may renew."""
@@ -135,6 +146,8 @@ class KeyValueTokenStore:
         def release(values: Values, _: int) -> Values:
             return [None] if _holder(values[0])[0] == lock else values
 
+        if (task := self._extending.get(lock)) is not None:
+            task.cancel()
         await self._update(self._name("turn", account.key), release)
 
     async def save(self, account: TokenAccount, token: SharedToken) -> None:
@@ -171,15 +184,29 @@ class KeyValueTokenStore:
         return wait
 
     async def _take(self, account: TokenAccount, lock: str, lease: float) -> bool:
-        taken = False
+        """Take the lock or extend its lease; return False if another client holds it."""
+        taken, lease = False, min(lease, LOCK_LEASE)
 
         def take(values: Values, now: int) -> Values:
             nonlocal taken
-            taken = _holder(values[0])[1] <= now
+            holder, ends_at = _holder(values[0])
+            taken = ends_at <= now or holder == lock
             return [f"{lock} {now + int(lease * 1e6)}".encode()] if taken else values
 
         await self._update(self._name("turn", account.key), take, keep=lease)
         return taken
+
+    async def _extend(self, account: TokenAccount, lock: str, lease: float) -> None:
+        """Extend the lease of a lock, for ``lease`` seconds at most, until it is released or lost."""
+        now = asyncio.get_running_loop().time
+        ends_at = now() + lease
+        while now() + LOCK_LEASE / 3 < ends_at:
+            await asyncio.sleep(LOCK_LEASE / 3)
+            try:
+                if not await self._take(account, lock, ends_at - now()):
+                    return
+            except Exception as error:  # noqa: BLE001  (the lock ends by itself)
+                logger.debug("%r: the lease of a renewal lock could not be extended: %s", self, type(error).__name__)
 
     async def _put(self, account: TokenAccount, entry: _Entry) -> None:
         name = self._name("account", account.key)

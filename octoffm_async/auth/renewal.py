@@ -101,6 +101,10 @@ class TokenRenewer:
                 )
                 await asyncio.shield(self._releasing)
 
+    def rebind(self) -> None:
+        """Prepare for use on another event loop."""
+        self._releasing = None
+
     def clear_refusal(self) -> None:
         """Make the next renewal forget that the credentials were refused."""
         self._refused = None

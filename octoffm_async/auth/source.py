@@ -57,6 +57,11 @@ class TokenSource:
         self._refused: CredentialsRefusedError | None = None
         self._look_at = 0.0
 
+    def rebind(self) -> None:
+        """Prepare for use on another event loop: a renewal on the last one ended with it."""
+        self._renewing = None
+        self._renewals.rebind()
+
     def fresh(self, now: float) -> Token | None:
         """Return the token if it needs no renewal yet: the hot path."""
         token = self._token

@@ -17,6 +17,7 @@ from .durable.status_tracking import FOLLOW_FOR, StatusTracker
 from .job import RunOptions
 from .reconciliation.verification import KINDS, Verification
 from .run import Run
+from .run_trace import RunTrace
 from .stocks.filter import FilterProof, StockFilter
 from .stocks.lookup import LookupStocks
 
@@ -76,6 +77,7 @@ class Bulk:
 
     def __init__(self, scope: SellerSession) -> None:
         self._scope = SellerSession(scope.session, scope.seller_id, scope.options.for_bulk(scope.session.config))
+        self._check = scope.session.affinity.check
 
     def create_products(
         self,
@@ -239,7 +241,7 @@ class Bulk:
             drain=drain,
             with_items=with_items,
         )
-        return Run(job, references, options)
+        return Run(job, references, options, self._check, RunTrace(self._scope, "stocks.lookup"))
 
     async def prove_stock_filter(self) -> FilterProof:
         """Find out whether the API obeys the filter of stocks by reference: ``proof.obeyed``, ``proof.reason``.
@@ -313,7 +315,7 @@ class Bulk:
         job = ResumeJob(
             self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
         )
-        return Run(job, job, options)
+        return Run(job, job, options, self._check, RunTrace(self._scope, "resume"))
 
     def _create(
         self,
@@ -333,7 +335,9 @@ class Bulk:
         job, finder = job_of(operation, scope)
         workers = CHUNKS if operation == CREATE_PRODUCTS.name else CONCURRENCY
         options = RunOptions(workers=workers, on_progress=on_progress, drain=drain)
-        return Run(JournaledJob(job, finder, journaling, scope=scope), items, options)
+        return Run(
+            JournaledJob(job, finder, journaling, scope=scope), items, options, self._check, RunTrace(scope, operation)
+        )
 
     def _creation(
         self,
@@ -356,7 +360,7 @@ class Bulk:
             job = JournaledJob(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
             raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
-        return Run(job, items, options)
+        return Run(job, items, options, self._check, RunTrace(scope, operation.name))
 
     def _journaling(
         self,

@@ -37,6 +37,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
+from ..affinity import Affinity
 from ..errors import ClosedError, is_outcome_unknown
 from .intake import RunInput
 from .item_source import END, broken_off
@@ -46,13 +47,14 @@ from .output import ItemOutcomeQueue, OutcomeQueue
 from .prefetch import end_all
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from types import TracebackType
 
     from .job import Job, RunOptions
     from .odd_references import OddReferences
     from .outcomes import Summary
     from .output import BoundedQueue
+    from .run_trace import RunTrace
 
 T = TypeVar("T")
 OutcomeT_co = TypeVar("OutcomeT_co", bound=Outcome, covariant=True)
@@ -63,10 +65,21 @@ class Run(Generic[T, OutcomeT_co]):
 
     ``Run[Item, Outcome]`` names the type of the items and that of their outcomes: a ``match`` over the outcomes that
     this run has is exhaustive, and ``assert_never`` passes in its last case.
+
+    ``check`` raises if the client is not open here. A run belongs to the event loop on which it was entered.
     """
 
-    def __init__(self, job: Job[T], items: Iterable[T] | AsyncIterable[T], options: RunOptions) -> None:
+    def __init__(
+        self,
+        job: Job[T],
+        items: Iterable[T] | AsyncIterable[T],
+        options: RunOptions,
+        check: Callable[[], None] = lambda: None,
+        trace: RunTrace | None = None,
+    ) -> None:
         self.leftover: list[OutcomeT_co] = []
+        self._affinity = Affinity("the run")
+        self._check = check
         self._job = job
         self._options = options
         self._delivery = (ItemOutcomeQueue if options.with_items else OutcomeQueue)(options, self._end)
@@ -75,17 +88,25 @@ class Run(Generic[T, OutcomeT_co]):
         self._main: asyncio.Task[None] | None = None
         self._taken = False
         self._error: Exception | None = None
+        self._trace = trace
 
     async def __aenter__(self) -> Self:
         if self._main is not None:
             raise ClosedError("a run can be entered only once")
+        self._check()
+        self._affinity.bind()
         self._delivery.begin()
-        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run")
+        context = None if self._trace is None else self._trace.start()
+        self._main = asyncio.create_task(self._run(), name="octoffm_async bulk run", context=context)
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._affinity.is_elsewhere():  # of a fork within the block: an exit of the child must remain an exit
+            if exc is None:
+                self._affinity.refuse()
+            return
         try:
             if exc is None and not self._taken:
                 await self.wait()
@@ -95,6 +116,7 @@ class Run(Generic[T, OutcomeT_co]):
                 await self._settle()
             finally:
                 self.leftover = self._outcomes.rest()
+                self._affinity.release()
         if exc is None:
             self._raise_error()
 
@@ -117,6 +139,7 @@ class Run(Generic[T, OutcomeT_co]):
     async def __anext__(self) -> OutcomeT_co:
         if self._main is None:
             raise ClosedError("a run must be entered before it is iterated: async with … as run")
+        self._affinity.check_home()
         self._taken = True
         if (outcome := self._outcomes.get_nowait()) is not None:
             return outcome
@@ -134,6 +157,7 @@ class Run(Generic[T, OutcomeT_co]):
         """
         if self._main is None:
             raise ClosedError("a run must be entered before it is waited for: async with … as run")
+        self._affinity.check_home()
         self._taken = True
         await self._delivery.drain()
         self._raise_error()
@@ -141,6 +165,7 @@ class Run(Generic[T, OutcomeT_co]):
 
     def stop(self) -> None:
         """Stop reading items; calls in flight are finished."""
+        self._affinity.check_home()
         self._intake.stop()
         self._delivery.widen()
 
@@ -186,6 +211,8 @@ class Run(Generic[T, OutcomeT_co]):
                 self._end(error)
             finally:
                 self._delivery.report(last=True)
+                if self._trace is not None:
+                    self._trace.finish(self._delivery.summary, self._error)
                 self._delivery.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:

@@ -6,17 +6,23 @@ Nothing here imports the client before a command is called or has failed: see :m
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from contextlib import contextmanager
+from importlib import import_module
+from io import TextIOWrapper, UnsupportedOperation
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError
 from ..version import __version__
 from .lazy import Later, LazyGroup
 from .options import verbose_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
 COMMANDS = {
     "auth": Later("octoffm_async.cli.commands.auth:group", "Check the credentials and what they can reach."),
@@ -54,7 +60,8 @@ def octoffm(context: click.Context) -> None:
     Credentials come from OCTOFFM_CLIENT_ID, OCTOFFM_CLIENT_SECRET and OCTOFFM_SELLER_ID, or from --env-file; without
     an account, "octoffm sandbox" serves an emulator and prints variables for it.
 
-    Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 130 interrupted.
+    Exit codes: 0 all done, 1 some refused or failed, 2 usage or configuration, 3 some undecided, 4 an output could not
+    be written, 130 interrupted, 141 the reader of the output has gone, 143 terminated.
 
     \b
     Tab completion, in bash (or zsh_source, fish_source):
@@ -66,20 +73,82 @@ def octoffm(context: click.Context) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    if "_OCTOFFM_COMPLETE" in os.environ:  # a shell reads bytes, of names that are ours
+        return _run(arguments)
+    with safe_output(), _terminable():
+        code = _run(arguments)
+        try:
+            sys.stdout.flush()
+        except UnwritableOutputError as error:
+            code = _print_error(error)
+        return code
+
+
+@contextmanager
+def safe_output() -> Generator[None]:
+    """Let nothing reach a terminal that it would obey, nor an output that cannot hold it, while the block runs.
+
+    A standard stream that is closed is /dev/null, lest a file that is opened later takes its place.
+    """
+    before = sys.stdout, sys.stderr
+    if not isinstance(sys.stdout, SafeStream):
+        for descriptor in range(3):
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        out, err = _standard(sys.stdout, 1), _standard(sys.stderr, 2)
+        if sys.platform == "win32":
+            import_module("colorama").just_fix_windows_console()
+        sys.stdout = cast("TextIO", SafeStream(out))
+        sys.stderr = cast("TextIO", SafeStream(err, name="standard error", quiet=True))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before if before[0] is not None else (sys.stdout, sys.stderr)
+
+
+@contextmanager
+def _terminable() -> Generator[None]:
+    """Let SIGTERM end the command in order while the block runs; a second one ends it at once."""
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _standard(stream: TextIO | None, descriptor: int) -> TextIO:
+    if stream is None:
+        return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        from .errors import ExitCode
-
-        _silence_stdout()
-        return ExitCode.REFUSED
     except (KeyboardInterrupt, click.Abort) as error:
         from .errors import code_of
 
         sys.stderr.write("octoffm: interrupted\n")
         return code_of(error)
+    except SystemExit as error:
+        if error.code != 128 + signal.SIGTERM:  # of a completion
+            raise
+        sys.stderr.write("octoffm: terminated\n")
+        return error.code
     except click.ClickException as error:
         return _print_error(error)
     except Exception as error:
@@ -99,6 +168,10 @@ def _print_error(error: Exception) -> int:
     from .advice import advice_for
     from .errors import code_of, details_of, line_of
 
+    if isinstance(error, UnwritableOutputError):
+        _silence_stdout()
+        if isinstance(error, OutputClosedError):  # quiet, as programs are whose reader has enough
+            return code_of(error)
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f" (see: {error.ctx.command_path} --help)"
@@ -111,5 +184,8 @@ def _print_error(error: Exception) -> int:
 
 
 def _silence_stdout() -> None:
-    """Redirect standard output to nowhere: its reader has closed the pipe, and the final flush must not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Redirect standard output to nowhere: it cannot be written, and the final flush must not fail again."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UnsupportedOperation:
+        pass  # an object in its place

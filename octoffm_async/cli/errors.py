@@ -20,6 +20,7 @@ from ..errors import (
     is_outcome_unknown,
 )
 from ..sandbox import SandboxStartError
+from ..text import OutputClosedError, UnwritableOutputError
 
 
 class ExitCode(IntEnum):
@@ -33,8 +34,14 @@ class ExitCode(IntEnum):
     """The command, a file or a setting is wrong; nothing was done."""
     UNDECIDED = 3
     """Some items are undecided: they may have been created."""
+    UNWRITTEN = 4
+    """An output could not be written, after something was done; a run was stopped in order, its journal knows all."""
     INTERRUPTED = 130
     """Ctrl-C: 128 and the number of SIGINT, as shells count."""
+    NO_READER = 141
+    """The reader of standard output has gone: 128 and the number of SIGPIPE."""
+    TERMINATED = 143
+    """SIGTERM."""
 
 
 _INNER = re.compile(
@@ -42,7 +49,7 @@ _INNER = re.compile(
     rf"| OUTCOME UNKNOWN: .*? before sending it again| OUTCOME UNKNOWN: [^;]*; {re.escape(ASK_AGAIN)}"
     rf"| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
 )
-EXPECTED = (OctoffmError, SandboxStartError)
+EXPECTED = (OctoffmError, SandboxStartError, UnwritableOutputError)
 """Errors that are printed in one line. All others are bugs of this package and keep their traceback."""
 
 
@@ -51,6 +58,10 @@ def code_of(error: BaseException) -> int:
     match error:
         case KeyboardInterrupt() | click.Abort():
             return ExitCode.INTERRUPTED
+        case OutputClosedError():
+            return ExitCode.NO_READER
+        case UnwritableOutputError():
+            return ExitCode.UNWRITTEN
         case click.ClickException():
             return ExitCode.USAGE
         case ConfigurationError() | ValidationError() | AuthenticationError() | OtherEnvironmentError():

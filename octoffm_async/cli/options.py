@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..text import decode_text, printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -85,9 +87,19 @@ def verbose_option(command: F) -> F:
     )(command)
 
 
+class LineFormatter(logging.Formatter):
+    """A formatter of records as one line each, without control characters: they hold texts of the API."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+
 def log_calls() -> None:
     """Log the client's calls to standard error."""
-    logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.DEBUG, handlers=[handler])
 
 
 def contract_option(command: F) -> F:
@@ -137,9 +149,9 @@ def environment(env_file: Path | None) -> dict[str, str]:
     if env_file is None:
         return found
     try:
-        lines = env_file.read_text(encoding="utf-8-sig").splitlines()
+        lines = _text_of(env_file).split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        why = error.strerror if isinstance(error, OSError) else "it is neither UTF-8 nor UTF-16"
         raise click.ClickException(f"cannot read {env_file}: {why}") from None
     for number, line in enumerate(lines, 1):
         name, equals, value = line.strip().removeprefix("export ").partition("=")
@@ -153,3 +165,16 @@ def environment(env_file: Path | None) -> dict[str, str]:
         if name.strip().startswith("OCTOFFM_"):
             found[name.strip()] = value
     return found
+
+
+def _text_of(env_file: Path) -> str:
+    """Return the text of a file; that of a pipe, which can be read only once, is kept for the next reader."""
+    if (text := _piped.get(env_file)) is None:
+        is_pipe = env_file.is_fifo()
+        text = decode_text(env_file.read_bytes())
+        if is_pipe:
+            _piped[env_file] = text
+    return text
+
+
+_piped: dict[Path, str] = {}

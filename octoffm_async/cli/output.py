@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
+from io import TextIOWrapper
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
 
 import click
 import msgspec
 from rich.cells import cell_len
 
 from ..contract.base import modelled_fields
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError, is_unicode, printable, safe_json, style
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 
     from ..contract.common import Refusal
     from .remote import Remote
@@ -104,7 +107,7 @@ class TablePrinter:
             blanks = " " * max(0, width - cell_len(text))
             padded.append(blanks + text if column.right else text + blanks)
         line = _GAP.join(padded).rstrip()
-        click.echo(click.style(line, bold=True) if bold and sys.stdout.isatty() else line)
+        click.echo(style(line, "bold") if bold else line)
         if self._at_once:
             sys.stdout.flush()
 
@@ -127,13 +130,52 @@ async def print_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequenc
     return count
 
 
-def print_json_line(fields: dict[str, Any]) -> None:
-    """Print one line of JSON; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
+def print_json_line(value: Any) -> None:
+    """Print one line of JSON: see :func:`json_line`."""
+    print_json_text(json_line(value))
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON, of which a terminal obeys nothing, in the encoding that standard output has."""
+    sys.stdout.write(safe_json(text, ascii_only=not is_unicode(sys.stdout)) + "\n")
+
+
+def json_line(value: Any) -> str:
+    """Return one line of JSON; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
     try:
-        line = msgspec.json.encode(fields).decode()
+        return safe_json(msgspec.json.encode(value).decode())
     except UnicodeEncodeError:
-        line = msgspec.json.encode(_encodable(fields)).decode()
-    sys.stdout.write(line + "\n")
+        return safe_json(msgspec.json.encode(_encodable(value)).decode())
+
+
+@contextmanager
+def bytes_output() -> Generator[BinaryIO]:
+    """Give standard output for bytes.
+
+    Raises:
+        UnwritableOutputError: It cannot be written.
+    """
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "stream", sys.stdout).buffer
+    try:
+        yield stream
+        stream.flush()
+    except OSError as error:
+        kind = OutputClosedError if isinstance(error, BrokenPipeError) else UnwritableOutputError
+        raise kind(f"cannot write standard output: {error.strerror}") from None
+
+
+@contextmanager
+def text_output(encoding: str) -> Generator[SafeStream]:
+    """Give standard output for text in an encoding, whatever the terminal's is."""
+    with bytes_output() as stream:
+        file = TextIOWrapper(stream, encoding, errors="backslashreplace", newline="")
+        try:
+            yield SafeStream(file)
+            file.flush()
+        finally:
+            with suppress(OSError):
+                file.detach()
 
 
 def _encodable(value: Any) -> Any:
@@ -252,12 +294,6 @@ def age(then: datetime, now: datetime) -> str:
 def items(count: int, kind: str = "") -> str:
     """Return a count such as ``1 item``, ``2,000 items``, ``3 undecided items``."""
     return f"{count:,} {kind}{' ' if kind else ''}item{'' if count == 1 else 's'}"
-
-
-def printable(text: str) -> str:
-    """Return foreign text as one line without control characters."""
-    one_line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in one_line)
 
 
 def hanging(head: str, rest: str, width: int | None) -> str:

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 
+from ..text import SafeStream, printable, safe_text
+from .output import print_json_line
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TextIO
 
 PROGRESS_INTERVAL = 10.0
 """Seconds between lines of a long step in a pipe: a log then shows that the command is alive."""
 _STYLES = {"refused": "yellow", "rejected": "yellow", "failed": "red", "unknown": "red", "missing": "yellow"}
+
+
+class SafeConsole(Console):
+    """A console that obeys no control character in what it shows; its own styles and moves pass."""
+
+    def __init__(self, **settings: Any) -> None:
+        stream = sys.stdout
+        file = stream.trusted() if isinstance(stream, SafeStream) else stream
+        super().__init__(highlight=False, file=cast("TextIO", file), **settings)
+
+    @classmethod
+    def plain(cls, width: int) -> SafeConsole:
+        """Return a console for a pipe or a file."""
+        return cls(width=width, color_system=None, force_terminal=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, shown, control in super().render(renderable, options):
+            yield Segment(text if control else safe_text(text), shown, control)
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +98,7 @@ class TerminalDisplay:
     """A display with a bar for the running step, a line for each step that has ended, and a table at the end."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        self._console = SafeConsole()
         self._bar: Progress | None = None
         self._task = TaskID(0)
 
@@ -139,7 +162,7 @@ class PlainDisplay:
 
     def summary(self, results: Sequence[StepResult], facts: Mapping[str, Any], next_steps: str) -> None:
         _line("")
-        Console(width=160, color_system=None, force_terminal=False, highlight=False).print(_table(results))
+        SafeConsole.plain(160).print(_table(results))
         for title, fact in facts.items():
             _line(f"{title}: {_plain(fact)}")
         _line(f"\n{next_steps}")
@@ -168,7 +191,8 @@ class JsonDisplay:
         pass
 
     def _write(self, event: Mapping[str, Any]) -> None:
-        _line(msgspec.json.encode(event).decode())
+        print_json_line(event)
+        sys.stdout.flush()
 
 
 def display_for(*, json: bool) -> ProgressDisplay:
@@ -190,7 +214,7 @@ def _plain(fact: object) -> str:
         case int():
             return f"{fact:,}"
         case _:
-            return str(fact)
+            return printable(str(fact))
 
 
 def _table(results: Sequence[StepResult], *, styled: bool = False) -> Table:

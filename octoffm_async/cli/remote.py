@@ -10,10 +10,9 @@ import click
 
 from ..client import FulfillmentClient
 from ..config import Config
-from ..events import LoggingHook
 from .contract.drift_option import drift_path, recording_drift
 from .options import contract_option, drift_option, env_file_option, environment, json_option, verbose_option
-from .runtime import run_async
+from .runtime import check_stdout, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,11 +56,12 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         settings = {name: value for name, value in overrides.items() if value is not None}
         variables = environment(env_file)
         config = Config.from_env(variables, **settings)
+        check_stdout()
 
         with recording_drift(drift_path(drift, variables)) as noticed:
 
             async def work() -> int:
-                async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
+                async with FulfillmentClient(config, hooks=[noticed]) as client:
                     return await command(Remote(client=client, config=config, as_json=as_json), *arguments, **own)
 
             return run_async(work())

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import csv
 import importlib
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 import click
 
 from ..contract.contract_file.encoding import RequestEncoder
 from ..contract.contract_file.translation import Translation
+from ..disk.private_file import replacing_file, write_file, write_new_file
 from ..errors import OctoffmError
 from ..tabular.rejects import harmless
+from ..text import printable
 from .errors import ExitCode
-from .output import print_json_line
+from .output import bytes_output, print_json_line, print_json_text, text_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
     from contextlib import AbstractContextManager
+    from typing import TextIO
 
     from ..contract.common import Document
     from ..contract.operations import Operation
+    from ..text import SafeStream
     from .remote import Remote
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -50,33 +56,34 @@ def ending_of(path: Path) -> str:
     return path.suffix.casefold()
 
 
-def rows_file(ending: str, path: Path, columns: ColumnTypes) -> AbstractContextManager[RowWriter]:
-    """Open a file in the format of a suffix, ``.csv`` or ``.parquet``, and give a function that writes some rows."""
-    return csv_file(path, columns) if ending == ".csv" else parquet_file(path, columns)
+def rows_file(ending: str, file: BinaryIO, columns: ColumnTypes) -> AbstractContextManager[RowWriter]:
+    """Begin the format of a suffix, ``.csv`` or ``.parquet``, and give a function that writes some rows."""
+    return csv_file(file, columns) if ending == ".csv" else parquet_file(file, columns)
 
 
 @contextmanager
-def csv_file(path: Path, columns: ColumnTypes) -> Generator[RowWriter]:
-    """Open a CSV file; the byte order mark makes spreadsheets read UTF-8 as such, and no cell is a formula."""
+def csv_file(file: BinaryIO, columns: ColumnTypes) -> Generator[RowWriter]:
+    """Begin a CSV file; the byte order mark makes spreadsheets read UTF-8 as such, and no cell is a formula."""
     names = tuple(columns)
-    with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
+    text = TextIOWrapper(file, "utf-8-sig", errors="backslashreplace", newline="")
+    writer = csv.writer(text)
+    writer.writerow(names)
 
-        def write(rows: Iterable[Mapping[str, Any]]) -> None:
-            writer.writerows([_csv_cell(row.get(name)) for name in names] for row in rows)
+    def write(rows: Iterable[Mapping[str, Any]]) -> None:
+        writer.writerows([_csv_cell(row.get(name)) for name in names] for row in rows)
 
-        yield write
+    yield write
+    text.detach()
 
 
 @contextmanager
-def parquet_file(path: Path, columns: ColumnTypes) -> Generator[RowWriter]:
-    """Open a Parquet file. Full parts go to a temporary folder, and are streamed into one file at the end."""
+def parquet_file(file: BinaryIO, columns: ColumnTypes) -> Generator[RowWriter]:
+    """Begin a Parquet file. Full parts go to a private temporary folder, and are put together at the end."""
     polars = load_polars()
     types = {"text": polars.String, "count": polars.Int64, "moment": polars.Datetime("us", "UTC")}
     schema = {name: types[kind] for name, kind in columns.items()}
     waiting: list[Mapping[str, Any]] = []
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    with tempfile.TemporaryDirectory(prefix="octoffm-") as folder:
         parts: list[Path] = []
 
         def put_away() -> None:
@@ -93,7 +100,10 @@ def parquet_file(path: Path, columns: ColumnTypes) -> Generator[RowWriter]:
         yield write
         if waiting or not parts:
             put_away()
-        polars.scan_parquet(parts, glob=False).sink_parquet(path, row_group_size=PART)
+        whole = Path(folder) / "whole.parquet"
+        polars.scan_parquet(parts, glob=False).sink_parquet(whole, row_group_size=PART)
+        with whole.open("rb") as written:
+            shutil.copyfileobj(written, file, 1 << 20)
 
 
 def load_polars() -> Any:
@@ -132,43 +142,64 @@ STDOUT = Path("-")
 
 
 def save_document(remote: Remote, document: Document, output: Path | None, *, of: str) -> None:
-    """Write a document to ``output``, to standard output (``-``), or under its own name, which must be free."""
+    """Write a document to ``output``, to standard output (``-``), or under its own name, which must be free.
+
+    Only its owner can read it: a label has a customer's address.
+    """
     if output == STDOUT:
-        sys.stdout.buffer.write(document.content)
-        sys.stdout.buffer.flush()
+        if sys.stdout.isatty():
+            raise click.ClickException("standard output is a terminal: name a file with -o")
+        with bytes_output() as stream:
+            stream.write(document.content)
         return
     path = output or Path(document.file_name)
-    if output is None and path.exists():
-        raise click.ClickException(f"{path} exists already: name the file with -o")
-    with atomic_replace(path) as partial:
-        partial.write_bytes(document.content)
+    try:
+        if output is None:
+            write_new_file(path, document.content)
+        else:
+            write_file(path, document.content)
+    except FileExistsError:
+        raise click.ClickException(f"{path} exists already: name the file with -o") from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
     size = len(document.content)
     if remote.as_json:
         print_json_line({"id": of, "file": str(path), "media_type": document.media_type, "bytes": size})
     else:
-        click.echo(f"{path}: {document.media_type}, {size:,} bytes")
+        click.echo(f"{printable(str(path))}: {document.media_type}, {size:,} bytes")
 
 
 @contextmanager
-def atomic_replace(path: Path) -> Generator[Path]:
-    """Give a file beside ``path`` to write to; at the end it replaces ``path``, and after an error it is removed.
+def atomic_replace(path: Path, *, private: bool) -> Generator[BinaryIO]:
+    """Give a file to write to; at the end it replaces ``path``, and after an error nothing remains of it.
 
     Raises:
         ClickException: The file cannot be written.
     """
-    partial = path.with_name(f"{path.name}.part")
     try:
-        try:
-            yield partial
-            if path.is_dir():
-                raise IsADirectoryError(21, "Is a directory")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing_file(path, private=private) as file:
+            yield file
     except OctoffmError:  # a time-out of the API is an OSError too
         raise
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def text_rows(output: Path | None, form: str) -> Generator[SafeStream | TextIO]:
+    """Give a file for CSV or JSON lines that only its owner can read, or standard output, for text.
+
+    The byte order mark makes spreadsheets read CSV as UTF-8.
+    """
+    encoding = "utf-8-sig" if form == "csv" else "utf-8"
+    if output is None:
+        with text_output(encoding) as file:
+            yield file
+        return
+    with atomic_replace(output, private=True) as raw:
+        text = TextIOWrapper(raw, encoding, errors="backslashreplace", newline="")
+        yield text
+        text.detach()
 
 
 def output_option(
@@ -196,5 +227,5 @@ def print_request(remote: Remote, operation: Operation[Any], body: object) -> in
     translation = Translation(remote.config.contract_file)
     call = f"{operation.method} {translation.path(operation)}"
     click.echo(f"octoffm: nothing was sent; this would be the body of {call}:", err=True)
-    sys.stdout.write(RequestEncoder(translation).encode(operation, body).decode() + "\n")
+    print_json_text(RequestEncoder(translation).encode(operation, body).decode())
     return ExitCode.DONE

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
+import sys
 from contextlib import contextmanager
+from contextvars import ContextVar
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from ..disk.private_file import check_descriptor
+from ..errors import ConfigurationError
+from .options import LineFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -16,9 +24,64 @@ T = TypeVar("T")
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` on uvloop where it is installed (extra ``speed``), else on the standard loop."""
+    """Run ``main`` on uvloop where it is installed (extra ``speed``), else on the standard loop.
+
+    Raises:
+        SystemExit: SIGTERM ended it, in order; a second SIGTERM ends the process at once.
+    """
+    if (last := logging.lastResort) is not None:
+        last.setFormatter(LineFormatter("%(message)s"))
+    terminated: list[bool] = []
+
+    async def work() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end() -> None:
+            loop.remove_signal_handler(signal.SIGTERM)
+            terminated.append(True)
+            if task is not None:
+                task.cancel()
+
+        handled = _handle(loop, signal.SIGTERM, end)
+        _on_sigterm.set(end if handled else None)
+        try:
+            return await main
+        finally:
+            if handled:
+                loop.remove_signal_handler(signal.SIGTERM)
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(work())
+        except asyncio.CancelledError:
+            if not terminated:
+                raise
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+_on_sigterm: ContextVar[Callable[[], None] | None] = ContextVar("_on_sigterm", default=None)
+
+
+def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, call: Callable[..., None], *given: object) -> bool:
+    try:
+        loop.add_signal_handler(number, call, *given)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+        return False
+    return True
+
+
+def check_stdout() -> None:
+    """Check that standard output can be written, before anything is sent.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    try:
+        check_descriptor(sys.stdout.fileno())
+    except UnsupportedOperation:
+        pass  # an object in its place
+    except OSError as error:
+        raise ConfigurationError(f"nothing was sent: cannot write standard output: {error.strerror}") from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -43,16 +106,22 @@ class Interrupts:
         self._task = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
         self.count: int = 0
+        self.exit_code: int = 0
+        """128 and the number of the first signal."""
 
-    def interrupt(self) -> None:
-        """Handle one interruption: the first one stops the run, the second one cancels the task."""
+    def interrupt(self, number: signal.Signals) -> None:
+        """Handle one interruption: the first stops the run, the second cancels the task, a third ends the process."""
         self.count += 1
         if self.count == 1:
+            self.exit_code = 128 + number
             self._say("octoffm: stopping when calls in flight are finished; Ctrl-C again stops at once")
             self._stop()
             self._timer = self._loop.call_later(self._drain, self._cancel)
         elif self.count == 2:
             self._cancel()
+        else:
+            self._loop.remove_signal_handler(number)
+            signal.raise_signal(number)
 
     def close(self) -> None:
         """Cancel the timer."""
@@ -79,13 +148,7 @@ def interruptible(
     """
     interrupts = Interrupts(stop, drain, say)
     loop = asyncio.get_running_loop()
-    handled: list[signal.Signals] = []
-    for number in SIGNALS:
-        try:
-            loop.add_signal_handler(number, interrupts.interrupt)
-        except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            break
-        handled.append(number)
+    handled = [number for number in SIGNALS if _handle(loop, number, interrupts.interrupt, number)]
     try:
         yield interrupts
     except asyncio.CancelledError:
@@ -96,3 +159,5 @@ def interruptible(
         interrupts.close()
         for number in handled:
             loop.remove_signal_handler(number)
+        if handled and (outer := _on_sigterm.get()) is not None:
+            _handle(loop, signal.SIGTERM, outer)

@@ -2,7 +2,7 @@
 
     metrics = WorkerMetrics()
     async with (
-        FulfillmentClient(config, hooks=[LoggingHook(), metrics]) as client,
+        FulfillmentClient(config, hooks=[metrics]) as client,
         MetricsServer(metrics, port=9464) as server,
     ):
         metrics.observe(client)

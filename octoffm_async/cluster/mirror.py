@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal, LiteralString, NamedTuple
 import msgspec
 from procrastinate import exceptions
 
-from ..contract.base import Answer, members_of, modelled_fields
+from ..contract.base import Answer, modelled_fields
 from ..contract.stocks import Quantities, Stock
 from ..errors import CallError, ConfigurationError
 from ..feeds.change_feed import KINDS, Change
@@ -243,7 +243,7 @@ def _text(text: str | None) -> str | None:
 
 
 def _json(item: Answer) -> str:
-    return _ESCAPED_ZERO.sub(r"\1\\ufffd", msgspec.json.encode(members_of(item)).decode())
+    return _ESCAPED_ZERO.sub(r"\1\\ufffd", msgspec.json.encode(item.to_dict(wire=True)).decode())
 
 
 ROUND: Final = "octoffm.mirror"

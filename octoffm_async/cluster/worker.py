@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from ..client import FulfillmentClient
 from ..config import Config, Secret
 from ..errors import JournalError, OtherEnvironmentError, StoreError
-from ..events import Hook, LoggingHook
 from ..journal.postgres.journal import PostgresJournal
 from ..stores.database import Database
 from . import jobs, queue
@@ -28,6 +27,8 @@ from .worker_session import WorkerOptions, WorkerSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..events import Hook
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
@@ -102,7 +103,7 @@ class Worker:
         """Run one session; return True if the worker is done."""
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
-            hooks: list[Hook] = [LoggingHook(), *self._hooks, *([] if self._metrics is None else [self._metrics])]
+            hooks: list[Hook] = [*self._hooks, *([] if self._metrics is None else [self._metrics])]
             client = await opened.enter_async_context(
                 FulfillmentClient(self._config, hooks=hooks, store=self._options.redis or self._address)
             )

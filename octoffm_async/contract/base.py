@@ -19,12 +19,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from msgspec import Meta
 
-from .answers.json_values import is_array
+from .forms.convertible import Convertible
 
 Tag = Literal["D", "S", "A"]
 AnswerT = TypeVar("AnswerT", bound="Answer")
@@ -120,6 +132,13 @@ class OpenEnum(StrEnum):
         if len(value) <= _LONGEST_REMEMBERED and len(remembered) < _REMEMBERED_VALUES:
             remembered[value] = found
         return found
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: Any) -> Any:
+        """Return the schema with which pydantic reads and writes this enum: unknown text is no error."""
+        from .forms.pydantic_schema import open_enum_schema
+
+        return open_enum_schema(cls)
 
     @property
     def known(self) -> bool:
@@ -217,7 +236,7 @@ class Query(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, o
     """Base of the filters of a list or a count. The client leaves out filters that are not given."""
 
 
-class Request(Query, frozen=True, kw_only=True):
+class Request(Convertible, Query, frozen=True, kw_only=True):
     """Base of the JSON objects that a caller sends. The client leaves out optional fields that are not given.
 
     ``extra`` holds members that the API requires and this package does not model. The client sends them unchanged,
@@ -231,12 +250,12 @@ class Request(Query, frozen=True, kw_only=True):
     ] = None
 
 
-class Answer(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, gc=False, rename="camel"):
+class Answer(Convertible, msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Base of the API's answers. A field that the answer lacks is ``None``, a list that it lacks is empty.
 
     A row may be an instance of a subclass for the API's observed spelling (see :mod:`.answers.wire_types`). Such a row
     equals a row of the public class with the same content, and pickles as one. msgspec encodes it in the API's
-    spelling; :func:`members_of` gives the contract's names.
+    spelling; :meth:`to_dict` and :meth:`to_json` give the contract's names.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -245,6 +264,14 @@ class Answer(msgspec.Struct, metaclass=ContractMeta, frozen=True, kw_only=True, 
         for name, kind in cls.__annotations__.items():
             if name in cls.__dict__ and _names_a_time(kind):
                 setattr(cls, name, _moment_or_none(cls.__dict__[name], described(kind)))
+
+    keeps_unknown: ClassVar[bool] = True
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], extra: Mapping[str, Any]) -> Self:
+        """Return the answer with these fields (by Python names) and members that are not modelled."""
+        made: Self = with_extra(public_class(cls), fields, extra)
+        return made
 
     @property
     def extra(self) -> Mapping[str, Any]:
@@ -284,20 +311,6 @@ def modelled_fields(struct: type[msgspec.Struct] | msgspec.Struct) -> tuple[str,
     """Return the Python names of the modelled fields, without ``extra``."""
     cls = struct if isinstance(struct, type) else type(struct)
     return tuple(name for name in public_class(cls).__struct_fields__ if name != "extra")
-
-
-def members_of(answer: Answer) -> dict[str, Any]:
-    """Return the members of an answer under the contract's names, whatever its spelling, with its extra members."""
-    cls = public_class(type(answer))
-    names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
-    members = {wire: _plain(getattr(answer, name)) for name, wire in names}
-    return members | {name: value for name, value in answer.extra.items() if name not in members}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Answer):
-        return members_of(value)
-    return [_plain(part) for part in value] if is_array(value) else value
 
 
 def with_extra(cls: type[AnswerT], fields: Mapping[str, Any], extra: Mapping[str, Any]) -> AnswerT:

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get
 import msgspec
 
 from ..config import is_above_zero
-from ..contract.base import members_of
 from ..contract.inbound import InboundFilters, InboundShipment
 from ..contract.operations import LIST_INBOUND, LIST_OUTBOUND, LIST_RETURNS, LIST_STOCKS, Operation
 from ..contract.outbound import OutboundFilters, OutboundShipment
@@ -156,7 +155,7 @@ class _KindFeed:
             at: datetime | None = getattr(row, self._kind.time)
             scan.saw(at)
             key = getattr(row, self._kind.id)
-            mark = hash(msgspec.json.encode(members_of(row)))  # independent of the JSON's formatting
+            mark = hash(msgspec.json.encode(row.to_dict(wire=True)))  # independent of the JSON's formatting
             known = self._given.get(key)
             if known is not None and (known.mark == mark or (at is not None and at < known.at)):
                 continue  # emitted already, or an older state from a replica that lags

@@ -132,6 +132,7 @@ class _Scan:
 
     async def next(self) -> list[Stock]:
         """Return the stocks of a page, at least one."""
+        self._stocks.scope.session.affinity.check()
         while True:
             if self._ready:
                 self._room.release()
@@ -147,6 +148,10 @@ class _Scan:
                 self._driver.add_done_callback(lambda _: self._page_ready.set())
             self._page_ready.clear()
             await self._page_ready.wait()
+
+    def check_home(self) -> None:
+        """Check that the scan is not used on another event loop, nor in a forked child."""
+        self._stocks.scope.session.affinity.check_home()
 
     def end(self) -> None:
         """End the scan."""
@@ -314,6 +319,7 @@ class _Lists:
 
     async def aclose(self) -> None:
         """End the scan."""
+        self._scan.check_home()
         self._scan.end()
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..disk.private_file import FOLDER_MODE, MODE, replace_file
+from ..disk.private_file import FOLDER_MODE, write_file
 from ..session.error_mapping import redact
 from .evaluation.answers import seen_answers
 from .evaluation.corrections import contract_text, mend
@@ -102,18 +101,8 @@ class ProbeFolder:
         text = redact(text, sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
         if self._written.get(name) == text:
             return
-        path, fresh = self.folder / name, self.folder / f".{name}.{os.getpid()}"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                if hasattr(os, "fchmod"):
-                    os.fchmod(file.fileno(), MODE)
-                file.write(text.encode())
-            replace_file(fresh, path)
-            self._written[name] = text
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+        write_file(self.folder / name, text.encode())
+        self._written[name] = text
 
 
 def _text_of(path: Path) -> str | None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from octoffm_async.errors import ClosedError
+
 from .control.verbs import CONTROL_PATH
 
 if TYPE_CHECKING:
@@ -105,4 +107,8 @@ class BaseSandbox(ClientSettings):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the sandbox."""
-        await self.stop()
+        try:
+            await self.stop()
+        except ClosedError:  # of a fork within the block: an exit of the child must remain an exit
+            if error is None:
+                raise

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, Unpack
 import aiohttp
 import msgspec
 
+from octoffm_async.affinity import Affinity
+
 from .base import Addresses, BaseSandbox
 from .control.methods import AwaitedMethods, ControlCommand
 from .control.verbs import VERB_OF_BODY
@@ -85,6 +87,7 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
         self._drain: asyncio.Task[None] | None = None
         self._greeting: _Greeting | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._affinity = Affinity("the sandbox")
 
     async def start(self) -> None:
         """Start the child and wait for its addresses.
@@ -94,6 +97,7 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
         """
         if self._child is not None:
             raise RuntimeError("the sandbox process is already started")
+        self._affinity.bind()
         options = [*self._options.items(), *(("--style", text) for text in self._styles)]
         arguments = [text for name, value in options for text in (name, str(value))]
         pipe = asyncio.subprocess.PIPE
@@ -115,7 +119,12 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
         self._http = aiohttp.ClientSession()
 
     async def stop(self) -> None:
-        """Terminate the child and wait for its end; kill it after 5 s."""
+        """Terminate the child and wait for its end; kill it after 5 s.
+
+        Raises:
+            ClosedError: it was started on another event loop, or in the process that forked this one.
+        """
+        self._affinity.check_home()
         http, self._http = self._http, None
         child, self._child = self._child, None
         try:
@@ -124,6 +133,7 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
         finally:
             if child is not None:
                 await self._reap(child)
+            self._affinity.release()
 
     @property
     def seller_id(self) -> str:
@@ -164,6 +174,7 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
     async def _order(self, method: str, route: str, order: object = None) -> dict[str, Any]:
         if self._http is None:
             raise RuntimeError("the sandbox process is not started")
+        self._affinity.check()
         data = None if order is None else msgspec.json.encode(order)
         headers = {"Content-Type": "application/json"}
         async with self._http.request(method, self.control_url + route, data=data, headers=headers) as response:

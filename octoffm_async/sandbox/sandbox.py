@@ -1,16 +1,18 @@
 """The sandbox in this process: a real HTTP server on a loopback port, and its control methods."""
 
 import asyncio
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from os import PathLike, fspath
 from random import Random
 from typing import TypeVar, Unpack
 
 from aiohttp import web
 
+from octoffm_async.affinity import Affinity
 from octoffm_async.contract.contract_file.model import ContractFile
 from octoffm_async.contract.contract_file.parser import read_contract
 from octoffm_async.contract.operations import Group
@@ -86,11 +88,11 @@ class Sandbox(BaseSandbox, CalledMethods):
         speed: float = 1.0,
         host: str = "127.0.0.1",
         port: int = 0,
-        state_file: str | PathLike[str] | None = None,
+        state_file: str | os.PathLike[str] | None = None,
         catalogue: int = 0,
         stock: int = 100,
         monotonic: Callable[[], float] = time.monotonic,
-        contract: ContractFile | str | PathLike[str] | None = None,
+        contract: ContractFile | str | os.PathLike[str] | None = None,
         **style: Unpack[StyleOptions],
     ) -> None:
         if host not in _LOOPBACK:
@@ -104,6 +106,7 @@ class Sandbox(BaseSandbox, CalledMethods):
         self._host = host
         self._port = port
         self._runner: web.ServerRunner | None = None
+        self._affinity = Affinity("the sandbox", self._close_ports)
         # Each purpose has its own generator, so that one more fault does not change the ids.
         rngs = {purpose: Random(f"{seed}/{purpose}") for purpose in ("world", "tokens", "faults", "traces")}
         self._fill = partial(fill_catalogue, rng=Random(f"{seed}/catalogue"), products=catalogue, stock=stock)
@@ -142,8 +145,11 @@ class Sandbox(BaseSandbox, CalledMethods):
             RuntimeError: the sandbox is already started.
             StateFileError: the state file is unusable.
         """
-        if self._runner is not None:
+        self._affinity.check_process()
+        if self._runner is not None and not self._affinity.is_orphaned():
             raise RuntimeError("the sandbox is already started")
+        self._close_ports()
+        self._affinity.bind()
         if not self._state.state_store.loaded and not await self._state.state_store.load():
             self._fill(self._state.world)
         self._server.stopping = asyncio.Event()
@@ -158,12 +164,20 @@ class Sandbox(BaseSandbox, CalledMethods):
         self._server.origin = self._origin
 
     async def stop(self) -> None:
-        """Wait up to 1 s for requests in flight, close the port, save. All rows and counters stay readable."""
+        """Wait up to 1 s for requests in flight, close the port, save. All rows and counters stay readable.
+
+        Raises:
+            ClosedError: it was started on another event loop, or in the process that forked this one.
+        """
+        if self._affinity.is_orphaned():
+            self._close_ports()
+        self._affinity.check_home()
         runner, self._runner = self._runner, None
         if runner is not None:
             self._server.stopping.set()
             await runner.cleanup()
             await self.save()
+        self._affinity.release()
 
     async def save(self) -> None:
         """Write the state file now, if there is one.
@@ -171,6 +185,7 @@ class Sandbox(BaseSandbox, CalledMethods):
         Raises:
             StateFileError: another program has written the file since, or it cannot be written.
         """
+        self._affinity.check_process()
         await self._state.state_store.save()
 
     @property
@@ -245,6 +260,7 @@ class Sandbox(BaseSandbox, CalledMethods):
 
     def execute(self, command: ControlCommand[ResultT]) -> ResultT:
         """Execute the command of a control method and return its result."""
+        self._affinity.check_process()
         return command.read(carry_out(self._state, command.body))
 
     def seed_stocks(
@@ -265,8 +281,17 @@ class Sandbox(BaseSandbox, CalledMethods):
         """
         seed_stocks(self._state.world, seller, count, spread=spread, quantity=quantity)
 
+    def _close_ports(self) -> None:
+        """Close the ports without the event loop: in a forked child, or when the loop was closed first."""
+        for site in () if self._runner is None else self._runner.sites:
+            for listening in getattr(getattr(site, "_server", None), "sockets", ()):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nothing:  # one that is never readable
+                    os.dup2(nothing.fileno(), listening.fileno(), inheritable=False)
+        self._runner = None
+        self._affinity.release()
 
-def _dialect(contract: ContractFile | str | PathLike[str], style: ResponseStyle) -> Dialect:
+
+def _dialect(contract: ContractFile | str | os.PathLike[str], style: ResponseStyle) -> Dialect:
     if style.names != "camel":
         raise ValueError(f"names = {style.names!r}: the contract file determines the spelling of names")
-    return Dialect(contract if isinstance(contract, ContractFile) else read_contract(fspath(contract)))
+    return Dialect(contract if isinstance(contract, ContractFile) else read_contract(os.fspath(contract)))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from octoffm_async.errors import ClosedError
+
 from .base import Addresses, ClientSettings
 from .control.methods import CalledMethods, ControlCommand
 from .sandbox import Sandbox
@@ -23,7 +25,14 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the thread; block the caller until its result is there."""
+        """Run a coroutine in the thread; block the caller until its result is there.
+
+        Raises:
+            ClosedError: the thread ended, or runs in the process that forked this one.
+        """
+        if not self._thread.is_alive():
+            work.close()
+            raise ClosedError("the thread of the sandbox does not run in this process: start another sandbox here")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:
@@ -73,7 +82,11 @@ class SandboxThread(ClientSettings, CalledMethods):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop serving. All rows and counters stay readable."""
-        self._close()
+        try:
+            self._close()
+        except ClosedError:  # of a fork within the block: an exit of the child must remain an exit
+            if error is None:
+                raise
 
     @property
     def seller_id(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from ..errors import UnusableAnswerError, is_outcome_unknown
+from ..errors import ConfigurationError, UnusableAnswerError, is_outcome_unknown
 from ..events import (
     AttemptFinished,
+    AttemptStarted,
     CallFinished,
     CircuitChanged,
     ContractDrift,
@@ -16,13 +18,14 @@ from ..events import (
     Throttled,
     TokenFetched,
 )
+from ..header_rules import checked_headers
 from ..transport.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..errors import NotAnsweredError
-    from ..events import CircuitState, Event, Hook, RateReason
+    from ..events import CircuitState, Event, Hook, RateReason, TraceEvent, TracingHook
     from .call import CallState
     from .retry.policy import Retry
 
@@ -33,9 +36,41 @@ class EventEmitter:
     """The emitter of one client; a hook that raises is logged and has no other effect."""
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
+        for hook in hooks:
+            if not _is_plain_function(hook):
+                raise ConfigurationError(f"a hook must be a plain function of an event, not {hook!r}")
         self._hooks = tuple(hooks)
+        self.tracers: tuple[TracingHook, ...] = tuple(
+            cast("TracingHook", hook) for hook in hooks if callable(getattr(hook, "trace", None))
+        )
         self.listened_to: bool = bool(hooks)
         """True if there is any hook."""
+
+    def attempt_started(self, call: CallState, now: float) -> Mapping[str, str]:
+        """Tell tracing hooks that an attempt leaves; return the headers that they add."""
+        return self.trace(
+            AttemptStarted(
+                call=call.number,
+                operation=call.operation.name,
+                method=call.operation.method,
+                seller_id=call.seller_id,
+                scheme=call.url.partition(":")[0],
+                server=call.server,
+                attempt=call.attempts,
+                waited=call.waited(now),
+                request_bytes=len(call.body or b""),
+            )
+        )
+
+    def trace(self, event: TraceEvent) -> Mapping[str, str]:
+        """Pass an event to the tracing hooks; return the headers that they add."""
+        headers: dict[str, str] = {}
+        for hook in self.tracers:
+            try:
+                headers |= checked_headers("a hook's headers", hook.trace(event) or {})
+            except Exception:
+                logger.exception("a hook failed on %s", type(event).__name__)
+        return headers
 
     def attempt_finished(self, call: CallState, outcome: Response | NotAnsweredError, now: float) -> None:
         """Emit the end of an attempt, with or without a response."""
@@ -139,6 +174,11 @@ class EventEmitter:
             if not isinstance(hook_events, frozenset) or kind in hook_events:
                 listening.append(hook)
         return listening
+
+
+def _is_plain_function(hook: object) -> bool:
+    bodies = (hook, getattr(hook, "__call__", None))  # noqa: B004  (an object with an async method is refused too)
+    return callable(hook) and not any(inspect.iscoroutinefunction(body) for body in bodies)
 
 
 def _attempt(call: CallState, now: float, *, status: int = 0, answer_bytes: int = 0, error: str = "") -> Event:

@@ -180,6 +180,7 @@ class _Pages(Generic[T]):
         return self
 
     async def __anext__(self) -> Page[T]:
+        self._scope.session.affinity.check()
         async with self._page_lock:
             if self._query is None:
                 raise StopAsyncIteration
@@ -201,6 +202,8 @@ class _Pages(Generic[T]):
 
     async def aclose(self) -> None:
         """Cancel the request for the next page; a further step sends it again."""
+        if self._coming is not None:
+            self._scope.session.affinity.check_home()
         self._last = None
         self._let_go()
 

@@ -8,8 +8,6 @@ from ..contract.operations import Shape
 from ..transport.http1 import CachedHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..auth.source import Token
     from ..config import Config
     from ..contract.operations import Operation
@@ -31,7 +29,7 @@ class RequestHeaders:
 
     def of(
         self, operation: Operation[Any], seller_id: str, token: Token, *, with_body: bool, fresh: bool = False
-    ) -> Mapping[str, str]:
+    ) -> CachedHeaders:
         """Return the headers of one request; they must not be changed. ``fresh``: no cache may answer the request."""
         if token is not self._token or len(self._kept) >= _KEPT_MOST:
             self._kept.clear()

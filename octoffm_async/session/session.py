@@ -37,6 +37,7 @@ from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
+from ..affinity import Affinity
 from ..auth.source import Token, TokenSource
 from ..auth.store import account_of
 from ..contract.access import TokenRequest
@@ -47,7 +48,6 @@ from ..contract.products import ProductResults
 from ..errors import (
     BadRowError,
     CallError,
-    ClosedError,
     DeadlineExceededError,
     NotAnsweredError,
     OctoffmError,
@@ -56,7 +56,7 @@ from ..errors import (
 )
 from ..ratelimit.registry import LimiterRegistry
 from ..ratelimit.stats import SessionCounters
-from ..transport.aiohttp_transport import as_fencing, as_head_reporting
+from ..transport.aiohttp_transport import AiohttpTransport, as_fencing, as_head_reporting
 from ..transport.deadlines import Deadlines
 from ..transport.headers import clock_of
 from ..transport.response import Response
@@ -118,38 +118,51 @@ class Session:
         self._transport = transport
         self._head_reporting = as_head_reporting(transport)
         self._fencing = as_fencing(transport)
-        self._events = EventEmitter(hooks)
+        self.events: EventEmitter = EventEmitter(hooks)
         self._limiters = LimiterRegistry(config, limit_store)
-        self._retries = RetryHandler(config, self.stats, self._events, rng or random.Random(), self._limiters.restart)
+        self._retries = RetryHandler(config, self.stats, self.events, rng or random.Random(), self._limiters.restart)
         self._admission = Admission(self.tokens, self._retries.circuit)
         self._deadlines = Deadlines(config.deadline, config.bulk_deadline)
         self._heads = RequestHeaders(config)
         self.translation: Translation = Translation(config.contract_file)
         self.encode: Callable[[Operation[Any], Any], bytes] = RequestEncoder(self.translation).encode
-        self.drift: DriftLog = DriftLog(self._events.drifted)
+        self.drift: DriftLog = DriftLog(self.events.drifted)
         self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
         self._answers = Answers(self.translation, self.drift)
         self._last_responses: dict[str, tuple[MultiMapping[str], float]] = {}
         """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.affinity: Affinity = Affinity("the client", getattr(transport, "abandon", None))
+        """The event loop on which the session is open."""
         self._draining: asyncio.AbstractEventLoop | None = None
         self._calls_running = 0
         self._idle = asyncio.Event()
 
     def open(self) -> None:
-        """Bind the session to the running event loop."""
+        """Bind the session to the running event loop.
+
+        Raises:
+            ClosedError: It is open on another loop, or was inherited by a fork.
+        """
+        self.affinity.check_home()
         self._transport.open()
+        self.tokens.rebind()
         self.seller_cache.clear()  # it may hold locks of another loop
         self._limiters.rebind()
         self._retries.circuit.rebind()
         self._deadlines = Deadlines(self.config.deadline, self.config.bulk_deadline)  # timers belong to one loop
-        self._loop = asyncio.get_running_loop()
+        self.affinity.bind()
         self._last_responses.clear()  # each loop has its own clock
         self._idle = asyncio.Event()
 
     async def close(self, *, drain: float) -> None:
-        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections."""
-        self._draining, self._loop = self._loop, None
+        """Reject new calls, give running calls ``drain`` seconds to end, then close the connections.
+
+        Raises:
+            ClosedError: The session is open on another loop, which it cannot be closed from, or was inherited by a
+                fork.
+        """
+        self.affinity.check_home()
+        self._draining, self.affinity.loop = self.affinity.loop, None
         self.background.cancel()
         try:
             if self._calls_running:
@@ -168,6 +181,17 @@ class Session:
             await self._limiters.return_leases()
             await asyncio.sleep(0)  # so that the tasks that were cancelled here end
             await self._transport.close()
+            self.affinity.release()
+
+    async def discard(self) -> None:
+        """Drop the rest of a session whose event loop was closed before it: its tasks ended with that loop."""
+        if not self.affinity.is_orphaned():
+            return
+        self.background = Background()
+        self._calls_running = 0
+        if isinstance(self._transport, AiohttpTransport):
+            await self._transport.discard()
+        self.affinity.release()
 
     def call(
         self,
@@ -197,6 +221,7 @@ class Session:
 
     async def check(self) -> float:
         """Fetch a token if there is none; return how many seconds it remains valid."""
+        self.affinity.check()
         token = await self.tokens.get()
         return token.expires_at - asyncio.get_running_loop().time()
 
@@ -208,9 +233,9 @@ class Session:
         the responses to reads and to token requests counts: a cached list must not set the clock back, and the token
         may come from another server.
         """
-        if self._loop is None:
+        if (loop := self.affinity.loop) is None:
             return None
-        now = self._loop.time()
+        now = loop.time()
         for kinds in (("POST",), ("GET", "token")):
             responses = [self._last_responses[kind] for kind in kinds if kind in self._last_responses]
             clocks = [then + timedelta(seconds=now - at) for headers, at in responses if (then := clock_of(headers))]
@@ -220,11 +245,12 @@ class Session:
 
     def snapshot(self) -> Stats:
         """Return the counters and the present state of the client. It may be called from another thread."""
-        now = 0.0 if self._loop is None else self._loop.time()
+        loop = self.affinity.loop
+        now = 0.0 if loop is None else loop.time()
         return self.stats.snapshot(
             keys=self._limiters.stats(now),
-            token_age=None if self._loop is None else self.tokens.age(now),
-            token_left=None if self._loop is None else self.tokens.left(now),
+            token_age=None if loop is None else self.tokens.age(now),
+            token_left=None if loop is None else self.tokens.left(now),
             retry_budget_left=self._retries.budget.left,
             circuit=self._retries.circuit.state,
             drift=len(self.drift.seen),
@@ -235,7 +261,7 @@ class Session:
         body = urlencode(msgspec.to_builtins(form)).encode()
         token, _ = await self._run_call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
         self.stats.tokens += 1
-        self._events.token_fetched(token.expires_in)
+        self.events.token_fetched(token.expires_in)
         return token
 
     async def _run_call(
@@ -249,12 +275,11 @@ class Session:
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
-        loop = self._loop or (self._draining if operation is CREATE_TOKEN else None)
-        if loop is None:
-            raise ClosedError("the client is not open")
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise ClosedError("the client is open on another loop")
+        loop = self.affinity.loop or (self._draining if operation is CREATE_TOKEN else None)
+        # The current task of a loop is that of the loop's own thread, whatever thread asks.
+        task = None if loop is None else asyncio.current_task(loop)
+        if loop is None or task is None or self.affinity.is_of_other_thread():
+            self.affinity.refuse()
         clock = loop.time
         now = clock()
         call = CallState(
@@ -342,7 +367,7 @@ class Session:
     def _attempt(
         self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
-        headers: Mapping[str, str] = FOR_TOKEN
+        headers = FOR_TOKEN
         if token is not None:
             headers = self._heads.of(
                 call.operation,
@@ -353,6 +378,8 @@ class Session:
             )
         call.start_attempt(call.clock())
         self.stats.attempts += 1
+        if self.events.tracers:
+            headers = headers.extended(self.events.attempt_started(call, call.clock()))
         return self._send(call, headers, peek)
 
     def _record_result(self, call: CallState, outcome: Response | NotAnsweredError) -> None:
@@ -364,11 +391,11 @@ class Session:
                 now,
             )
             if call.options.on_response is not None:
-                self._events.responded(call.options.on_response, outcome)
+                self.events.responded(call.options.on_response, outcome)
         else:
             call.finish_attempt(now)
-        if self._events.listened_to:
-            self._events.attempt_finished(call, outcome, now)
+        if self.events.listened_to:
+            self.events.attempt_finished(call, outcome, now)
 
     def _unusable(self, call: CallState, error: UnusableAnswerError) -> None:
         error.outcome_unknown = call.creates
@@ -424,7 +451,7 @@ class Session:
             call.circuit_probe = False
             self._retries.circuit.unproven()
         if call.is_in_flight:
-            self._events.attempt_broken_off(call, error, now)
+            self.events.attempt_broken_off(call, error, now)
         call.finish_attempt(now)
         if isinstance(error, CallError):
             call.annotate(error, now)
@@ -433,8 +460,8 @@ class Session:
         self.stats.calls += 1
         self.stats.waited += call.waited(now)
         self.stats.travelled += call.seconds_on_wire
-        if self._events.listened_to:
-            self._events.call_finished(call, error, now)
+        if self.events.listened_to:
+            self.events.call_finished(call, error, now)
 
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()

@@ -45,8 +45,8 @@ def check_format(store: object, found: int) -> None:
 class KeyValueStore(Protocol):
     """Keys and opaque values, shared by clients in one process, on one machine, or on many.
 
-    A value may be deleted once it was not replaced for ``keep_seconds`` of its last update. A store may lose all its
-    values, as Redis does when it is restarted. Every method raises :class:`~octoffm_async.StoreError` if the store
+    A value ends when it was not replaced for ``keep_seconds`` of its last update. A store may lose all its values, as
+    Redis does when it is restarted. Every method raises :class:`~octoffm_async.StoreError` if the store
     cannot be used now. A cancelled or failed ``update`` may or may not have been applied.
     """
 
@@ -68,7 +68,7 @@ class KeyValueStore(Protocol):
         """Replace the values atomically by ``change(values, time)``; ``None`` deletes a value.
 
         The keys differ. ``change`` is pure and may be run several times: its last run is the one that is applied. A
-        value that it returns unchanged, as the same object, need not be written again.
+        value that it returns unchanged, as the same object, is left as it is, its end included.
         """
         ...
 
@@ -97,10 +97,11 @@ class MemoryStore:
         """Replace the values by ``change(values, time)``; ``None`` deletes a value."""
         now = int(self._clock() * 1e6)
         until = now + int(keep_seconds * 1e6)
-        for key, value in zip(keys, change([self._value(key, now) for key in keys], now), strict=True):
+        values = [self._value(key, now) for key in keys]
+        for key, old, value in zip(keys, values, change(list(values), now), strict=True):
             if value is None:
                 self._values.pop(key, None)
-            else:
+            elif value is not old:
                 self._values[key] = value, until
         if len(self._values) > self._sweep_from:
             self._values = {key: kept for key, kept in self._values.items() if kept[1] > now}

@@ -20,7 +20,6 @@ import asyncio
 import os
 import random
 import sqlite3
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
+from ..affinity import forking
 from ..disk.file_system import remote_file_system
 from ..disk.private_file import prepare_file, prepare_folder
 from ..errors import ConfigurationError, StoreError
@@ -56,12 +56,8 @@ _TABLES = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-_forking = threading.RLock()
-"""Held while SQLite works: no process is forked meanwhile."""
 _inherited: list[sqlite3.Connection | None] = []
 """Connections of a parent, which its child must not close: they are not its own."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
 
 
 class FileStore:
@@ -143,7 +139,7 @@ class FileStore:
         give_up_at = time.monotonic() + WAIT
         while True:
             try:
-                with _forking:
+                with forking:
                     connection = self._connected()
                     connection.execute(begin)
                     try:
@@ -206,14 +202,15 @@ class FileStore:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Check that the file is a store, or make one of an empty file; agree on the clock."""
         try:
-            application, objects = connection.execute(
-                "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+            application, objects, pages = connection.execute(
+                "SELECT application_id, (SELECT count(*) FROM sqlite_master), page_count "
+                "FROM pragma_application_id, pragma_page_count"
             ).fetchone()
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
                 raise
-            application, objects = 0, 1
-        if application != APPLICATION_ID and (application or objects):
+            application, objects, pages = 0, 1, 0
+        if application != APPLICATION_ID and (application or objects or (not pages and self.path.stat().st_size)):
             raise ConfigurationError(f"{self.path} is no store of this program: name another file")
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise ConfigurationError(f"{self.path}: processes cannot share memory on its file system: use another one")
@@ -238,7 +235,7 @@ class FileStore:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with _forking:
+            with forking:
                 connection.close()
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from ..errors import ClosedError, ConfigurationError, StoreError
 from .base import FORMAT, check_format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from types import TracebackType
 
     from .base import ValueChange, Values
@@ -63,6 +63,7 @@ class RedisStore:
         self._prefix = prefix
         self._users = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: set[asyncio.Task[Any]] = set()
         self._redis, self._swap = self._client()
 
     async def __aenter__(self) -> Self:
@@ -75,7 +76,7 @@ class RedisStore:
         if self._loop is not loop:
             if self._users and self._loop is not None and not self._loop.is_closed():
                 raise ClosedError(f"{self!r} is open on another event loop, or in another process")
-            self._users, self._loop = 0, loop
+            self._users, self._loop, self._running = 0, loop, set()
             self._redis, self._swap = self._client()
         self._users += 1
         return self
@@ -87,25 +88,29 @@ class RedisStore:
         self._users -= 1
         if not self._users:
             self._loop = None
+            if self._running:
+                await asyncio.wait(self._running)
             await self._redis.aclose()
 
     async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
         """Return the values, and the server's time in microseconds."""
         if self._loop is not asyncio.get_running_loop():
             raise ClosedError(f"{self!r} is not open on this event loop: async with store")
-        version = self._prefix + "format"
-        try:
-            while True:
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    pipeline.execute_command("MGET", version, *(self._prefix + key for key in keys))
-                    pipeline.execute_command("TIME")
-                    (found, *values), (seconds, microseconds) = await pipeline.execute()
+        version, is_first = self._prefix + "format", True
+        while True:
+            try:
+                pipeline = self._redis.pipeline(transaction=False)
+                pipeline.execute_command("MGET", version, *(self._prefix + key for key in keys))
+                pipeline.execute_command("TIME")
+                (found, *values), (seconds, microseconds) = await self._whole(pipeline.execute())
                 if found is not None:
                     check_format(self, int(found) if found.isdigit() else 0)
                     return values, int(seconds) * 1_000_000 + int(microseconds)
-                await self._redis.execute_command("SET", version, FORMAT, "NX")
-        except _errors() as error:
-            raise self._store_error(error) from None
+                await self._whole(self._redis.execute_command("SET", version, FORMAT, "NX"))
+            except _errors() as error:
+                if type(error).__name__ != "ConnectionError" or not is_first:
+                    raise self._store_error(error) from None
+                is_first = False  # the server was restarted since the connection was used last, perhaps
 
     async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
         """Replace the values atomically by ``change(values, time)``, which is run again if they changed meanwhile."""
@@ -119,7 +124,7 @@ class RedisStore:
                 if new is old is not None:
                     arguments[-1] = b"="
             try:
-                if await self._swap(keys=[self._prefix + key for key in keys], args=arguments):
+                if await self._whole(self._swap(keys=[self._prefix + key for key in keys], args=arguments)):
                     return
             except _errors() as error:
                 raise self._store_error(error) from None
@@ -127,6 +132,17 @@ class RedisStore:
                 raise StoreError(f"{self!r}: an update lost against others for {GIVE_UP_AFTER:g} s", away=True)
             await asyncio.sleep(random.uniform(0, wait))
             wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _whole(self, command: Coroutine[Any, Any, Any]) -> Any:
+        """Return the reply to a command, in a task that goes on when its caller is cancelled.
+
+        redis-py swallows a cancellation now and then, so the caller must not depend on it; and a connection whose reply
+        was read can be used again.
+        """
+        task = asyncio.create_task(command)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     def _client(self) -> tuple[Any, Any]:
         """Return a client of the server, and the script. It repeats nothing: a swap that failed may have been done."""

@@ -8,7 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ..disk.private_file import write_file
 from ..errors import ConfigurationError
+from ..text import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Pairs
@@ -37,7 +39,7 @@ def load_mapping(path: str | PathLike[str]) -> Mapping:
         ConfigurationError: The file cannot be read, or is not a mapping.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(decode_text(Path(path).read_bytes()))
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -48,7 +50,7 @@ def load_mapping(path: str | PathLike[str]) -> Mapping:
 
 
 def save_mapping(path: str | PathLike[str], mapping: Mapping) -> None:
-    """Write a mapping, replacing an older one.
+    """Write a mapping for its owner alone (its values may be of customers), replacing an older one.
 
     Raises:
         ConfigurationError: The file cannot be written.
@@ -61,7 +63,7 @@ def save_mapping(path: str | PathLike[str], mapping: Mapping) -> None:
         for section, pairs in (("map", mapping.columns), ("set", mapping.values))
     ]
     try:
-        Path(path).write_text("\n".join(parts), encoding="utf-8")
+        write_file(Path(path), "\n".join(parts).encode())
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
 

@@ -26,6 +26,8 @@ def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encod
         ConfigurationError: The file cannot be read.
     """
     file = Path(path)
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise ConfigurationError(f"{file} is a pipe or a device, and it is read more than once: save it as a file")
     ending = file.suffix.casefold()
     if ending in _LINES:
         return JsonlTable(file)

@@ -7,13 +7,19 @@ cell that a spreadsheet could take for a formula gets an apostrophe, which is re
 from __future__ import annotations
 
 import csv
+import os
+import re
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO, cast
 
 import msgspec
 
 from ..contract.requests.checks import FieldProblem
+from ..disk.private_file import create_file, open_safely
 from ..errors import ConfigurationError
+from ..text import UnwritableOutputError, printable
 from .formats.csv_table import escape_formula
 from .rejected_row import RejectedRow
 from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
@@ -30,8 +36,8 @@ if TYPE_CHECKING:
 class RejectsFile:
     """A writer of rows of ``table`` to ``path``: JSON lines if the table is, else CSV with the table's delimiter.
 
-    The file is created (and an older one replaced) at the first reject, so a run without rejects makes none. ``items``
-    counts the items that were written.
+    The file is created (and an older one replaced) at the first reject, so a run without rejects makes none; only its
+    owner can read it, because its rows hold people's addresses. ``items`` counts the items that were written.
     """
 
     def __init__(self, path: str | PathLike[str], table: Table) -> None:
@@ -57,9 +63,12 @@ class RejectsFile:
 
     def close(self) -> None:
         """Close the file, if there is one."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                raise UnwritableOutputError(f"cannot write {self.path}: {error.strerror}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -71,10 +80,21 @@ class RejectsFile:
 
     def _write(self, rows: Sequence[TableRow], reasons: dict[int, list[str]], otherwise: str) -> None:
         file = self._file or self._open()
+        try:
+            self._write_rows(file, rows, reasons, otherwise)
+        except OSError as error:
+            self._file = None
+            with suppress(OSError):
+                file.close()
+            raise UnwritableOutputError(f"cannot write {self.path}: {error.strerror}") from None
         self.items += 1
+
+    def _write_rows(
+        self, file: TextIO, rows: Sequence[TableRow], reasons: dict[int, list[str]], otherwise: str
+    ) -> None:
         last: int | None = None
         for row in rows:
-            reason = "; ".join(reasons.get(row.line, ())) or otherwise
+            reason = printable("; ".join(reasons.get(row.line, ())) or otherwise)
             if isinstance(row.raw, str):
                 if row.line != last:
                     file.write(_with_reason(row, reason))
@@ -87,9 +107,10 @@ class RejectsFile:
     def _open(self) -> TextIO:
         encoding = "utf-8" if self._table.columns is None else "utf-8-sig"
         try:
-            self._file = file = self.path.open("w", encoding=encoding, errors="surrogatepass", newline="")
+            raw = create_file(self.path)
         except OSError as error:
             raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from None
+        self._file = file = TextIOWrapper(raw, encoding, errors="surrogatepass", newline="")
         if self._table.columns is not None:
             self._writer = csv.writer(file, delimiter=self._table.delimiter)
             header = [self._table.columns[place] for place in self._places]
@@ -115,6 +136,8 @@ def _without_ours(fields: dict[str, Any]) -> dict[str, Any]:
 __all__ = ["RejectedRow", "RejectsReport"]
 
 COLUMNS = ("line", "key", "field", "value", "reason")
+_OBEYED = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tabs and line ends, and signs that turn the direction of writing."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -164,18 +187,23 @@ class RejectsReport:
         self.close()
 
     def _open(self) -> None:
-        mode: Literal["a", "w"] = "a" if self.rows else "w"  # a report after closing is appended
         try:
-            # The byte order mark makes spreadsheets read the file as UTF-8.
-            self._file = file = self.path.open(mode, encoding="utf-8-sig", newline="", buffering=1)
+            raw: BinaryIO
+            if self.rows:  # a report after closing is appended
+                raw = os.fdopen(open_safely(self.path, os.O_WRONLY | os.O_APPEND, what="rejects file"), "ab")
+            else:
+                raw = create_file(self.path)
         except OSError as error:
             raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from None
+        # The byte order mark makes spreadsheets read the file as UTF-8.
+        encoding = "utf-8" if self.rows else "utf-8-sig"
+        self._file = file = TextIOWrapper(raw, encoding, newline="", line_buffering=True)
         self._writer = csv.writer(file)
-        if mode == "w":
+        if not self.rows:
             self._writer.writerow(COLUMNS)
 
 
 def harmless(cell: object) -> str:
-    """Return a cell's text in a form that no spreadsheet evaluates as a formula."""
-    text = "" if cell is None else str(cell)
+    """Return a cell's text in a form that no spreadsheet evaluates as a formula, and no terminal obeys."""
+    text = "" if cell is None else _OBEYED.sub("\N{REPLACEMENT CHARACTER}", str(cell))
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

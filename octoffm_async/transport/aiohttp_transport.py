@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import socket
+import ssl
+import warnings
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
 
+from ..affinity import silence
 from ..errors import ClosedError, UnusableAnswerError
+from .codings import ACCEPTED
+from .connection import HEAD_LIMITS, is_cut_off, tls_of
 from .failures import to_package_error
-from .http1 import METHODS, Http1Transport, usable
+from .http1 import LOST, METHODS, RESENT, Http1Transport, usable
+from .pool import CLOSINGS_TO_LEARN
 from .response import BoundedBodyReader, Response
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from ..config import Config
     from .fences import Fence
 
+_IDLE_TOO_LONG = 408
 _PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
@@ -101,6 +110,16 @@ def as_fencing(transport: Transport) -> FencedTransport | None:
     return cast("FencedTransport", transport) if _takes(transport, "fence") else None
 
 
+class _Connector(aiohttp.TCPConnector):
+    """A connector that a forked child can give up: the collection of its copy is then no leak to warn of."""
+
+    is_abandoned = False
+
+    def __del__(self, _warnings: Any = warnings) -> None:
+        if not self.is_abandoned:
+            super().__del__(_warnings)
+
+
 class AiohttpTransport:
     """A transport over aiohttp, with a session of its own or the caller's (which it does not close)."""
 
@@ -118,23 +137,27 @@ class AiohttpTransport:
         self._timeout = _timeout(config, config.read_timeout)
         self._body = BoundedBodyReader(config.max_answer_bytes)
         self._wire: Http1Transport | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._closings = 0
+        """Requests through ``ClientSession`` that a server lost; once there are a few, see :mod:`.pool`."""
+        self._single: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
         """Create a session unless the caller passed one."""
         if not self._owned or self._session is not None:
             return
-        connector = aiohttp.TCPConnector(
+        if self._ssl is None and (os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
+            self._ssl = ssl.create_default_context()  # aiohttp's own is as old as its import
+        connector = _Connector(
             limit=self._config.max_connections,
             keepalive_timeout=self._config.keepalive,
             ttl_dns_cache=300,
             ssl=self._ssl or True,
+            socket_factory=self._make_socket,
         )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=self._config.trust_env,
-        )
-        if not self._config.trust_env and usable():
+        self._session = self._new_session(connector)
+        # Tracing libraries give each new session trace configs, which only ClientSession calls.
+        if not self._config.trust_env and not self._session.trace_configs and usable():
             loop = asyncio.get_running_loop()
             self._wire = Http1Transport(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
 
@@ -155,16 +178,64 @@ class AiohttpTransport:
             raise ClosedError("the client is not open")
         if wire is not None and method in METHODS and _is_plain(session):
             return wire.send(method, url, headers, body, read_timeout, on_head=on_head, fence=fence)
+        if self._closings >= CLOSINGS_TO_LEARN and method not in RESENT:
+            session = self._session_of_single_connections(session)
         data = _watched(body, fence, session)
         return self._send_through(session, method, url, headers, data, read_timeout=read_timeout, on_head=on_head)
 
     async def close(self) -> None:
         """Close the session if this transport created it."""
-        if self._owned and self._session is not None:
-            session, wire, self._session, self._wire = self._session, self._wire, None, None
-            if wire is not None:
-                wire.close()
+        for session in self._release():
             await session.close()
+
+    async def discard(self) -> None:
+        """Close the sockets without the event loop, which is closed."""
+        await self.close()
+        for each in list(self._sockets):
+            each.close()
+
+    def abandon(self) -> None:
+        """Give up the connections in a forked child; nothing that happens to their copies reaches the parent's."""
+        for each in list(self._sockets):
+            if (descriptor := each.fileno()) >= 0:
+                silence(descriptor)
+        self._wire = None
+        for session in self._release():
+            if isinstance(connector := session.connector, _Connector):
+                connector.is_abandoned = True
+            session.detach()
+        self._session = None
+
+    def _release(self) -> list[aiohttp.ClientSession]:
+        """Close the wire, and return the sessions that are to be closed; a caller's own session stays."""
+        sessions = [session for session in (self._session, self._single) if session is not None]
+        if not self._owned:
+            return []
+        wire, self._wire, self._session, self._single = self._wire, None, None, None
+        if wire is not None:
+            wire.close()
+        return sessions
+
+    def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._config.trust_env
+        )
+
+    def _session_of_single_connections(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return a session that uses no connection twice, in place of one of our own (see :mod:`.pool`)."""
+        if self._owned and self._single is None:
+            limit = self._config.max_connections
+            connector = _Connector(
+                limit=limit, force_close=True, ssl=self._ssl or True, socket_factory=self._make_socket
+            )
+            self._single = self._new_session(connector)
+        return self._single or session
+
+    def _make_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol = address[:3]
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
     def _timeout_for(self, read_timeout: float) -> aiohttp.ClientTimeout:
         if read_timeout == self._timeout.sock_read:
@@ -182,6 +253,12 @@ class AiohttpTransport:
         read_timeout: float,
         on_head: Callable[[Response], None] | None,
     ) -> Response:
+        plain: dict[str, Any] = {}
+        if _is_plain(session):
+            plain = {**HEAD_LIMITS, "auto_decompress": False}
+            headers = {"Accept-Encoding": ACCEPTED, **headers}
+            if self._closings >= CLOSINGS_TO_LEARN and session is not self._single:
+                headers["Connection"] = "close"  # all that can be done with a session of the caller's
         try:
             with nullcontext() if self._wire is None else self._wire.aside():
                 response = await session.request(
@@ -192,9 +269,11 @@ class AiohttpTransport:
                     allow_redirects=False,
                     raise_for_status=False,
                     timeout=self._timeout_for(read_timeout),
+                    **plain,
                 )
-            return await self._read(response, url, read_timeout, on_head)
+            return await self._read(response, url, read_timeout, on_head, decodes=bool(plain))
         except (aiohttp.ClientError, OSError) as error:
+            self._closings += isinstance(error, LOST) and not isinstance(error, aiohttp.ClientConnectorError)
             raise to_package_error(
                 error, url, request_sent=not isinstance(data, _WatchedBody) or data.has_left
             ) from error
@@ -209,8 +288,13 @@ class AiohttpTransport:
         url: str,
         read_timeout: float,
         on_head: Callable[[Response], None] | None,
+        *,
+        decodes: bool,
     ) -> Response:
         status, named = response.status, response.headers
+        self._closings += status == _IDLE_TOO_LONG
+        connection = response.connection
+        tls = None if connection is None else tls_of(connection.transport)
         try:
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
@@ -224,6 +308,10 @@ class AiohttpTransport:
             raise
         finally:
             response.release()
+        if "Content-Length" not in named and "Transfer-Encoding" not in named and is_cut_off(tls):
+            raise aiohttp.ClientPayloadError("Response payload is not completed: TLS ended without its goodbye")
+        if decodes and (codings := named.get("Content-Encoding")) is not None:
+            whole = self._body.decode(whole, codings, status, named)
         return Response(status, named, whole, url)
 
 
@@ -240,6 +328,8 @@ class _WatchedBody(aiohttp.BytesPayload):
         self._fence = fence
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if writer.transport is None or writer.transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection was closed before the request was written")
         if self._fence is not None:
             self._fence.check()
         self.has_left = True

@@ -9,34 +9,36 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, TypeAlias
+import ssl
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpProcessingError, HttpResponseParser
+from aiohttp.http import HttpResponseParser
 
 from .connection_history import ConnectionHistory
+from .failures import unreadable_head
 
 if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.http import RawResponseMessage
 
     from .fences import Fence
+    from .pool import IdleConnections
 
-__all__ = ["Http1Connection", "IdleConnections", "ResponseHead", "can_parse"]
+__all__ = ["HEAD_LIMITS", "Http1Connection", "ResponseHead", "can_parse", "is_cut_off", "tls_of"]
 
 READ_AHEAD = 2**18
 """Half the number of bytes of a body that are buffered before reading from the socket is paused."""
+HEAD_LIMITS: dict[str, Any] = {"max_line_size": 33_792, "max_field_size": 33_792, "max_headers": 1024}
+"""The largest head of a response: header lines with a value of 32 KiB, and their number."""
 
 _UNASKED = "a response came over its connection that no request waited for"
 _SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
 """The beginning of a response that another request may have been meant to get. A server that closes an idle connection
 may send a 408, which is not such a response."""
 _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
-
-IdleConnections: TypeAlias = "dict[Http1Connection, None]"
-"""The idle connections of one origin; the last one in is the first one out."""
-
 
 ResponseHead: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
 """The head of a response, and the stream of its body."""
@@ -60,10 +62,18 @@ class Http1Connection(BaseProtocol):
         "history",
         "idle_connections",
         "is_idle",
+        "is_reused",
+        "is_single",
     )
 
     def __init__(
-        self, connection: Connection, loop: asyncio.AbstractEventLoop, idle_connections: IdleConnections
+        self,
+        connection: Connection,
+        loop: asyncio.AbstractEventLoop,
+        idle_connections: IdleConnections,
+        *,
+        is_reused: bool,
+        is_single: bool,
     ) -> None:
         super().__init__(loop)
         handler, transport = connection.protocol, connection.transport
@@ -73,6 +83,10 @@ class Http1Connection(BaseProtocol):
         self.deadline: float = 0.0
         self.expired: bool = False
         self.is_idle: bool = False
+        self.is_reused: bool = is_reused
+        """True once it has carried a request and its response."""
+        self.is_single: bool = is_single
+        """True if it is closed after its first response."""
         self.idle_connections: IdleConnections = idle_connections
         self.history: ConnectionHistory = ConnectionHistory(self.close)
         self.transport: asyncio.Transport | None = transport
@@ -123,15 +137,17 @@ class Http1Connection(BaseProtocol):
         self.expired = True
         self._fail(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
 
-    def release(self) -> None:
-        """Return the connection to aiohttp, which keeps it for a while."""
+    def release(self) -> ResponseHandler:
+        """Return the connection to aiohttp, which keeps it for a while; return its protocol there."""
         if self.transport is not None:
             self.transport.set_protocol(self._handler)
         self._connection.release()
+        return self._handler
 
     def close(self) -> None:
         """Close the connection."""
         self._usable = False
+        self.idle_connections.remove(self)
         self._connection.close()
 
     def data_received(self, data: bytes) -> None:
@@ -141,14 +157,14 @@ class Http1Connection(BaseProtocol):
         ):  # no request waits for it, so it is not the response to the next one either
             if _SUCCESS.match(data):
                 self.history.doubt(_UNASKED)
+            self.idle_connections.lost(self)
             self._fail(aiohttp.ServerDisconnectedError())
             self.close()
             return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # noqa: BLE001  (of whatever kind: these bytes are no response)
-            reason = error.message if isinstance(error, HttpProcessingError) else repr(error)
-            self._fail(aiohttp.ClientPayloadError(f"not an HTTP answer: {reason}"))
+            self._fail(unreadable_head(error))
             self.close()
             return
         for message, content in messages:
@@ -171,10 +187,15 @@ class Http1Connection(BaseProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """See :class:`asyncio.Protocol`."""
         self._usable = False
-        self.idle_connections.pop(self, None)
-        error = aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else exc
+        self.idle_connections.lost(self)
+        error: BaseException | None = exc
+        if isinstance(exc, OSError):
+            error = aiohttp.ClientOSError(*exc.args)
+            error.__cause__ = exc
         if error is None and self._waiter is None and self._parser is not None:
             try:
+                if self._content is not None and not self._content.is_eof() and is_cut_off(tls_of(self.transport)):
+                    raise ssl.SSLEOFError("TLS ended without its goodbye")  # noqa: TRY301  (as the parser's errors)
                 self._parser.feed_eof()  # the end of a body that ends with its connection
             except Exception as reason:  # noqa: BLE001
                 error = aiohttp.ClientPayloadError(f"Response payload is not completed: {reason!r}")
@@ -191,6 +212,24 @@ class Http1Connection(BaseProtocol):
             self._content.set_exception(error)
 
 
+def tls_of(transport: asyncio.BaseTransport | None) -> ssl.SSLObject | None:
+    """Return the TLS of an open connection; None if it has none."""
+    tls: ssl.SSLObject | None = None if transport is None else transport.get_extra_info("ssl_object")
+    return tls
+
+
+def is_cut_off(tls: ssl.SSLObject | None) -> bool:
+    """Return True if a closed TLS connection ended without the message that proves its end: data may be missing."""
+    if tls is None:
+        return False
+    try:
+        return bool(tls.read(1))
+    except ssl.SSLZeroReturnError:
+        return False  # the message has come
+    except (ssl.SSLError, ValueError):
+        return True  # more would have to come
+
+
 def can_parse() -> bool:
     """Return True if aiohttp's parser behaves as this module expects, tried out on a sample response."""
     loop = asyncio.get_running_loop()
@@ -205,5 +244,11 @@ def can_parse() -> bool:
 
 def _parser(protocol: BaseProtocol, loop: asyncio.AbstractEventLoop) -> HttpResponseParser:
     return HttpResponseParser(
-        protocol, loop, READ_AHEAD, read_until_eof=True, payload_exception=aiohttp.ClientPayloadError
+        protocol,
+        loop,
+        READ_AHEAD,
+        read_until_eof=True,
+        payload_exception=aiohttp.ClientPayloadError,
+        auto_decompress=False,  # see :mod:`.codings`
+        **HEAD_LIMITS,
     )

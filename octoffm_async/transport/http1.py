@@ -19,6 +19,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
 from ..errors import ConfigurationError
+from .codings import ACCEPTED
 from .connection import Http1Connection, can_parse
 from .deadlines import Deadlines
 from .failures import to_package_error
@@ -33,15 +34,16 @@ if TYPE_CHECKING:
 
     from aiohttp.client_reqrep import ConnectionKey
 
-    from .connection import IdleConnections
     from .fences import Fence
+    from .pool import IdleConnections
     from .response import BoundedBodyReader
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Not HEAD: its response announces a body that does not come."""
-_RESENT = frozenset({"GET", "PUT", "DELETE"})
+RESENT = frozenset({"GET", "PUT", "DELETE"})
 """Methods that aiohttp itself sends again when a pooled connection turns out to be closed; never POST or PATCH."""
-_LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+_IDLE_TOO_LONG = 408
 _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t -~]*")
 
@@ -56,9 +58,19 @@ class CachedHeaders(dict[str, str]):
         super().__init__(headers)
         self.lines = None
 
+    def extended(self, more: Mapping[str, str]) -> CachedHeaders:
+        """Return these headers and more, for one request; the cached lines are used again."""
+        made = CachedHeaders({**self, **more})
+        if self.lines is not None:
+            made.lines = self.lines + _encoded(more)
+        return made
+
 
 class _Request(aiohttp.ClientRequest):
     """A request that is never sent: it tells the connector the destination of all requests to one origin."""
+
+    is_single: bool = False
+    """True for connections that are not used again: the connector keeps none under their key."""
 
     @property
     def connection_key(self) -> ConnectionKey:
@@ -67,13 +79,16 @@ class _Request(aiohttp.ClientRequest):
 
     @cached_property
     def _connection_key(self) -> ConnectionKey:
-        return super().connection_key
+        key = super().connection_key
+        return key._replace(proxy_headers_hash=-1) if self.is_single else key
 
 
 class _Origin(NamedTuple):
     """The destination of requests."""
 
     request: aiohttp.ClientRequest
+    single: aiohttp.ClientRequest
+    """The same destination, for a connection that is not used again."""
     host: bytes
     """The ``Host`` line of a request's head."""
     idle: IdleConnections
@@ -122,7 +137,7 @@ class Http1Transport:
             read_timeout=read_timeout,
             on_head=on_head,
             fence=fence,
-            once_more=method in _RESENT,
+            once_more=method in RESENT,
         )
 
     async def _exchange(
@@ -137,8 +152,13 @@ class Http1Transport:
         once_more: bool,
     ) -> Response:
         connection: Http1Connection | None = None
+        idle = origin.idle
+        answered = False
         try:
-            connection = self._pool.take(origin.idle) or await self._pool.connect(origin.request, origin.idle)
+            if idle.only_new and not once_more:
+                connection = await self._pool.connect(origin.single, idle, single=True)
+            else:
+                connection = self._pool.take(idle) or await self._pool.connect(origin.request, idle)
             waiter = connection.expect()
             connection.deadline = self._loop.time() + read_timeout
             self._silences.add(read_timeout, connection)
@@ -148,13 +168,17 @@ class Http1Transport:
             finally:
                 self._awaited -= 1
                 self._silences.done(read_timeout, connection)
-            once_more = False
+            answered = True
             status, named = message.code, message.headers
+            if status == _IDLE_TOO_LONG and connection.is_reused:
+                idle.note_closing()
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
             whole = self._body.read_if_whole(content, status)
             if whole is None:
                 whole = await self._body.read(content, status, named, read_timeout)
+            if (codings := named.get("Content-Encoding")) is not None:
+                whole = self._body.decode(whole, codings, status, named)
             self._pool.put(connection)
             return Response(status, named, whole, url, connection.history)
         except BaseException as error:
@@ -162,7 +186,10 @@ class Http1Transport:
                 connection.close()
             if not isinstance(error, aiohttp.ClientError | OSError):
                 raise
-            if connection is None or not once_more or not isinstance(error, _LOST):
+            lost = not answered and isinstance(error, LOST)
+            if lost and connection is not None and connection.is_reused:
+                idle.note_closing()
+            if connection is None or not lost or not once_more:
                 raise to_package_error(error, url) from error
         return await self._exchange(
             origin, data, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
@@ -195,8 +222,10 @@ class Http1Transport:
     def _know(self, origin: str) -> _Origin:
         url = URL(origin, encoded=True)
         request = _Request("GET", url, loop=self._loop, ssl=self._ssl)
+        single = _Request("GET", url, loop=self._loop, ssl=self._ssl)
+        single.is_single = True
         host = f"Host: {request.headers['Host']}\r\n".encode()
-        known = self._origins[origin] = _Origin(request, host, self._pool.idle_of(origin))
+        known = self._origins[origin] = _Origin(request, single, host, self._pool.idle_of(origin))
         return known
 
 
@@ -219,7 +248,10 @@ def _request(method: str, target: str, host: bytes, headers: Mapping[str, str], 
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:
-    named = {"User-Agent": SERVER_SOFTWARE, "Accept-Encoding": "gzip, deflate", **headers}
+    return _encoded({"User-Agent": SERVER_SOFTWARE, "Accept-Encoding": ACCEPTED, **headers})
+
+
+def _encoded(named: Mapping[str, str]) -> bytes:
     for name, value in named.items():
         if not _VALUE.fullmatch(value):
             raise ConfigurationError(f"the header {name} contains a character that cannot be sent")

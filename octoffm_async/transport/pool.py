@@ -3,12 +3,21 @@
 The connector decides how many connections there are, how they are opened, and when an unused one is closed. It counts
 the idle connections here as taken. Therefore the pool returns them to it as soon as a request has to wait for one, and
 each that was not used for a second.
+
+**Servers that close without saying so.** Some servers close a connection after each response, or after some, and do not
+announce it. A request that was just sent then gets no response, and nobody knows whether it was read: a creation has an
+unknown outcome. So the pool notes, for each origin, when a server closes a connection within a second of its response,
+or loses a request on a connection that was used before. After a few of those, requests that may not be sent twice each
+get a new connection. Some of these are then kept open for a second, unused: once so many in a row outlasted it that the
+server has evidently changed, connections are used again.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import aiohttp
 
@@ -18,13 +27,67 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Generator
 
-    from .connection import IdleConnections
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 IDLE_AFTER = 1.0
 """Seconds after which unused connections are returned to the connector; at most twice as long."""
 
 TRIES = 3
 """Connections that are tried to find one that has received no unrequested data."""
+CLOSINGS_TO_LEARN = 3
+"""Connections that a server closes early and unannounced before requests that may not be sent twice avoid used ones."""
+LASTING_TO_UNLEARN, LASTING_MOST = 100, 3200
+"""Connections in a row that last, unused, before used ones are trusted again; twice as many each time it was wrong."""
+WATCHED_MOST = 8
+"""Unused connections that are watched at a time."""
+
+
+class IdleConnections(dict[Http1Connection, None]):
+    """The idle connections of one origin, the last one in is the first one out; and how their server ends them."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self.origin = origin
+        self.only_new: bool = False
+        """True while requests that may not be sent twice get a new connection each."""
+        self.watched: dict[Http1Connection, None] = {}
+        self._closings = 0
+        self._lasting = 0
+        self._closings_to_learn = CLOSINGS_TO_LEARN
+        self._lasting_to_unlearn = LASTING_TO_UNLEARN
+
+    def lost(self, connection: Http1Connection) -> None:
+        """Remove a connection that the server closed, if it is here."""
+        if (connection in self or connection in self.watched) and not connection.is_idle:
+            self.note_closing()
+        self.remove(connection)
+
+    def remove(self, connection: Http1Connection) -> None:
+        """Remove a connection, if it is here."""
+        self.pop(connection, None)
+        self.watched.pop(connection, None)
+
+    def note_closing(self) -> None:
+        """Note that the server closed a connection soon after a response, without saying so."""
+        self._lasting = 0
+        self._closings += 1
+        if self._closings >= self._closings_to_learn and not self.only_new:
+            self.only_new = True
+            logger.warning(
+                "%s closes connections without announcing it: creations now use a new connection each", self.origin
+            )
+
+    def note_lasting(self) -> None:
+        """Note that a connection lasted without a request."""
+        self._lasting += 1
+        if self._lasting < self._lasting_to_unlearn:
+            return
+        self._closings = self._lasting = 0
+        if self.only_new:
+            self.only_new = False
+            self._closings_to_learn = 1
+            self._lasting_to_unlearn = min(2 * self._lasting_to_unlearn, LASTING_MOST)
+            logger.warning("%s keeps connections open again: creations share them", self.origin)
 
 
 class ConnectionPool:
@@ -36,13 +99,18 @@ class ConnectionPool:
         self._connector = connector
         self._loop = loop
         self._timeout = timeout
+        self._watched_most = min(WATCHED_MOST, connector.limit // 4 if connector.limit else WATCHED_MOST)
         self._idle: dict[str, IdleConnections] = {}
+        self._released: WeakSet[object] = WeakSet()
+        """aiohttp's protocols of the connections that were used and returned to the connector."""
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def idle_of(self, origin: str) -> IdleConnections:
         """Return the idle connections of an origin, for :meth:`take` and :meth:`connect`."""
-        return self._idle.setdefault(origin, {})
+        if origin not in self._idle:
+            self._idle[origin] = IdleConnections(origin)
+        return self._idle[origin]
 
     def take(self, idle: IdleConnections) -> Http1Connection | None:
         """Return an idle connection, if there is one."""
@@ -50,11 +118,15 @@ class ConnectionPool:
             connection, _ = idle.popitem()
             if connection.is_open():
                 return connection
+            if not connection.is_idle:
+                idle.note_closing()
             connection.close()
         return None
 
-    async def connect(self, request: aiohttp.ClientRequest, idle: IdleConnections) -> Http1Connection:
-        """Return a connection from the connector, which opens one if need be.
+    async def connect(
+        self, request: aiohttp.ClientRequest, idle: IdleConnections, *, single: bool = False
+    ) -> Http1Connection:
+        """Return a connection from the connector, which opens one if need be; a ``single`` one is not used again.
 
         Raises:
             aiohttp.ClientError, OSError: The connector could not open one.
@@ -66,8 +138,9 @@ class ConnectionPool:
                 except TimeoutError as error:
                     reason = f"Connection timeout to host {request.url.origin()}"
                     raise aiohttp.ConnectionTimeoutError(reason) from error
+                is_reused = connection.protocol in self._released
                 with suppress(aiohttp.ServerDisconnectedError):
-                    return Http1Connection(connection, self._loop, idle)
+                    return Http1Connection(connection, self._loop, idle, is_reused=is_reused, is_single=single)
             raise aiohttp.ServerDisconnectedError
 
     @contextmanager
@@ -84,32 +157,52 @@ class ConnectionPool:
         """Take back a connection whose response was read; keep it if it can be used again."""
         if not connection.finish():
             connection.close()
+        elif connection.is_single:
+            watched = connection.idle_connections.watched
+            if len(watched) < self._watched_most:
+                self._keep(connection, watched)
+            else:
+                connection.close()
         elif self._waiting:
-            connection.release()
+            self._release(connection)
         else:
-            connection.is_idle = False
-            connection.idle_connections[connection] = None
-            if self._timer is None:
-                self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
+            self._keep(connection, connection.idle_connections)
 
     def close(self) -> None:
         """Return all connections to the connector."""
         self._give_back_all()
+        for idle in self._idle.values():
+            for connection in list(idle.watched):
+                connection.close()
         if self._timer is not None:
             self._timer.cancel()
+
+    def _keep(self, connection: Http1Connection, kept: dict[Http1Connection, None]) -> None:
+        connection.is_idle = False
+        connection.is_reused = True
+        kept[connection] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
 
     def _give_back_all(self) -> None:
         for idle in self._idle.values():
             while idle:
-                idle.popitem()[0].release()
+                self._release(idle.popitem()[0])
+
+    def _release(self, connection: Http1Connection) -> None:
+        self._released.add(connection.release())
 
     def _look_after(self) -> None:
         self._timer = None
         for idle in self._idle.values():
-            for connection in [connection for connection in idle if connection.is_idle]:
-                del idle[connection]
-                connection.release()
-            for connection in idle:
+            for connection in [connection for connection in [*idle, *idle.watched] if connection.is_idle]:
+                idle.note_lasting()
+                idle.remove(connection)
+                if connection.is_single:
+                    connection.close()
+                else:
+                    self._release(connection)
+            for connection in [*idle, *idle.watched]:
                 connection.is_idle = True
-        if any(self._idle.values()):
+        if any(idle or idle.watched for idle in self._idle.values()):
             self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
-from multidict import MultiMapping
+from multidict import CIMultiDict, MultiMapping
 
 from ..errors import UnusableAnswerError
+from .codings import BodyTooLargeError, UnknownCodingError, decode_body
 from .connection_history import ConnectionHistory
 
 __all__ = ["BoundedBodyReader", "Response"]
@@ -25,6 +26,10 @@ class Response(NamedTuple):
     url: str
     history: ConnectionHistory | None = None
     """The record of other responses on the same connection, if this package manages the connection itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy without the connection, and with headers of a kind that can be pickled."""
+        return type(self), (self.status, CIMultiDict(self.headers), self.body, self.url)
 
     def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
         """Decode the body as JSON, to ``type`` (any that msgspec supports) if given.
@@ -77,6 +82,23 @@ class BoundedBodyReader:
                 size += len(chunks[-1])
                 self._check_size(size, status)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def decode(self, body: bytes, codings: str, status: int, headers: MultiMapping[str]) -> bytes:
+        """Return a body without the codings that its ``Content-Encoding`` names.
+
+        Raises:
+            aiohttp.ClientPayloadError: The compressed stream is damaged, or ends too early.
+            UnusableAnswerError: The body is too large, or its coding was not asked for.
+        """
+        if not body and (headers.get("Content-Length") == "0" or status == 204):
+            return body
+        try:
+            return decode_body(body, codings, self._most)
+        except BodyTooLargeError:
+            self._check_size(self._most + 1, status)
+            raise
+        except UnknownCodingError as reason:
+            raise UnusableAnswerError(f"the answer has {reason}, which was not asked for", status=status) from None
 
     def _check_size(self, size: int, status: int) -> None:
         if size > self._most:

@@ -107,7 +107,7 @@ async def test_5000_look_ups_under_faults_and_expiring_tokens_are_all_right() ->
     assert min(gaps) >= 0.5 * 2.0, "each token is fetched once, late in the life of the one before"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     calls=st.integers(1, 100),
     per=st.sampled_from([0.5, 1.0, 10.0]),

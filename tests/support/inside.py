@@ -4,7 +4,7 @@ from octoffm_async.bulk.durable.job import JournaledJob
 from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.bulk.reconciliation.reference_matching import tidied
 from octoffm_async.contract.adoption import adopt
-from octoffm_async.contract.base import members_of, modelled_fields
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.requests.validation import gtin_check_digit
 from octoffm_async.journal.postgres.journal import PostgresJournal
 from octoffm_async.journal.sqlite import engine as sqlite_engine
@@ -18,7 +18,6 @@ __all__ = [
     "PostgresJournal",
     "adopt",
     "gtin_check_digit",
-    "members_of",
     "modelled_fields",
     "outgoing_items_of",
     "sqlite_engine",

@@ -58,7 +58,7 @@ SUPPLY = InboundShipmentRequest(
 async def opened() -> AsyncGenerator[FulfillmentClient]:
     async with (
         Sandbox(seed=7, speed=0) as sandbox,
-        FulfillmentClient(sandbox.config(limit=None), hooks=()) as client,
+        FulfillmentClient(sandbox.config(limit=None), logging=False) as client,
     ):
         yield client
 

@@ -1,6 +1,7 @@
 """Events: told to every hook, at fitting levels, without secrets, and without harm."""
 
 import asyncio
+import functools
 import logging
 import time
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from octoffm_async import (
+    ConfigurationError,
     ConnectError,
     ConnectionLostError,
     CredentialsRefusedError,
@@ -336,7 +338,9 @@ async def test_a_hook_that_raises_disturbs_neither_the_call_nor_other_hooks(capl
         raise kind("on purpose")
 
     transport = FakeTransport(lambda _: answer(200, STOCK))
-    async with FulfillmentClient(config(), transport=transport, hooks=[broken, reported.append]) as client:
+    async with FulfillmentClient(
+        config(), transport=transport, hooks=[broken, reported.append], logging=False
+    ) as client:
         assert (await client.stocks.get("S")).id == "S"
     assert [type(event) for event in reported] == [AttemptFinished, TokenFetched, AttemptFinished, CallFinished]
     ours = [record.getMessage() for record in caplog.records if record.name == "octoffm_async"]
@@ -345,9 +349,36 @@ async def test_a_hook_that_raises_disturbs_neither_the_call_nor_other_hooks(capl
 
 async def test_hooks_can_be_left_out(caplog) -> None:
     transport = FakeTransport(lambda _: answer(200, STOCK))
-    async with FulfillmentClient(config(), transport=transport, hooks=[]) as client:
+    async with FulfillmentClient(config(), transport=transport, logging=False) as client:
         assert (await client.stocks.get("S")).id == "S"
     assert caplog.records == []
+
+
+async def test_hooks_are_added_to_logging_which_is_there_once(caplog) -> None:
+    caplog.set_level(logging.DEBUG, logger="octoffm_async")
+    counts = []
+    for hooks in ((), (lambda _: None,), (LoggingHook(),)):
+        caplog.clear()
+        transport = FakeTransport(lambda _: answer(200, STOCK))
+        async with FulfillmentClient(config(), transport=transport, hooks=hooks) as client:
+            await client.stocks.get("S")
+        counts.append(len(caplog.records))
+    assert counts == [4, 4, 4]
+
+
+async def coroutine(event) -> None:
+    """No hook: nobody would await it."""
+
+
+class WithCoroutine:
+    async def __call__(self, event) -> None:
+        """No hook either."""
+
+
+@pytest.mark.parametrize("hook", [coroutine, WithCoroutine(), functools.partial(coroutine), "no function", None])
+def test_what_is_no_plain_function_is_no_hook(hook) -> None:
+    with pytest.raises(ConfigurationError, match="a hook must be a plain function"):
+        FulfillmentClient(config(), hooks=[hook])
 
 
 class Choosy:
@@ -395,7 +426,9 @@ async def test_a_hook_that_cannot_say_what_it_wants_disturbs_nothing(caplog) -> 
             raise AssertionError("not told")
 
     reported = []
-    async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[Broken(), reported.append]) as client:
+    async with FulfillmentClient(
+        config(), transport=FakeTransport(), hooks=[Broken(), reported.append], logging=False
+    ) as client:
         await client.stocks.get("S-1")
     assert len(reported) == 4
     assert [record.getMessage() for record in caplog.records] == ["a hook failed when asked for its events"] * 4

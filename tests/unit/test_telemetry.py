@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -26,16 +29,16 @@ from octoffm_async import (
     DeadlineExceededError,
     FulfillmentClient,
     KeyStats,
+    Limit,
     NotFoundError,
     SellerClient,
     ServerError,
     Stats,
     Stock,
-    telemetry,
 )
-from octoffm_async.events import AttemptFinished, CallFinished, CircuitChanged, RateChanged
+from octoffm_async.events import AttemptFinished, AttemptStarted, CircuitChanged, RateChanged
 from octoffm_async.sandbox import Fault, Sandbox
-from octoffm_async.telemetry import OpenTelemetryHook
+from octoffm_async.telemetry import OpenTelemetryHook, spans
 from tests.support.fakes import SECRET, FakeTransport, answer, config
 from tests.support.items import order
 
@@ -57,10 +60,14 @@ class Desk:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        return list(self.exporter.get_finished_spans())
+        """The spans of the hook."""
+        found = self.exporter.get_finished_spans()
+        return [span for span in found if span.instrumentation_scope.name == "octoffm_async"]
 
     def named(self, operation: str) -> list[ReadableSpan]:
-        return [span for span in self.spans if span.name == f"octopia {operation}"]
+        """The spans of an operation's attempts, in their order."""
+        found = [span for span in self.spans if (span.attributes or {})["octopia.operation"] == operation]
+        return sorted(found, key=lambda each: each.start_time or 0)
 
     def points(self, name: str) -> dict[tuple[Any, ...], Any]:
         """The data points of an instrument by the values of their attributes, sorted by the attributes' names."""
@@ -102,62 +109,54 @@ async def call(client: SellerClient) -> list[Stock]:
     return (await client.stocks.list(limit=1)).items
 
 
-async def test_a_call_is_a_span_with_the_attributes_of_http_clients(desk: Desk) -> None:
+async def test_an_attempt_is_a_span_with_the_attributes_of_http_clients(desk: Desk) -> None:
     before = time.time_ns()
     async with Sandbox(seed=7, catalogue=1) as sandbox:
         async with FulfillmentClient(quick(sandbox), hooks=[desk.hook]) as client:
             await client.stocks.list(limit=1)
         port = int(sandbox.base_url.split("/")[2].rpartition(":")[2])
     (span,) = desk.named("stocks.list")
-    assert (span.kind, span.status.status_code, span.parent) == (SpanKind.CLIENT, StatusCode.UNSET, None)
+    assert (span.name, span.kind) == ("GET /stocks", SpanKind.CLIENT)
+    assert (span.status.status_code, span.parent) == (StatusCode.UNSET, None)
     attributes = dict(span.attributes or {})
-    waited, travelled = attributes.pop("octopia.waited"), attributes.pop("octopia.travelled")
+    assert attributes.pop("octopia.waited") >= 0
+    assert attributes.pop("http.response.body.size") > 0
     assert attributes == {
         "http.request.method": "GET",
         "server.address": "127.0.0.1",
         "server.port": port,
+        "url.scheme": "http",
+        "url.template": "/stocks",
         "http.response.status_code": 200,
         "octopia.operation": "stocks.list",
         "octopia.seller_id": "12345",
     }
     assert before <= span.start_time < span.end_time <= time.time_ns()
-    assert (span.end_time - span.start_time) / 1e9 == pytest.approx(waited + travelled, abs=1e-5)
-    (attempt,) = notes(span, "attempt")
-    assert attempt.pop("octopia.seconds") == pytest.approx(travelled, abs=0.01)
-    assert attempt.pop("http.response.body.size") > 0
-    assert attempt == {"octopia.attempt": 1, "http.request.body.size": 0, "http.response.status_code": 200}
-    assert len(span.events) == 1
-    assert span.start_time <= span.events[0].timestamp <= span.end_time
+    assert span.instrumentation_scope.schema_url.startswith("https://opentelemetry.io/schemas/")
+    assert span.events == ()
 
 
-async def test_attempts_retries_and_pauses_are_events_of_the_span(desk: Desk) -> None:
+async def test_retries_and_pauses_are_events_of_the_attempts_that_they_followed(desk: Desk) -> None:
     async with Sandbox(seed=7, catalogue=1) as sandbox:
         sandbox.faults.next(Fault.ERROR_500)
         sandbox.faults.next(Fault.TRUNCATED)
         sandbox.faults.next(Fault.THROTTLE)
         async with FulfillmentClient(quick(sandbox), hooks=[desk.hook]) as client:
             await client.stocks.list(limit=1)
-    (span,) = desk.named("stocks.list")
-    assert [event.name for event in span.events] == [
-        "attempt",
-        "retry",
-        "attempt",
-        "retry",
-        "attempt",
-        "pause",
-        "retry",
-        "attempt",
-    ]
-    times = [event.timestamp for event in span.events]
-    assert times == sorted(times)
-    assert span.start_time <= times[0] <= times[-1] <= span.end_time
-    attempts = notes(span, "attempt")
-    assert [event.get("http.response.status_code") for event in attempts] == [500, None, 429, 200]
-    assert [event.get("error.type") for event in attempts] == ["500", "ConnectionLostError", "429", None]
-    assert [event["reason"] for event in notes(span, "retry")] == ["failed", "lost", "429"]
-    assert [(event["told"], event["octopia.group"]) for event in notes(span, "pause")] == [(False, "stocks")]
-    assert (span.attributes or {})["http.request.resend_count"] == 3
-    assert span.status.status_code is StatusCode.UNSET
+    spans = desk.named("stocks.list")
+    assert [[event.name for event in span.events] for span in spans] == [["retry"], ["retry"], ["pause", "retry"], []]
+    attempts = [dict(span.attributes or {}) for span in spans]
+    assert [each.get("http.response.status_code") for each in attempts] == [500, None, 429, 200]
+    assert [each.get("error.type") for each in attempts] == ["500", "ConnectionLostError", "429", None]
+    assert [each.get("http.request.resend_count") for each in attempts] == [None, 1, 2, 3]
+    assert [event["reason"] for span in spans for event in notes(span, "retry")] == ["failed", "lost", "429"]
+    paused = [(event["told"], event["octopia.group"]) for event in notes(spans[2], "pause")]
+    assert paused == [(False, "stocks")]
+    for before, after in itertools.pairwise(spans):
+        assert before.start_time < before.end_time <= after.start_time
+        assert {event.timestamp for event in before.events} == {before.end_time}
+    unset, error = StatusCode.UNSET, StatusCode.ERROR
+    assert [span.status.status_code for span in spans] == [error, error, error, unset]
 
 
 async def test_the_callers_span_is_the_parent_and_concurrent_requests_are_kept_apart(desk: Desk) -> None:
@@ -168,25 +167,28 @@ async def test_the_callers_span_is_the_parent_and_concurrent_requests_are_kept_a
             ids = [stock.id async for stock in client.stocks.list(limit=10)]
 
             async def request(number: int) -> None:
-                with tracer.start_as_current_span(f"GET /stocks/{number}"):
+                with tracer.start_as_current_span(f"page {number}"):
                     await asyncio.sleep(0)
                     await client.stocks.get(ids[number % 3])
 
             await asyncio.gather(*(request(number) for number in range(30)))
-    outer = {span.context.span_id: span for span in desk.spans if span.name.startswith("GET /stocks/")}
+    outer = {span.context.span_id: span for span in desk.exporter.get_finished_spans() if span.name[:4] == "page"}
     inner = desk.named("stocks.get")
-    assert len(outer) == len(inner) == 30
-    assert {span.parent.span_id for span in inner if span.parent} == outer.keys()
-    resent = 0
+    assert len(outer) == 30
+    by_parent: dict[int, list[ReadableSpan]] = defaultdict(list)
     for span in inner:
         assert span.parent is not None
-        parent = outer[span.parent.span_id]
-        assert span.context.trace_id == parent.context.trace_id
-        assert parent.start_time - 1_000_000 <= span.start_time <= span.end_time <= parent.end_time + 1_000_000
-        attempts = notes(span, "attempt")
-        assert [event["octopia.attempt"] for event in attempts] == list(range(1, len(attempts) + 1))
-        assert [event["http.response.status_code"] for event in attempts] == [500] * (len(attempts) - 1) + [200]
-        assert (span.attributes or {}).get("http.request.resend_count", 0) == len(attempts) - 1
+        by_parent[span.parent.span_id].append(span)
+    assert by_parent.keys() == outer.keys()
+    resent = 0
+    for parent_id, attempts in by_parent.items():
+        parent = outer[parent_id]
+        for number, span in enumerate(attempts):
+            assert span.context.trace_id == parent.context.trace_id
+            assert parent.start_time <= span.start_time <= span.end_time <= parent.end_time
+            attributes = span.attributes or {}
+            assert attributes.get("http.request.resend_count", 0) == number
+            assert attributes["http.response.status_code"] == (200 if span is attempts[-1] else 500)
         resent += len(attempts) - 1
     assert resent > 0
     assert sum(desk.values("octopia.client.retries").values()) == resent
@@ -198,8 +200,8 @@ async def test_a_failure_is_an_error_with_its_type(desk: Desk) -> None:
             await client.stocks.get("00000000-0000-4000-8000-000000000000")
     (span,) = desk.named("stocks.get")
     attributes = span.attributes or {}
-    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "NotFoundError")
-    assert (attributes["error.type"], attributes["http.response.status_code"]) == ("NotFoundError", 404)
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "404")
+    assert (attributes["error.type"], attributes["octopia.error"]) == ("404", "NotFoundError")
     assert "octopia.outcome_unknown" not in attributes
     assert desk.values("octopia.client.calls") == {("NotFoundError", "stocks.get"): 1}
 
@@ -215,9 +217,7 @@ async def test_a_creation_whose_answer_was_lost_says_that_it_may_have_happened(d
     assert attributes["octopia.outcome_unknown"] is True
     assert attributes["error.type"] == "ConnectionLostError"
     assert "http.response.status_code" not in attributes
-    (attempt,) = notes(span, "attempt")
-    assert attempt["error.type"] == "ConnectionLostError"
-    assert attempt["http.request.body.size"] > 0
+    assert attributes["http.request.body.size"] > 0
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,6 @@ async def test_a_call_that_is_broken_off_has_a_finished_span(desk: Desk, deadlin
     assert (span.status.status_code, (span.attributes or {})["error.type"]) == (StatusCode.ERROR, error)
     assert span.parent is not None
     assert span.parent.span_id == outer.get_span_context().span_id
-    assert [event.get("error.type") for event in notes(span, "attempt")] == [error]
     assert span.end_time is not None
     assert span.start_time is not None
     assert (span.end_time - span.start_time) / 1e9 == pytest.approx(min(deadline, 0.2), abs=0.15)
@@ -256,7 +255,8 @@ async def test_fetching_a_token_is_a_span_under_the_call_that_needed_it(desk: De
     assert fetched.status.status_code is StatusCode.UNSET
     assert (fetched.attributes or {})["http.request.resend_count"] == 1
     assert desk.values("octopia.client.tokens") == {(): 1}
-    assert desk.hook._notes == {}
+    assert desk.hook._spans._ended == {}
+    assert desk.hook._spans._attempts == {}
 
 
 async def test_requests_are_timed_by_operation_and_outcome(desk: Desk) -> None:
@@ -399,7 +399,6 @@ def test_clients_are_told_apart_and_observed_once_and_not_kept(desk: Desk) -> No
 async def test_an_open_client_is_observed_from_another_thread(desk: Desk) -> None:
     async with Sandbox(seed=7, catalogue=1, token_life=300.0) as sandbox:
         async with FulfillmentClient(quick(sandbox), hooks=[desk.hook]) as client:
-            desk.hook.observe(client)
             await client.stocks.list(limit=1)
             left = await asyncio.to_thread(desk.values, "octopia.client.token.left")
             assert desk.values("octopia.client.circuit")["closed",] == 1
@@ -408,44 +407,27 @@ async def test_an_open_client_is_observed_from_another_thread(desk: Desk) -> Non
 
 
 def test_calls_that_never_end_take_bounded_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "MOST_CALLS", 10)
-    monkeypatch.setattr(telemetry, "MOST_NOTES", 3)
-
-    def attempt(call: int, number: int) -> AttemptFinished:
-        return AttemptFinished(
-            call=call,
-            operation="stocks.get",
-            method="GET",
-            seller_id="1",
-            server="h:443",
-            attempt=number,
-            status=503,
-            seconds=0.1,
-        )
-
+    monkeypatch.setattr(spans, "MOST_CALLS", 10)
     for call in range(50):
-        for number in range(1, 6):
-            desk.hook(attempt(call, number))
-    assert list(desk.hook._notes) == list(range(40, 50))
-    for call in (3, 45):
-        desk.hook(
-            CallFinished(
-                call=call,
-                operation="stocks.get",
-                method="GET",
-                seller_id="1",
-                server="h:443",
-                attempts=5,
-                status=503,
-                waited=0.0,
-                travelled=0.5,
-                error="ServerError",
-            )
-        )
-    forgotten, known = desk.named("stocks.get")
-    assert forgotten.events == ()
-    assert [event["octopia.attempt"] for event in notes(known, "attempt")] == [3, 4, 5]
-    assert 45 not in desk.hook._notes
+        about = {"call": call, "operation": "stocks.get", "method": "GET", "seller_id": "1", "server": "h:443"}
+        desk.hook.trace(AttemptStarted(**about, scheme="https", attempt=1, waited=0.0))
+        desk.hook(AttemptFinished(**about, attempt=1, status=503, seconds=0.1))
+    assert list(desk.hook._spans._ended) == list(range(40, 50))
+    assert not desk.hook._spans._attempts
+    assert len(desk.named("stocks.get")) == 40  # the oldest ended
+
+
+async def test_a_call_that_fails_before_it_is_sent_has_a_span_of_its_own(desk: Desk) -> None:
+    async with Sandbox(seed=7, catalogue=1) as sandbox:
+        config = quick(sandbox).with_(limit=Limit(1, per=60.0))
+        async with FulfillmentClient(config, hooks=[desk.hook]) as client:
+            await call(client)
+            with pytest.raises(DeadlineExceededError):
+                await call(client.with_options(deadline=0.05))
+    _, unsent = desk.named("stocks.list")
+    assert (unsent.name, unsent.kind) == ("octopia stocks.list", SpanKind.INTERNAL)
+    assert (unsent.attributes or {})["error.type"] == "DeadlineExceededError"
+    assert sandbox.requests.count("stocks.list") == 1
 
 
 async def test_finished_calls_leave_nothing_behind(desk: Desk) -> None:
@@ -454,7 +436,8 @@ async def test_finished_calls_leave_nothing_behind(desk: Desk) -> None:
         async with FulfillmentClient(quick(sandbox, max_attempts=2), hooks=[desk.hook]) as client:
             done = await asyncio.gather(*(call(client) for _ in range(20)), return_exceptions=True)
     assert {type(result) for result in done} == {list, ServerError}
-    assert desk.hook._notes == {}
+    assert desk.hook._spans._ended == {}
+    assert desk.hook._spans._attempts == {}
 
 
 def test_the_circuit_is_counted_and_other_events_are_none_of_its_business(desk: Desk) -> None:
@@ -465,13 +448,18 @@ def test_the_circuit_is_counted_and_other_events_are_none_of_its_business(desk: 
 
 
 async def test_a_failing_exporter_disturbs_no_call(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(OpenTelemetryHook):
-        def _span(self, *_: Any, **__: Any) -> None:
+    class Broken(SimpleSpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
             raise OSError("on purpose")
 
+    tracers = TracerProvider()
+    tracers.add_span_processor(Broken(InMemorySpanExporter()))
+    hook = OpenTelemetryHook(tracers, MeterProvider())
     async with Sandbox(seed=7, catalogue=1) as sandbox:
-        async with FulfillmentClient(quick(sandbox), hooks=[Broken(TracerProvider(), MeterProvider())]) as client:
+        async with FulfillmentClient(quick(sandbox), hooks=[hook]) as client:
+            before = trace.get_current_span()
             assert len(await call(client)) == 1
+            assert trace.get_current_span() is before
     assert "a hook failed on CallFinished" in caplog.text
 
 
@@ -515,9 +503,9 @@ def _at(base_url: str) -> Config:
 async def test_without_an_sdk_it_does_nothing() -> None:
     hook = OpenTelemetryHook()
     async with FulfillmentClient(config(), transport=FakeTransport(), hooks=[hook]) as client:
-        hook.observe(client)
         assert (await client.stocks.get("S-1")).id == "S-1"
-    assert hook._notes == {}
+    assert hook._spans._ended == {}
+    assert hook._spans._attempts == {}
 
 
 def test_without_the_package_the_error_names_the_extra() -> None:

@@ -326,6 +326,7 @@ async def protect(
     verify_first: bool = False,
 ) -> str:
     """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
+    scope.session.affinity.check()
     is_outbound = operation is CREATE_OUTBOUND
     if journal.fence is not None:
         scope = SellerSession(scope.session, scope.seller_id, scope.options.changed(fence=journal.fence))

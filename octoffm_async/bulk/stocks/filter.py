@@ -75,6 +75,7 @@ class StockFilter:
         Raises:
             CallError: the API could not be asked; nothing is known then.
         """
+        scope.session.affinity.check()
         now = asyncio.get_running_loop().time
         async with self._proving:
             if self._proof is None or (self._until is not None and self._until <= now()):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import sys
-from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,15 +12,17 @@ import msgspec
 from ...tabular.rejects import harmless
 from ..errors import ExitCode
 from ..options import verbose_option
-from ..output import items
-from ..row_files import atomic_replace
+from ..output import items, json_line
+from ..row_files import text_rows
 from ..runtime import run_async
 from .options import cluster_option, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+    from typing import TextIO
 
     from ...cluster.status import ItemRecord
+    from ...text import SafeStream
 
 COLUMNS = ("line", "key", "state", "remote_id", "code", "message", "sent_at", "changed_at", "run")
 
@@ -53,7 +52,7 @@ async def _export(job: str, address: str, form: str, output: Path | None) -> int
     count = 0
     async with opened(address) as cluster:
         await cluster.job(job)  # before a file is made
-        with _sink(output, "utf-8-sig" if form == "csv" else "utf-8") as file:
+        with text_rows(output, form) as file:
             write = _csv_writer(file) if form == "csv" else _json_writer(file)
             async for item in cluster.export(job):
                 write(item)
@@ -61,21 +60,7 @@ async def _export(job: str, address: str, form: str, output: Path | None) -> int
     return count
 
 
-@contextmanager
-def _sink(output: Path | None, encoding: str) -> Generator[TextIO]:
-    if output is not None:
-        with atomic_replace(output) as partial, partial.open("w", encoding=encoding, newline="") as file:
-            yield file
-        return
-    file = TextIOWrapper(sys.stdout.buffer, encoding, errors="backslashreplace", newline="")
-    try:
-        yield file
-        file.flush()
-    finally:
-        file.detach()
-
-
-def _csv_writer(file: TextIO) -> Callable[[ItemRecord], None]:
+def _csv_writer(file: SafeStream | TextIO) -> Callable[[ItemRecord], None]:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
 
@@ -86,8 +71,8 @@ def _csv_writer(file: TextIO) -> Callable[[ItemRecord], None]:
     return write
 
 
-def _json_writer(file: TextIO) -> Callable[[ItemRecord], None]:
+def _json_writer(file: SafeStream | TextIO) -> Callable[[ItemRecord], None]:
     def write(item: ItemRecord) -> None:
-        file.write(msgspec.json.encode(item).decode() + "\n")
+        file.write(json_line(item) + "\n")
 
     return write

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ...text import clear_screen, printable
 from ..errors import ExitCode
 from ..jobs.show import write_json
 from ..options import json_option, verbose_option
-from ..output import Column, TablePrinter, age, items, print_facts, printable
+from ..output import Column, TablePrinter, age, items, print_facts
 from ..progress import counts_text
 from ..runtime import run_async
 from .options import cluster_option, opened
@@ -70,7 +71,7 @@ def _show(fleet: FleetStatus, records: list[JobRecord], *, one: bool, refreshing
         sys.stdout.flush()
         return
     if refreshing and sys.stdout.isatty():
-        click.clear()
+        click.echo(clear_screen(), nl=False)
     if one:
         for record in records:
             print_job(record, as_json=False)

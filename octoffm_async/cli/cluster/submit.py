@@ -13,11 +13,11 @@ from ...tabular.column_plan import plan_for
 from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
 from ...tabular.mapping_file import save_mapping
 from ...tabular.open import open_table
+from ...text import printable
 from ..errors import ExitCode
 from ..files.dry_run import dry_run
-from ..files.options import FileOptions, table_options
+from ..files.options import file_options, table_options
 from ..options import contract_option, env_file_option, environment, json_option, verbose_option
-from ..output import printable
 from ..runtime import run_async
 from .options import cluster_option, opened
 from .status import print_job
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ...cluster.jobs import CreationKind, JobRecord
     from ...contract.operations import Operation
     from ...tabular.item_types import ItemType
+    from ..files.options import FileOptions
 
 _TARGETS: dict[str, tuple[ItemType, Operation[Any]]] = {
     "products": (PRODUCTS, CREATE_PRODUCTS),
@@ -86,47 +87,47 @@ def _command(kind: str) -> click.Group:
     @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
     @_options
     def create(address: str, chunk: int, **options: Any) -> int:
-        file_options = FileOptions(limit=None, concurrency=None, timeout=None, proxies=False, **options)
-        return run_async(_submit(kind, file_options, address, chunk))
+        with file_options(limit=None, concurrency=None, timeout=None, proxies=False, **options) as given:
+            return run_async(_submit(kind, given, address, chunk))
 
     del create
     return group
 
 
-async def _submit(kind: str, file_options: FileOptions, address: str, chunk: int) -> int:
-    mapping = file_options.whole_mapping
-    file_options.check_paths(journal=False)
+async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> int:
+    mapping = given.whole_mapping
+    given.check_paths(journal=False)
     target, operation = _TARGETS[kind]
-    if file_options.dry_run:
-        table = open_table(file_options.file, delimiter=file_options.delimiter, encoding=file_options.encoding)
-        return dry_run(file_options, table, plan_for(table, target, mapping.columns, mapping.values), operation)
-    _ = file_options.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
-    seller = file_options.seller or environment(file_options.env_file).get("OCTOFFM_SELLER_ID", "").strip()
+    if given.dry_run:
+        table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)
+        return dry_run(given, table, plan_for(table, target, mapping.columns, mapping.values), operation)
+    _ = given.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
+    seller = given.seller or environment(given.env_file).get("OCTOFFM_SELLER_ID", "").strip()
     if not seller:
         raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
     async with opened(address) as cluster:
         record = await cluster.submit_file(
             cast("CreationKind", kind),
-            file_options.file,
+            given.readable,
             seller=seller,
             columns=mapping.columns,
             values=mapping.values,
-            delimiter=file_options.delimiter,
-            encoding=file_options.encoding,
-            rejects=file_options.rejects_file,
-            patience=file_options.patience,
-            resend_unknown=file_options.resend_unknown,
+            delimiter=given.delimiter,
+            encoding=given.encoding,
+            rejects=given.rejects_file,
+            patience=given.patience,
+            resend_unknown=given.resend_unknown,
             chunk=chunk,
         )
-    if file_options.save_mapping is not None:
-        save_mapping(file_options.save_mapping, mapping)
-    return _print_submitted(record, file_options)
+    if given.save_mapping is not None:
+        save_mapping(given.save_mapping, mapping)
+    return _print_submitted(record, given)
 
 
-def _print_submitted(record: JobRecord, file_options: FileOptions) -> int:
-    print_job(record, as_json=file_options.as_json)
+def _print_submitted(record: JobRecord, given: FileOptions) -> int:
+    print_job(record, as_json=given.as_json)
     if record.faulty:
-        where = printable(str(file_options.rejects_file))
+        where = printable(str(given.rejects_file))
         click.echo(f"octoffm: {record.faulty:,} were rejected, with the reasons in {where}", err=True)
     return ExitCode.REFUSED if record.faulty else ExitCode.DONE
 

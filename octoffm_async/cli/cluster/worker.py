@@ -99,7 +99,7 @@ def worker(
     --lease seconds and continue with its items: first they find out what became of them.
 
     Exits with 0 when it was stopped in order, 1 if the database is unreachable at the start, 2 if the API refuses the
-    credentials, 130 when it was stopped at once.
+    credentials, 130 or 143 (SIGTERM) when it was stopped at once.
     """
     needs_extra()
     from ...cluster.worker import Worker
@@ -125,8 +125,8 @@ def worker(
 async def _work(worker: Worker) -> int:
     finished = False
     click.echo(f"octoffm: working for {worker.name}; Ctrl-C stops in order", err=True)
-    with interruptible(worker.stop, drain=STOP_WITHIN):
+    with interruptible(worker.stop, drain=STOP_WITHIN) as interrupts:
         await worker.run()
         finished = True
     click.echo(f"octoffm: the worker has stopped; it decided {items(worker.items)}", err=True)
-    return ExitCode.DONE if finished else ExitCode.INTERRUPTED
+    return ExitCode.DONE if finished else interrupts.exit_code

@@ -11,9 +11,10 @@ import click
 from ...contract.answers.progress import OrderProgress, progress_of
 from ...contract.outbound import OutboundShipment, OutboundStatus
 from ...errors import DeadlineExceededError, StatusUnreachableError
+from ...text import printable
 from ..errors import ExitCode
 from ..filters import OpenEnumParam
-from ..output import as_fields, cell, print_json_line, printable, refusal_text
+from ..output import as_fields, cell, print_json_line, refusal_text
 from ..remote import remote_command
 from .orders_find import find_order_id, order_options
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import click
-import msgspec
 
 from ...bulk.outcomes import total
 from ...bulk.stocks.references import References
 from ..errors import ExitCode
 from ..filters import country_option, period_options
-from ..output import as_fields, print_json_line
+from ..output import as_fields, json_line, print_json_line
 from ..remote import remote_command
 from ..row_files import atomic_replace, csv_file, ending_of, parquet_file, rows_output
 
@@ -61,7 +60,7 @@ async def export(
                 known.add(some.items)
             known.sort()
         look = known.reference_of if references else None
-        with atomic_replace(output) as partial, sink_for(ending_of(output), partial, look) as write:
+        with atomic_replace(output, private=False) as file, sink_for(ending_of(output), file, look) as write:
             async for page in stocks.pages():
                 write(page.items)
                 count += len(page.items)
@@ -133,38 +132,36 @@ def _by_country(stocks: Sequence[Stock]) -> str:
 
 
 @contextmanager
-def csv_sink(path: Path, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
+def csv_sink(file: BinaryIO, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a CSV file with a row for each stock."""
-    with csv_file(path, columns_of(look)) as write:
+    with csv_file(file, columns_of(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
-def parquet_sink(path: Path, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
+def parquet_sink(file: BinaryIO, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a Parquet file with a row for each stock."""
-    with parquet_file(path, columns_of(look)) as write:
+    with parquet_file(file, columns_of(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
-def json_sink(path: Path, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
+def json_sink(file: BinaryIO, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a file of one JSON object a line, with all fields that the API gives of a stock."""
-    encoder = msgspec.json.Encoder()
-    with path.open("wb") as file:
 
-        def write(stocks: Sequence[Stock]) -> None:
-            file.writelines(encoder.encode(_own(stock, look) | as_fields(stock)) + b"\n" for stock in stocks)
+    def write(stocks: Sequence[Stock]) -> None:
+        file.writelines(json_line(_own(stock, look) | as_fields(stock)).encode() + b"\n" for stock in stocks)
 
-        yield write
+    yield write
 
 
-_SINKS: dict[str, Callable[[Path, ReferenceLookup | None], AbstractContextManager[StockWriter]]] = {
+_SINKS: dict[str, Callable[[BinaryIO, ReferenceLookup | None], AbstractContextManager[StockWriter]]] = {
     ".csv": csv_sink,
     ".jsonl": json_sink,
     ".parquet": parquet_sink,
 }
 
 
-def sink_for(ending: str, path: Path, look: ReferenceLookup | None = None) -> AbstractContextManager[StockWriter]:
-    """Open a file in the format of a suffix; the result is a function that writes some stocks."""
-    return _SINKS[ending](path, look)
+def sink_for(ending: str, file: BinaryIO, look: ReferenceLookup | None = None) -> AbstractContextManager[StockWriter]:
+    """Begin a file in the format of a suffix; the result is a function that writes some stocks."""
+    return _SINKS[ending](file, look)

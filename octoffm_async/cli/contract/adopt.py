@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from ...contract.adoption import NothingToAdoptError, adopt
 from ...contract.openapi.description import NotOpenAPIError
+from ...text import printable
 from ..errors import ExitCode
+from ..output import print_json_line
+from ..row_files import atomic_replace
 from .contract import OFFICIAL
 from .yaml_reader import UnreadableDocumentError, read_document
 
@@ -45,12 +47,10 @@ def adopt_command(file: Path, output: Path | None, force: bool, as_json: bool) -
     except (UnreadableDocumentError, NotOpenAPIError, NothingToAdoptError) as error:
         raise click.ClickException(f"cannot use {file}: {error}") from None
     if output is not None:
-        try:
-            output.write_text(adoption.text, encoding="utf-8")
-        except OSError as error:
-            raise click.ClickException(f"cannot write {output}: {error.strerror}") from None
+        with atomic_replace(output, private=False) as contract:
+            contract.write(adoption.text.encode())
     if as_json:
-        sys.stdout.write(msgspec.json.encode(_result(adoption, output)).decode() + "\n")
+        print_json_line(_result(adoption, output))
     else:
         if output is None:
             sys.stdout.write(adoption.text)
@@ -76,11 +76,11 @@ def _result(adoption: Adoption, output: Path | None) -> dict[str, object]:
 def _print_adoption(adoption: Adoption) -> None:
     """Print each open name and the totals on standard error."""
     for note in adoption.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {printable(note)}", err=True)
     for one in adoption.open:
-        click.echo(f"open: {one.sentence}", err=True)
+        click.echo(f"open: {printable(one.sentence)}", err=True)
         if one.cure:
-            click.echo(f"      to decide it: [{one.section}] {one.cure}", err=True)
+            click.echo(f"      to decide it: {printable(f'[{one.section}] {one.cure}')}", err=True)
     total = adoption.operations + len(adoption.missing)
     click.echo(
         f"{adoption.operations} of {total} operations found, {len(adoption.synonyms)} names taken by a synonym, "

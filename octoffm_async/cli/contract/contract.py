@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from ...contract.contract_file.parser import read_contract
@@ -19,9 +17,13 @@ from ...contract.openapi.comparison import compare
 from ...contract.openapi.description import NotOpenAPIError, describe
 from ...contract.openapi.export import openapi_document
 from ...contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
+from ...text import safe_json, safe_text
 from ...version import __version__
 from ..errors import ExitCode
 from ..lazy import Later, LazyGroup
+from ..output import print_json_line
+from ..progress import SafeConsole
+from ..row_files import atomic_replace
 from .yaml_reader import UnreadableDocumentError, json_text, read_document, yaml_text
 
 if TYPE_CHECKING:
@@ -62,14 +64,12 @@ def export(output: Path | None, as_yaml: bool) -> None:
     """Write the contract as OpenAPI 3.1."""
     document = openapi_document(version=__version__)
     as_yaml = as_yaml or (output is not None and output.suffix in {".yaml", ".yml"})
-    text = yaml_text(document) if as_yaml else json_text(document)
+    text = yaml_text(document) if as_yaml else safe_json(json_text(document))
     if output is None:
         sys.stdout.write(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {error.strerror}") from None
+    with atomic_replace(output, private=False) as file:
+        file.write(text.encode())
 
 
 @contract.command(
@@ -103,7 +103,7 @@ def check(file: Path, contract_file: Path | None, as_json: bool) -> int:
     differences = compare(ours, theirs)
     if as_json:
         result = {"equal": not differences, "differences": differences, "notes": theirs.notes}
-        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+        print_json_line(result)
     else:
         for note in theirs.notes:
             click.echo(_line(f"note: {note}"), err=True)
@@ -117,11 +117,9 @@ def show(as_json: bool) -> None:
     """List the operations, and the client's methods that call them."""
     rows = [_row(operation) for operation in OPERATIONS]
     if as_json:
-        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        print_json_line(rows)
         return
-    console = Console(highlight=False)
-    if not sys.stdout.isatty():
-        console = Console(width=180, color_system=None, force_terminal=False, highlight=False)
+    console = SafeConsole() if sys.stdout.isatty() else SafeConsole.plain(180)
     console.print(_table(rows, wide=console.width >= _WIDE))
 
 
@@ -163,6 +161,6 @@ def _print_differences(ours: Description, differences: Sequence[Difference]) -> 
 
 
 def _line(text: str) -> str:
-    """Return text from a foreign file as one line without control characters."""
-    printable = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    return printable if len(printable) <= _LONGEST_LINE else printable[:_LONGEST_LINE] + "…"
+    """Return text from a foreign file as one line of bounded length."""
+    line = safe_text(" ".join(text.splitlines()))
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ...disk.private_file import write_file
+from ...errors import ConfigurationError
 from ...events import DriftKind
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+    from pathlib import Path
 
     from ...events import ContractDrift
 
@@ -129,21 +130,11 @@ def record_drift(path: Path, seen: Iterable[DriftEntry]) -> None:
             except FileNotFoundError:
                 before = []
             drift_document = _DriftDocument(format=FORMAT, version=VERSION, drift=merged(before, seen)[:MAX_ENTRIES])
-            _replace(path, msgspec.json.format(msgspec.json.encode(drift_document)) + b"\n")
+            write_file(path, msgspec.json.format(msgspec.json.encode(drift_document)) + b"\n")
     except OSError as error:
         raise DriftFileError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for its owner alone
-    fresh = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    except ConfigurationError as error:
+        raise DriftFileError(f"cannot write {path}: {error}") from None
 
 
 @contextmanager

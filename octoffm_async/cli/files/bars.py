@@ -7,14 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from ...text import printable
 from ..jobs.show import write_json
-from ..progress import counts_text
+from ..progress import SafeConsole, counts_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ class FileDisplay:
 
     def end(self, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
         """Print the summary at the end."""
-        _print_end(Console(width=160, color_system=None, force_terminal=False, highlight=False), title, counts, facts)
+        _print_end(SafeConsole.plain(160), title, counts, facts)
 
     def close(self) -> None:
         """Restore the terminal."""
@@ -85,7 +86,7 @@ class BarDisplay(FileDisplay):
     """A display of two fixed lines on a terminal: progress and rate, and the counts of outcomes."""
 
     def __init__(self, title: str) -> None:
-        self._console = Console(highlight=False)
+        self._console = SafeConsole()
         self._names_counts = not sys.stderr.isatty()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
@@ -130,7 +131,7 @@ def file_display_for(title: str, *, json: bool) -> FileDisplay:
     return BarDisplay(title) if sys.stdout.isatty() else FileDisplay()
 
 
-def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+def _print_end(console: SafeConsole, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
     table = Table(title, "", box=None, pad_edge=False, header_style="bold", show_header=True)
     table.columns[1].justify = "right"
     for name, count in counts.items():
@@ -138,7 +139,9 @@ def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: M
     console.print(table)
     console.print()
     known = {
-        name: f"{fact:,}" if isinstance(fact, int) else str(fact) for name, fact in facts.items() if fact is not None
+        name: f"{fact:,}" if isinstance(fact, int) else printable(str(fact))
+        for name, fact in facts.items()
+        if fact is not None
     }
     width = max(map(len, known), default=0)
     for name, fact in known.items():  # a path that is cut or wrapped cannot be copied

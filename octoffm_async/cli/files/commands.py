@@ -10,7 +10,7 @@ from ...contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODU
 from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
 from ..options import verify_option
 from ..runtime import run_async
-from .options import FileOptions, creating_options
+from .options import creating_options, file_options
 from .run import FileCreation, create_from_file, start_orders, start_products, start_supplies
 
 _PRODUCTS = FileCreation(PRODUCTS, CREATE_PRODUCTS, start_products)
@@ -44,9 +44,10 @@ def create_products(**options: Any) -> int:
     a failure, and it continues where it stopped. The first Ctrl-C lets calls in flight finish, a second one stops at
     once. Rejected rows go to the rejects file with the reason, to be corrected and sent as a file of their own.
 
-    Exits with 0 if all is done, 1 if some were refused or failed, 3 if some are undecided, 130 after Ctrl-C.
+    Exits with 0 if all is done, 1 if some were refused or failed, 3 if some are undecided, 130 after Ctrl-C, 143 after
+    SIGTERM, 4 if an output could not be written.
     """
-    return run_async(create_from_file(FileOptions(**options), _PRODUCTS))
+    return _create(_PRODUCTS, options)
 
 
 @click.command("create", short_help="Ship the orders of a file, each once.")
@@ -76,9 +77,10 @@ def create_orders(**options: Any) -> int:
     Leave out marketplace orders in supply mode Fulfillment: Octopia ships them itself, and they must not be sent here.
     Sending one would ship it twice.
 
-    Exits with 0 if all is done, 1 if some were refused or failed, 3 if some are undecided, 130 after Ctrl-C.
+    Exits with 0 if all is done, 1 if some were refused or failed, 3 if some are undecided, 130 after Ctrl-C, 143 after
+    SIGTERM, 4 if an output could not be written.
     """
-    return run_async(create_from_file(FileOptions(**options), _ORDERS))
+    return _create(_ORDERS, options)
 
 
 @click.command("create", short_help="Announce the supply orders of a file.")
@@ -96,4 +98,9 @@ def create_supplies(**options: Any) -> int:
 
     Journal, rejects, Ctrl-C and exit codes are those of `octoffm orders create`.
     """
-    return run_async(create_from_file(FileOptions(**options), _SUPPLIES))
+    return _create(_SUPPLIES, options)
+
+
+def _create(creation: FileCreation, options: dict[str, Any]) -> int:
+    with file_options(**options) as given:
+        return run_async(create_from_file(given, creation))

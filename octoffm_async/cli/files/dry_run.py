@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ from ...contract.contract_file.translation import Translation
 from ...contract.requests.checks import reference_oddity
 from ...tabular.item_reader import ItemReader
 from ...tabular.rejects import RejectsFile
+from ...text import is_unicode, printable, safe_json
 from ..errors import ExitCode
 from ..jobs.show import write_json
-from ..output import printable
 
 if TYPE_CHECKING:
     from ...contract.operations import Operation
@@ -82,7 +83,7 @@ def _print_summary(
         more = f" (the first {len(first)} of {good:,})" if good > len(first) else ""
         click.echo(f"would send{more}:")
         for body in first:
-            click.echo(f"  {body.decode()}")
+            click.echo(f"  {safe_json(body.decode(), ascii_only=not is_unicode(sys.stdout))}")
     click.echo(
         f"{file_options.file}: {facts['rows']:,} rows, {good:,} {plan.target.plural} in {facts['calls']:,} calls would "
         f"be sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"

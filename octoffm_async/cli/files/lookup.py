@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from operator import itemgetter, methodcaller
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 import click
-import msgspec
 
 from ...bulk.outcomes import Found
 from ...client import FulfillmentClient
-from ...events import LoggingHook
 from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
 from ...tabular.item_types import REFERENCES
 from ...tabular.mapping_file import save_mapping
 from ...tabular.open import open_table
+from ...text import printable
 from ..commands.stocks_export import REFERENCE, STOCK_COLUMNS, row_of_all
 from ..contract.drift_option import recording_drift
-from ..output import Column, TablePrinter, as_fields, print_json_line, printable
+from ..output import Column, TablePrinter, as_fields, json_line, print_json_line
 from ..progress import counts_text
 from ..row_files import atomic_replace, ending_of, rows_file, rows_output
-from ..runtime import run_async
+from ..runtime import check_stdout, run_async
 from .bars import FileDisplay, LimitUsage, file_display_for
-from .options import FileOptions, reading_options
+from .options import file_options, reading_options
 from .tally import FileCounts, outcome_text
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from ...tabular.rows import TableRow
     from ..contract.drift_option import DriftRecorder
     from ..row_files import ColumnTypes
+    from .options import FileOptions
 
 _COLUMNS: ColumnTypes = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}
 _SHOWN = (
@@ -75,40 +75,38 @@ def lookup(**options: Any) -> int:
 
     Exits with 0 if all were found, 1 if some are missing, failed or are faulty in the file.
     """
-    file_options = FileOptions(**options)
-    with recording_drift(file_options.drift_file) as noticed:
-        return run_async(_lookup(file_options, noticed))
+    with file_options(**options) as given, recording_drift(given.drift_file) as noticed:
+        return run_async(_lookup(given, noticed))
 
 
-async def _lookup(file_options: FileOptions, noticed: DriftRecorder) -> int:
-    output = file_options.output
-    mapping = file_options.whole_mapping
-    file_options.check_paths(journal=False)
-    table = open_table(file_options.file, delimiter=file_options.delimiter, encoding=file_options.encoding)
+async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
+    output = given.output
+    mapping = given.whole_mapping
+    given.check_paths(journal=False)
+    table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)
     plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
-    if file_options.save_mapping is not None:
-        save_mapping(file_options.save_mapping, mapping)
-    config = file_options.config()
+    if given.save_mapping is not None:
+        save_mapping(given.save_mapping, mapping)
+    config = given.config()
+    check_stdout()
     tally, limit = FileCounts(), LimitUsage()
-    show = file_display_for("Stocks", json=file_options.as_json) if output is not None else FileDisplay()
+    show = file_display_for("Stocks", json=given.as_json) if output is not None else FileDisplay()
 
     def faulty(one: RejectedItem) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            show.print_message(f"{file_options.file}, {printable(str(problem))}")
+            show.print_message(printable(f"{given.file}, {problem}"))
 
     items = ItemReader(table, plan, faulty, keep=True)
-    how = cast("StockLookupMethod", file_options.how)
+    how = cast("StockLookupMethod", given.how)
     try:
-        with _sink(output, as_json=file_options.as_json) as write:
-            async with FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client:
+        with _sink(output, as_json=given.as_json) as write:
+            async with FulfillmentClient(config, hooks=[noticed]) as client:
 
                 def progress(summary: Summary) -> None:
                     show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
 
-                more: dict[str, Any] = (
-                    {} if file_options.concurrency is None else {"concurrency": file_options.concurrency}
-                )
+                more: dict[str, Any] = {} if given.concurrency is None else {"concurrency": given.concurrency}
                 async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
                     async for outcome in run:
                         rows = items.release(outcome.key)
@@ -126,13 +124,13 @@ async def _lookup(file_options: FileOptions, noticed: DriftRecorder) -> int:
     }
     if output is not None:
         facts["file"] = str(output)
-    if file_options.as_json:
+    if given.as_json:
         print_json_line({"event": "summary", "counts": tally.counts, **facts})
     elif output is not None:
         show.end("stocks", tally.titled, facts)
     else:
         click.echo(f"octoffm: {counts_text(tally.titled)}", err=True)
-    return tally.exit_code(interrupted=False)
+    return tally.exit_code()
 
 
 def _line(rows: tuple[TableRow, ...]) -> int | None:
@@ -152,12 +150,11 @@ def _sink(output: Path | None, *, as_json: bool) -> Generator[OutcomeWriter]:
             rows.close()
     else:
         ending = ending_of(output)
-        with atomic_replace(output) as path:
+        with atomic_replace(output, private=False) as file:
             if ending == ".jsonl":
-                with _json_sink(path) as write_one:
-                    yield write_one
+                yield _json_sink(file)
             else:
-                with rows_file(ending, path, _COLUMNS) as write:
+                with rows_file(ending, file, _COLUMNS) as write:
                     yield lambda outcome, _line: write([_row(outcome)])
 
 
@@ -167,15 +164,11 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     return {REFERENCE: outcome.key, "outcome": text.what, "message": text.message, **stock}
 
 
-@contextmanager
-def _json_sink(path: Path) -> Generator[OutcomeWriter]:
-    encode = msgspec.json.Encoder().encode
-    with path.open("wb") as file:
+def _json_sink(file: BinaryIO) -> OutcomeWriter:
+    def write(outcome: Outcome, line: int | None) -> None:
+        file.write(json_line(_fields(outcome, line)).encode() + b"\n")
 
-        def write(outcome: Outcome, line: int | None) -> None:
-            file.write(encode(_fields(outcome, line)) + b"\n")
-
-        yield write
+    return write
 
 
 def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,8 @@ from ...config import Config, Limit
 from ...contract.contract_file.model import ContractFile
 from ...contract.contract_file.parser import read_contract
 from ...contract.contract_file.problems import ContractFileError
+from ...disk.piped_input import has_no_place, readable_file
+from ...disk.private_file import check_output, is_stream
 from ...errors import ConfigurationError
 from ...tabular.mapping_file import Mapping, load_mapping
 from ..contract.drift_option import drift_path
@@ -31,7 +34,7 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -72,6 +75,13 @@ class FileOptions:
     follow_for: float | None = None
     output: Path | None = None
     how: str = "auto"
+    copy: Path | None = None
+    """The content of a file that is a pipe."""
+
+    @property
+    def readable(self) -> Path:
+        """The file itself or, if that is a pipe, a copy of it."""
+        return self.copy or self.file
 
     @property
     def whole_mapping(self) -> Mapping:
@@ -81,7 +91,16 @@ class FileOptions:
 
     @property
     def journal_file(self) -> Path:
-        """The journal: beside the input unless ``--journal`` names one. A rejects file shares its original's."""
+        """The journal: beside the input unless ``--journal`` names one. A rejects file shares its original's.
+
+        Raises:
+            ConfigurationError: The input is standard input, beside which nothing can be kept.
+        """
+        if self.journal is None and has_no_place(self.file):
+            raise ConfigurationError(
+                f"beside {self.file} no journal can be kept: name one with --journal, and the same one again whenever "
+                "the same input is sent again"
+            )
         return self.journal or self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.journal")
 
     @property
@@ -89,6 +108,8 @@ class FileOptions:
         """The file for rejected rows: beside the input unless ``--rejects`` names another."""
         if self.rejects is not None:
             return self.rejects
+        if has_no_place(self.file):
+            return (self.journal or Path("stdin")).with_suffix(f".rejects{self.readable.suffix}")
         ending = self.file.suffix if self.file.suffix.casefold() in {".jsonl", ".ndjson"} else ".csv"
         before = _REJECTS.search(self.file.stem)
         number = "" if before is None else f"-{int(before[1] or 1) + 1}"
@@ -132,13 +153,31 @@ class FileOptions:
         if self.contract is not None:
             taken[self.contract.resolve()] = f"the contract file {self.contract}"
         for option, path in named.items():
-            if path is None:
+            if path is None or (is_stream(path) and option != "--journal"):
+                _check_writable(option, path)
                 continue
             if path.resolve() in taken:
                 raise ConfigurationError(f"{option} would overwrite {taken[path.resolve()]}")
             taken[path.resolve()] = f"the file of {option}"
             if not path.parent.is_dir():
                 raise ConfigurationError(f"{option}: there is no folder {path.parent}")
+            _check_writable(option, path)
+
+
+def _check_writable(option: str, path: Path | None) -> None:
+    if path is None or option not in {"--rejects", "--report"}:
+        return
+    try:
+        check_output(path)
+    except OSError as error:
+        raise ConfigurationError(f"nothing was sent: cannot write {path} ({option}): {error.strerror}") from None
+
+
+@contextmanager
+def file_options(**options: Any) -> Generator[FileOptions]:
+    """Give the options of a command; an input from a pipe is read to its end first."""
+    with readable_file(options["file"]) as readable:
+        yield FileOptions(copy=readable, **options)
 
 
 def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
@@ -163,7 +202,7 @@ def _limit(context: click.Context, option: click.Parameter, given: str | None) -
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 _READING = (
-    click.argument("file", type=_PATH),
+    click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True)),
     click.option(
         "--map", "mapping", multiple=True, callback=parse_pairs, metavar="FIELD=COLUMN", help="Column of a field."
     ),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigurationError
-from ..output import printable
+from ...disk.private_file import write_file
+from ...text import UnwritableOutputError, printable
 from .recording import bucket_end
 from .report_charts import bars, curve
 from .tally import TITLES
@@ -48,15 +48,15 @@ _TONES = {"created": "good", "already": "good", "found": "good", "failed": "bad"
 
 
 def write_report(path: Path, page: str) -> None:
-    """Write the page, replacing an older one.
+    """Write the page for its owner alone, replacing an older one: it has references and texts of orders.
 
     Raises:
-        ConfigurationError: The file cannot be written.
+        UnwritableOutputError: The file cannot be written.
     """
     try:
-        path.write_text(page, encoding="utf-8", errors="backslashreplace")
+        write_file(path, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
+        raise UnwritableOutputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def report_page(what: str, file: str, tally: FileCounts, facts: Mapping[str, Any], recording: RunStats) -> str:

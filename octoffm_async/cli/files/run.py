@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,18 @@ from ...bulk.job import RUN_ENDING
 from ...bulk.outcomes import Failed
 from ...client import FulfillmentClient
 from ...contract.contract_file.translation import Translation
-from ...events import LoggingHook
 from ...journal import Journal
 from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
 from ...tabular.mapping_file import save_mapping
 from ...tabular.open import open_table
 from ...tabular.rejects import RejectsFile
+from ...text import UnwritableOutputError, printable
 from ..contract.drift_option import recording_drift
 from ..jobs.hints import jobs_command
 from ..jobs.show import write_json
 from ..output import items as items_text
-from ..output import printable
-from ..runtime import interruptible
+from ..runtime import check_stdout, interruptible
 from .bars import LimitUsage, file_display_for
 from .dry_run import dry_run
 from .extra_members import check_plan
@@ -33,7 +33,7 @@ from .report import report_page, write_report
 from .tally import FileCounts, OutcomeText, outcome_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from ...bulk.bulk import Bulk
     from ...bulk.outcomes import Outcome, Summary
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from ...tabular.item_types import ItemType
     from ...tabular.rows import Table, TableRow
     from ..contract.drift_option import DriftRecorder
-    from ..errors import ExitCode
     from .bars import FileDisplay
 
 MAX_PRINTED_PROBLEMS = 20
@@ -71,7 +70,11 @@ class FileRun:
         self.recording: RunStats = RunStats()
         self.rejects: RejectsFile = RejectsFile(file_options.rejects_file, table)
         self.items: ItemReader = ItemReader(table, plan, self._faulty, keep=True)
-        self.interrupted: bool = False
+        self.interrupted: int = 0
+        """Exit code of an interruption; 0 without one."""
+        self.failure: UnwritableOutputError | None = None
+        """The first output that could not be written: it ends the run in order."""
+        self._stop: Callable[[], None] = lambda: None
         self.odd_references: int = 0
         self.run_id: str | None = None
         self._printed_problems = 0
@@ -85,7 +88,8 @@ class FileRun:
 
         def progress(summary: Summary) -> None:
             rate = summary.per_second
-            self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
+            with self._writing():
+                self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
 
         more: dict[str, Any] = {} if file_options.follow is None else {"follow": file_options.follow}
         if file_options.follow is not None and file_options.follow_for is not None:
@@ -107,18 +111,29 @@ class FileRun:
         )
         if (odd := run._odd) is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (shown, not logged)
             odd.on_warning = self._print_odd
+        self._stop = run.stop
         try:
             with interruptible(run.stop, drain=file_options.drain, say=self.show.print_message) as interrupts:
                 async with run:
                     async for outcome in run:
                         self._note(outcome)
-            self.interrupted = interrupts.count > 0
+            self.interrupted = interrupts.exit_code
         finally:
             for outcome in run.leftover:
                 self._note(outcome)
             self.odd_references = run.summary.odd_references
             self.items.close()
-            self.rejects.close()
+            with self._writing():
+                self.rejects.close()
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        """Stop the run in order if an output cannot be written: what is in flight is still noted in the journal."""
+        try:
+            yield
+        except UnwritableOutputError as error:
+            self.failure = self.failure or error
+            self._stop()
 
     def _note(self, outcome: Outcome) -> None:
         text = outcome_text(outcome)
@@ -127,10 +142,11 @@ class FileRun:
         if text.what != "unsent":
             self.recording.count_decided()
         line = rows[0].line if rows else None
-        if self.file_options.as_json:
+        if self.file_options.as_json and self.failure is None:
             code, message = text.code or None, text.message or None
             fields = {"key": outcome.key, "outcome": text.what, "id": text.id, "line": line}
-            self.show.outcome(fields | {"code": code, "message": message})
+            with self._writing():
+                self.show.outcome(fields | {"code": code, "message": message})
         ended = isinstance(outcome, Failed) and isinstance(outcome.error, RUN_ENDING)  # reported once, as an error
         if text.what in {"refused", "failed", "unknown"} and not ended:
             self._trouble(outcome.key, text, line, rows)
@@ -140,25 +156,30 @@ class FileRun:
         code = "" if text.message.startswith(text.code) else f"{text.code} "
         reason = f"{text.what}: {code}{text.message}"
         if rows and text.what == "refused":  # others need no correction: the same command sends them, or looks them up
-            self.rejects.add(rows, reason)
+            with self._writing():
+                self.rejects.add(rows, reason)
         self._say(f"{'' if line is None else f'line {line}, '}{key}: {reason}")
 
     def _faulty(self, faulty: RejectedItem) -> None:
         self.tally.faulty += 1
-        self.rejects(faulty)
+        with self._writing():
+            self.rejects(faulty)
         first = faulty.problems[0]
         self.recording.record_rejected(
             "faulty", first.field or "row", RejectedExample(faulty.key, first.line, first.without_line())
         )
         for problem in faulty.problems:
-            if self.file_options.as_json:
+            if self.file_options.as_json and self.failure is None:
                 fields = {
                     "key": faulty.key,
                     "outcome": "faulty",
                     "line": problem.line,
                     "column": problem.column or None,
                 }
-                self.show.outcome(fields | {"field": problem.field, "value": problem.value, "message": problem.reason})
+                with self._writing():
+                    self.show.outcome(
+                        fields | {"field": problem.field, "value": problem.value, "message": problem.reason}
+                    )
             self._say(str(problem))
 
     def _print_odd(self, text: str) -> None:
@@ -172,15 +193,15 @@ class FileRun:
         if self.file_options.as_json or self._printed_problems > MAX_PRINTED_PROBLEMS + 1:
             return
         if self._printed_problems > MAX_PRINTED_PROBLEMS:
-            self.show.print_message(f"… and more: see {self.rejects.path}")
+            self.show.print_message(printable(f"… and more: see {self.rejects.path}"))
         else:
-            self.show.print_message(f"{self.file_options.file}, {printable(text)}")
+            self.show.print_message(printable(f"{self.file_options.file}, {text}"))
 
-    def finish(self, client: FulfillmentClient) -> ExitCode:
+    def finish(self, client: FulfillmentClient) -> int:
         """Show the summary, write the report, and return the exit code."""
         file_options, stats = self.file_options, client.stats()
         seconds = self.recording.seconds
-        code = self.tally.exit_code(interrupted=self.interrupted)
+        code = self.interrupted or self.tally.exit_code()
         facts: dict[str, Any] = {"rows": self.items.rows, "seconds": round(seconds, 1), "calls": stats.calls}
         facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": file_options.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
@@ -189,13 +210,14 @@ class FileRun:
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if file_options.report is not None:
             what = self.creation.target.plural
-            write_report(
-                file_options.report, report_page(what, str(file_options.file), self.tally, facts, self.recording)
-            )
+            page = report_page(what, str(file_options.file), self.tally, facts, self.recording)
+            with self._writing():
+                write_report(file_options.report, page)
             facts["report"] = str(file_options.report)
         counts = self.tally.counts if file_options.as_json else self.tally.titled
-        facts |= {"interrupted": self.interrupted} if file_options.as_json else {}
-        self.show.end(self.creation.target.plural, counts, facts)
+        facts |= {"interrupted": self.interrupted > 0} if file_options.as_json else {}
+        with self._writing():
+            self.show.end(self.creation.target.plural, counts, facts)
         return code
 
 
@@ -203,7 +225,7 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
     """Carry out ``octoffm products create FILE`` and the like."""
     mapping = file_options.whole_mapping
     file_options.check_paths(journal=not file_options.dry_run)
-    table = open_table(file_options.file, delimiter=file_options.delimiter, encoding=file_options.encoding)
+    table = open_table(file_options.readable, delimiter=file_options.delimiter, encoding=file_options.encoding)
     plan = plan_for(table, creation.target, mapping.columns, mapping.values)
     check_plan(Translation(file_options.contract_file), plan)
     if file_options.save_mapping is not None:
@@ -211,6 +233,7 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
     if file_options.dry_run:
         return dry_run(file_options, table, plan, creation.operation)
     config = file_options.config()
+    check_stdout()
     with recording_drift(file_options.drift_file, journal=file_options.journal_file) as noticed:
         async with Journal.open(file_options.journal_file, verify_first=file_options.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
@@ -223,11 +246,11 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
             return await _send(FileRun(file_options, creation, table, plan), config, journal, noticed)
 
 
-async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> ExitCode:
+async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> int:
     seller, operation = config.seller_id, state.creation.operation.name
     before = await _newest(journal, seller, operation)
     try:
-        async with FulfillmentClient(config, hooks=[LoggingHook(), state.recording, noticed]) as client:
+        async with FulfillmentClient(config, hooks=[state.recording, noticed]) as client:
             try:
                 await state.run(client, journal)
             finally:
@@ -241,6 +264,8 @@ async def _send(state: FileRun, config: Config, journal: Journal, noticed: Drift
     finally:
         state.show.close()
     _print_next_steps(state)
+    if state.failure is not None:
+        raise state.failure
     return code
 
 
@@ -254,7 +279,12 @@ def _print_next_steps(state: FileRun) -> None:
     if state.rejects.items and not state.file_options.as_json:
         text = f"{state.rejects.items:,} rejected, with the reasons: correct them in {state.rejects.path}"
         click.echo(f"octoffm: {text} and send that file with the same options", err=True)
-    if state.interrupted:
+    if state.failure is not None:
+        click.echo(
+            "octoffm: stopped: an output cannot be written; the journal knows what was sent. To resume:", err=True
+        )
+        click.echo(f"  {repeated_command()}", err=True)
+    elif state.interrupted:
         click.echo("octoffm: interrupted; the journal knows what was sent. To resume:", err=True)
         click.echo(f"  {repeated_command()}", err=True)
     elif state.tally.unknown and state.run_id is not None:

@@ -57,10 +57,8 @@ class FileCounts(msgspec.Struct):
         """Items that have an outcome or were given up."""
         return sum(self.counts.values()) - self.unsent
 
-    def exit_code(self, *, interrupted: bool) -> ExitCode:
+    def exit_code(self) -> ExitCode:
         """Return the exit code."""
-        if interrupted:
-            return ExitCode.INTERRUPTED
         if self.unknown:
             return ExitCode.UNDECIDED
         bad = self.refused + self.failed + self.faulty + self.missing + self.unsent

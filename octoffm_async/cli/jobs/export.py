@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
-from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from ...tabular.rejects import harmless
+from ...text import safe_json
 from ..options import journal_option
 from ..output import items
+from ..row_files import text_rows
 from ..runtime import run_async
 from .journal import entry_fields, find_run, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+    from typing import TextIO
 
     from ...journal import Entry
+    from ...text import SafeStream
 
 COLUMNS = ("key", "state", "remote_id", "code", "message", "sent_at", "changed_at", "run")
 
@@ -51,7 +52,7 @@ async def _export(path: Path, name: str, form: str, output: Path | None) -> None
     count = 0
     async with opened(path) as journal:
         record = await find_run(journal, path, name)
-        with _sink(output, form) as file:
+        with text_rows(output, form) as file:
             write = _csv_writer(file) if form == "csv" else _json_writer(file)
             async for entry in journal.entries(record.id):
                 write(entry)
@@ -60,27 +61,7 @@ async def _export(path: Path, name: str, form: str, output: Path | None) -> None
         click.echo(f"octoffm: {items(count)} of run {record.id} in {output}", err=True)
 
 
-@contextmanager
-def _sink(output: Path | None, form: str) -> Generator[TextIO]:
-    encoding = "utf-8-sig" if form == "csv" else "utf-8"  # the byte order mark makes spreadsheets read UTF-8 as such
-    try:
-        if output is not None:
-            with output.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
-                yield file
-            return
-        file = TextIOWrapper(sys.stdout.buffer, encoding, errors="backslashreplace", newline="")
-        try:
-            yield file
-            file.flush()
-        finally:
-            file.detach()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise click.ClickException(f"cannot write {output or 'the output'}: {error.strerror}") from None
-
-
-def _csv_writer(file: TextIO) -> Callable[[Entry], None]:
+def _csv_writer(file: SafeStream | TextIO) -> Callable[[Entry], None]:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
 
@@ -94,11 +75,11 @@ def _csv_writer(file: TextIO) -> Callable[[Entry], None]:
     return write
 
 
-def _json_writer(file: TextIO) -> Callable[[Entry], None]:
+def _json_writer(file: SafeStream | TextIO) -> Callable[[Entry], None]:
     def write(entry: Entry) -> None:
         fields = entry_fields(entry)
         try:
-            line = msgspec.json.encode(fields).decode()
+            line = safe_json(msgspec.json.encode(fields).decode())
         except UnicodeEncodeError:  # half a surrogate pair, which only an escape can hold
             line = _escaped(fields)
         file.write(line + "\n")

@@ -9,9 +9,9 @@ import click
 
 from ...config import Config
 from ...journal import environment_of
+from ...text import printable
 from ..errors import ExitCode
 from ..options import env_file_option, environment, journal_option, json_option
-from ..output import printable
 from ..runtime import run_async
 from .journal import opened
 from .show import write_json

@@ -12,7 +12,6 @@ from ...bulk.durable.settings import PATIENCE
 from ...client import FulfillmentClient
 from ...config import Config, Limit
 from ...errors import ConfigurationError
-from ...events import LoggingHook
 from ...journal import State
 from ...journal.states import KEEPS_PAYLOAD
 from ..contract.drift_option import drift_path, recording_drift
@@ -30,7 +29,7 @@ from ..options import (
 )
 from ..output import items
 from ..progress import StepResult, display_for
-from ..runtime import interruptible, run_async
+from ..runtime import check_stdout, interruptible, run_async
 from .hints import UNREAD, jobs_command, print_interrupted, resume_command
 from .journal import find_run, opened, run_fields
 from .show import counts_of, write_json
@@ -130,33 +129,34 @@ async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
     if resume_options.limit is not None:
         calls, seconds = resume_options.limit
         config = config.with_(limit=Limit(calls, per=seconds))
+    check_stdout()
     show = display_for(json=resume_options.as_json)
     try:
         async with (
             opened(resume_options.journal, read_only=False, verify_first=resume_options.verify_first) as journal,
-            FulfillmentClient(config, hooks=[LoggingHook(), noticed]) as client,
+            FulfillmentClient(config, hooks=[noticed]) as client,
         ):
             interrupted = await _go_on(resume_options, journal, record, client, show)
             record = await find_run(journal, resume_options.journal, record.id)
     finally:
         show.close()
     if resume_options.as_json:
-        facts = {"interrupted": interrupted, "drift": len(noticed.seen)}
+        facts = {"interrupted": interrupted > 0, "drift": len(noticed.seen)}
         write_json({"event": "summary", **facts, **run_fields(record, resume_options.journal)})
     else:
-        _print_result(record, resume_options, interrupted=interrupted)
+        _print_result(record, resume_options, interrupted=interrupted > 0)
     if interrupted:
         print_interrupted(
             resume_options.journal, record.id, env_file=resume_options.env_text, contract=resume_options.contract
         )
-        return ExitCode.INTERRUPTED
+        return interrupted
     return exit_code_of_run(record)
 
 
 async def _go_on(
     resume_options: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
-) -> bool:
-    """Resume the run and return True if it was interrupted."""
+) -> int:
+    """Resume the run and return the exit code of an interruption; 0 without one."""
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
     if record.undecided and not resume_options.as_json:
         undecided = items(record.undecided, "undecided")
@@ -197,7 +197,7 @@ async def _go_on(
             seconds=run.summary.seconds,
         )
     )
-    return interrupts.count > 0
+    return interrupts.exit_code
 
 
 def exit_code_of_run(record: RunRecord) -> ExitCode:

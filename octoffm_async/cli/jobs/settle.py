@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...text import printable
 from ..errors import ExitCode
 from ..options import journal_option, json_option
-from ..output import age, items, printable
+from ..output import age, items
 from ..runtime import run_async
 from .journal import opened
 from .show import write_json

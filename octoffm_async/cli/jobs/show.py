@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from ...journal import BY_HAND, LONG_AGO, State
 from ...journal.sqlite.file.lock import holder_of
 from ...journal.states import KEEPS_PAYLOAD, UNDECIDED
+from ...text import printable, style
 from ..options import journal_option, json_option
-from ..output import age, hanging, items, printable
+from ..output import age, hanging, items, print_json_line
 from ..progress import counts_text
 from ..runtime import run_async
 from .hints import UNREAD, resume_command, settle_command
@@ -76,14 +76,14 @@ async def _list(path: Path, *, as_json: bool) -> None:
             write_json(run_fields(record, path))
         return
     if not records:
-        click.echo(f"the journal {path} has no runs")
+        click.echo(f"the journal {printable(str(path))} has no runs")
     holder, now = holder_of(path), datetime.now(UTC)
     for record in records:
         state = state_of(record, holder)
-        shown = click.style(f"{state:11}", fg=_COLOURS[state])
+        shown = style(f"{state:11}", _COLOURS[state])
         began = age(record.started_at, now)
         what = f"{printable(record.operation):15}  seller {printable(record.seller)}"
-        click.echo(f"{click.style(record.id, bold=True)}  {shown}  {began:11}  {what}")
+        click.echo(f"{style(record.id, 'bold')}  {shown}  {began:11}  {what}")
         click.echo(hanging("    ", counts_of(record) + _source(record), _width()))
 
 
@@ -102,7 +102,7 @@ async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> No
                 async for entry in _first(journal.entries(record.id, states), most):
                     write_json({"event": "item", **entry_fields(entry), **_settles(path, entry)})
             else:
-                click.echo(f"\n{click.style(f'{total:,}', bold=True)} {title}")
+                click.echo(f"\n{style(f'{total:,}', 'bold')} {title}")
                 await _print_items(journal, record, states, most, path)
         await _print_settled_by_hand(journal, record, most, as_json=as_json)
     if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
@@ -114,11 +114,11 @@ async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> No
 def _print_run(record: RunRecord, path: Path) -> None:
     now = datetime.now(UTC)
     state = state_of(record, holder := holder_of(path))
-    shown = click.style(state, fg=_COLOURS[state])
+    shown = style(state, _COLOURS[state])
     if holder is not None and state in ("running", "unfinished"):
         shown += f" (process {holder.pid} writes the journal)"
     facts = {
-        "run": click.style(record.id, bold=True),
+        "run": style(record.id, "bold"),
         "operation": printable(record.operation),
         "seller": printable(record.seller),
         "api": printable(record.api),
@@ -227,4 +227,4 @@ def _width() -> int | None:
 
 def write_json(fields: dict[str, Any]) -> None:
     """Print one line of JSON on standard output."""
-    sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
+    print_json_line(fields)

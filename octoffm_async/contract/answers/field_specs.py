@@ -1,18 +1,14 @@
 """Specifications of the fields of each struct, for the code that reads and writes other spellings."""
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Mapping as AbstractMapping
-from collections.abc import Sequence as AbstractSequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import NoneType
-from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 import msgspec
 
 from ..base import OpenEnum, modelled_fields
-
-FieldKind = Literal["value", "struct", "list", "other"]
+from ..forms.fields import FieldKind, content_of
 
 EXPECTED: Mapping[str, Sequence[str]] = {
     "Stock": ("quantities",),
@@ -76,7 +72,7 @@ def paths_of_enum(struct: type[msgspec.Struct], enum: type[OpenEnum], path: str 
 
 
 def _spec(field: msgspec.structs.FieldInfo, *, expected: bool) -> FieldSpec:
-    kind, inner = _content(field.type)
+    kind, inner = content_of(field.type)
     return FieldSpec(
         name=field.name,
         wire=field.encode_name,
@@ -88,34 +84,6 @@ def _spec(field: msgspec.structs.FieldInfo, *, expected: bool) -> FieldSpec:
         optional=field.default is None,
         enum=_enum(field.type, inner),
     )
-
-
-def _content(annotation: Any) -> tuple[FieldKind, Any]:
-    for part in _parts(annotation):
-        origin: Any = get_origin(part)
-        if origin in (dict, Mapping, AbstractMapping):
-            return "other", part
-        if origin in (list, Sequence, AbstractSequence):
-            item = get_args(part)[0]
-            return ("list", item) if _is_struct(item) else ("other", part)
-        if _is_struct(part):
-            return "struct", part
-        return "value", part
-    return "other", annotation
-
-
-def _is_struct(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """Return the members of a type, without ``None`` and ``Annotated`` metadata."""
-    if get_origin(annotation) is Annotated:
-        return _parts(get_args(annotation)[0])
-    if get_origin(annotation) is None or get_origin(annotation) in (list, dict, Sequence, Mapping):
-        return [annotation]
-    members = get_args(annotation)
-    return [part for member in members if member is not NoneType for part in _parts(member)]
 
 
 def _enum(annotation: Any, inner: Any) -> type[OpenEnum] | None:

@@ -7,6 +7,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any, cast
 
+from ...text import decode_text
 from .collisions import operation_collisions, struct_collisions, value_collisions
 from .model import ContractFile, FieldMapping, OperationMapping
 from .operation_tables import operation_mapping
@@ -22,6 +23,8 @@ _Table = Mapping[str, Any]
 def read_contract(path: Path | str) -> ContractFile:
     """Read a contract file. Raises :class:`ContractFileError` for mistakes, and if the file cannot be opened."""
     try:
+        if Path(path).is_fifo():
+            raise ContractFileError(str(path), ["it is a pipe, and it is read more than once: save it as a file"])
         with Path(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -29,7 +32,7 @@ def read_contract(path: Path | str) -> ContractFile:
     if len(content) > MAX_BYTES:
         raise ContractFileError(str(path), ["it is larger than 1 MiB"])
     try:
-        text = content.decode("utf-8-sig")
+        text = decode_text(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ContractFileError(str(path), [f"line {line}: it is not UTF-8"]) from None

@@ -13,7 +13,8 @@ class RequestRecord(NamedTuple):
     """One request in the log.
 
     ``at`` is the monotonic time in seconds at which its handler began. ``operation`` is empty and ``group`` is ``None``
-    for a route that does not exist; ``status`` is 0 if the server sent no response.
+    for a route that does not exist; ``status`` is 0 if the server sent no response. ``traceparent`` is that header of
+    the request (W3C Trace Context), empty if it had none.
     """
 
     at: float
@@ -21,6 +22,7 @@ class RequestRecord(NamedTuple):
     group: Group | None
     operation: str
     status: int
+    traceparent: str = ""
 
 
 class RequestRate:

@@ -5,6 +5,7 @@ an aiohttp application would double the cost of a request.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -53,6 +54,8 @@ from .responses import HttpReply, ProblemError, json_reply
 from .routes import TOKEN_PATH, MethodNotAllowed, Route, Router
 
 OPENAPI_PATH = "/openapi.json"
+MAX_TRACEPARENT = 55
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _Performed = tuple[HttpReply, IncomingRequest | None]
 _Process = Callable[..., _Performed]
@@ -101,7 +104,9 @@ class Server:
         finally:
             seller = request.headers.get("SellerId", "")
             group = None if operation is None else operation.group
-            requests.end(RequestRecord(at, seller, group, "" if operation is None else operation.name, status))
+            name = "" if operation is None else operation.name
+            parent = request.headers.get("traceparent", "")[:MAX_TRACEPARENT]
+            requests.end(RequestRecord(at, seller, group, name, status, parent))
         if response is None:  # after an abort the client cannot read this response, but aiohttp needs one
             return web.Response()
         if not response.prepared:
@@ -198,7 +203,10 @@ class Server:
         return reply if self._dialect is None else self._dialect.reply(operation, reply)
 
     def _problem(self, request: web.BaseRequest, problem: ProblemError) -> HttpReply:
-        trace_id = f"00-{self._rng.getrandbits(128):032x}-{self._rng.getrandbits(64):016x}-00"
+        trace, span = f"{self._rng.getrandbits(128):032x}", f"{self._rng.getrandbits(64):016x}"
+        if parent := _TRACEPARENT.fullmatch(request.headers.get("traceparent", "")):
+            trace = parent[1]  # a problem names the caller's own trace, as .NET does
+        trace_id = f"00-{trace}-{span}-00"
         return self._said(problem.reply(instance=request.path, trace_id=trace_id))
 
     async def _struck(

@@ -6,13 +6,15 @@ content. Nothing in it is executed: a file from an unknown source can be refused
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 import msgspec
+
+from octoffm_async.disk.private_file import write_file
+from octoffm_async.errors import ConfigurationError
 
 from .snapshot import restore_snapshot, take_snapshot
 from .world import World
@@ -61,6 +63,8 @@ class StateFile:
             self._replace(msgspec.json.encode(header) + b"\n" + content + b"\n")
         except OSError as error:
             raise self._error(f"cannot be written: {error.strerror}") from error
+        except ConfigurationError as error:
+            raise self._error(f"cannot be written: {error}") from error
         self._seen = header.sha256
 
     def _check_unchanged(self) -> None:
@@ -86,17 +90,7 @@ class StateFile:
         return header
 
     def _replace(self, text: bytes) -> None:
-        target = self.path.resolve()
-        number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # made with mode 0600
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink()
-            raise
+        write_file(self.path.resolve(), text, durable=True)  # a link that its owner named stays one
 
     def _error(self, what: str) -> StateFileError:
         return StateFileError(f"state file {self.path} {what}")

@@ -25,7 +25,6 @@ from octoffm_async import (
 )
 from octoffm_async.events import ContractDrift
 from tests.support.forks import Forks
-from tests.support.inside import members_of
 from tests.support.items import gtin, order
 
 from .server import Speaking
@@ -39,7 +38,7 @@ _KEPT = re.compile(r"[A-Z][A-Za-z]*")
 
 def plain(row: Any) -> dict[str, Any]:
     """A row under the contract's names, with what is not modelled; of ids and times only whether they are there."""
-    return without_chance("", members_of(row))
+    return without_chance("", row.to_dict(wire=True))
 
 
 def without_chance(name: str, value: Any) -> Any:

@@ -19,17 +19,18 @@ def test_the_orders_are_reported_with_their_attempts_and_counted():
     )
     assert (done.stderr, done.returncode) == ("", 0)
     lines = done.stdout.splitlines()
-    assert lines[:8] == [
+    assert lines[:9] == [
         "ORDER-1: ordered",
         "ORDER-2: ConnectionLostError, outcome unknown: True",
-        "octopia products.create, attempt 202",
-        "octopia token.create",
+        "POST token.create, 200",
+        "POST /fulfillment-products, 202",
         "checkout",
-        "  octopia outbound.create, attempt 429, pause, retry, attempt 201",
+        "  POST /outbound-shipments, 429, pause, retry",
+        "  POST /outbound-shipments, 201",
         "checkout",
-        "  octopia outbound.create, attempt, ConnectionLostError, it may have been carried out",
+        "  POST /outbound-shipments, ConnectionLostError, it may have been carried out",
     ]
-    counted = {line for line in lines[8:] if line.startswith("octopia.client.")}
+    counted = {line for line in lines[9:] if line.startswith("octopia.client.")}
     assert counted == {
         "octopia.client.tokens{} 1",
         "octopia.client.calls{products.create} 1",

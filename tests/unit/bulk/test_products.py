@@ -97,7 +97,7 @@ def bisecting(culprits: set[str], status: int = 400) -> Any:
     return script
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(culprits=st.sets(st.integers(0, 99), max_size=6), count=st.integers(1, 100), status=st.sampled_from([400, 422]))
 def test_a_refusal_that_names_nobody_is_narrowed_down_to_the_culprits(
     culprits: set[int], count: int, status: int

@@ -132,7 +132,7 @@ async def test_what_is_lost_when_it_is_sent_again_is_unknown() -> None:
     assert len(transport.sent) == 2
 
 
-@settings(max_examples=tries(30), deadline=None)
+@settings(max_examples=tries(30))
 @given(
     count=st.integers(1, 250),
     over=st.lists(st.sets(st.integers(0, 249), max_size=40), max_size=6),

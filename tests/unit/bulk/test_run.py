@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async import Created, Failed, Refused, Skipped, Summary, Unknown
+from octoffm_async import Created, Failed, OutboundShipmentRequest, Refused, Skipped, Summary, Unknown
 from octoffm_async.bulk.bulk import CONCURRENCY
 from octoffm_async.bulk.outcomes import Outcome
 from octoffm_async.bulk.output import OUTBOX_ROOM, PROGRESS_SECONDS
@@ -110,7 +110,7 @@ def counted(summary: Summary) -> int:
 # ---------------------------------------------------------------------------------------------- one outcome an item
 
 
-@settings(max_examples=tries(80), deadline=None)
+@settings(max_examples=tries(80))
 @given(
     scripts=st.lists(st.lists(STATUSES, max_size=4), max_size=40),
     extra=st.lists(st.sampled_from(["invalid", "duplicate"]), max_size=10),
@@ -651,12 +651,32 @@ async def test_the_error_is_raised_also_to_those_who_do_not_iterate() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_closed_client_ends_the_run() -> None:
+async def test_a_client_that_is_closed_ends_the_run() -> None:
     client, transport = fake()
-    outcomes, error = await all_of(client.bulk.create_outbound(orders(100)))
+
+    def read() -> Iterator[OutboundShipmentRequest]:
+        for number, each in enumerate(orders(100)):
+            if number == CONCURRENCY:
+                closing.append(asyncio.ensure_future(client.close()))
+            yield each
+
+    closing: list[asyncio.Future[None]] = []
+    async with client:
+        run = client.bulk.create_outbound(read())
+        outcomes, error = await all_of(run)
+        await asyncio.gather(*closing)
     assert isinstance(error, ClosedError)
-    assert {type(outcome) for outcome in outcomes} == {Failed}
-    assert transport.sent == []
+    assert {type(outcome) for outcome in outcomes if not isinstance(outcome, Created)} == {Failed}
+    assert len(transport.sent) == sum(isinstance(outcome, Created) for outcome in outcomes)
+
+
+@pytest.mark.virtual_time
+async def test_a_run_of_a_client_that_is_not_open_reads_no_item() -> None:
+    client, transport = fake()
+    source = Counted(orders(100))
+    outcomes, error = await all_of(client.bulk.create_outbound(source))
+    assert isinstance(error, ClosedError)
+    assert (outcomes, source.read, transport.sent) == ([], 0, [])
 
 
 @pytest.mark.virtual_time

@@ -55,7 +55,7 @@ def test_json_lines_can_be_read_back(capsys):
 
 def test_a_terminal_gets_bars_that_go_and_lines_that_stay(monkeypatch):
     console = Console(force_terminal=True, width=100, record=True, file=io.StringIO())
-    monkeypatch.setattr(show_module, "Console", lambda **_: console)
+    monkeypatch.setattr(show_module, "SafeConsole", lambda: console)
     play(TerminalDisplay())
     text = console.export_text()
     assert "✓ Register     2.0 s  1,500 created, 2 refused" in text

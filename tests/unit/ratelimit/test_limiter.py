@@ -100,7 +100,7 @@ def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> l
     return admitted
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(
     st.integers(1, 30),
     st.sampled_from([0.5, 1.0, 7.0]),
@@ -282,7 +282,7 @@ async def adversary(limiter: RateLimiter, seed: int, steps: int) -> Usage:
     return usage
 
 
-@settings(max_examples=tries(120), deadline=None)
+@settings(max_examples=tries(120))
 @given(
     seed=st.integers(0, 2**32),
     limit=st.none() | st.builds(Limit, st.integers(1, 12), per=st.sampled_from([0.5, 2.0, 10.0])),

@@ -206,4 +206,4 @@ class Trade(RuleBasedStateMachine):
 
 
 TestTrade = Trade.TestCase
-TestTrade.settings = settings(max_examples=tries(40), stateful_step_count=40, deadline=None)
+TestTrade.settings = settings(max_examples=tries(40), stateful_step_count=40)

@@ -79,7 +79,7 @@ ARRIVAL = st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.1]), st.floats(0.05, 30.0)
 LOADS = st.lists(ARRIVAL, min_size=1, max_size=60)
 
 
-@settings(max_examples=tries(150), deadline=None)
+@settings(max_examples=tries(150))
 @given(
     limit=st.builds(Limit, st.integers(1, 20), per=st.sampled_from([1.0, 10.0]), burst=st.none() | st.integers(1, 10)),
     arrivals=LOADS,
@@ -234,10 +234,10 @@ async def test_a_probe_that_shows_nothing_makes_room_for_the_next(end: str) -> N
                 if type(event).__name__ == "AttemptFinished":
                     raise asyncio.CancelledError
 
-            opened.client._scope.session._events._hooks = (hook,)
+            opened.client._scope.session.events._hooks = (hook,)
             with pytest.raises(asyncio.CancelledError):
                 await opened.client.stocks.get("S-1")
-            opened.client._scope.session._events._hooks = ()
+            opened.client._scope.session.events._hooks = ()
         else:
             opened.transport.latency = 100.0
             probe = asyncio.create_task(opened.client.with_options(deadline=5.0).stocks.get("S-1"))
@@ -416,7 +416,7 @@ def test_the_budget_stays_between_nothing_and_its_capacity(capacity: int, moves:
 FATAL = (500, 502, 503, 504, 408, "lost")
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(
     script=st.lists(st.sampled_from([201, 401, 429, "refused", *FATAL]), min_size=1, max_size=120),
     budget=st.sampled_from([0, 10, 500]),

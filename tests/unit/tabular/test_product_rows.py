@@ -239,7 +239,7 @@ def test_the_file_is_not_read_ahead_as_a_whole(write):
     assert reading.share < 0.1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip))
 def test_any_title_that_was_quoted_comes_back(tmp_path, title):
     path = tmp_path / "any.csv"

@@ -76,7 +76,7 @@ def test_a_row_of_the_wrong_length_stays_as_it_is(tmp_path):
         assert [row[2:] for row in csv.reader(file)] == [["gtin", "title"], [GOOD, "a", "b"], [OTHER]]
 
 
-@settings(deadline=None, max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(CELL, min_size=6, max_size=6), max_size=5, unique_by=lambda row: row[0]))
 def test_rows_become_items_and_rows_again_through_a_rejects_file(tmp_path, rows):
     """Every cell survives being rejected, opened as CSV, and read again."""

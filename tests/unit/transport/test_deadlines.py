@@ -88,7 +88,7 @@ async def fate(bound: Callable[..., Awaitable[Any]], seconds: float, *, works: f
 TENTHS = st.integers(1, 30).map(lambda tenths: tenths / 10)
 
 
-@settings(max_examples=tries(150), deadline=None)
+@settings(max_examples=tries(150))
 @given(seconds=TENTHS, works=TENTHS, cancels=st.lists(TENTHS, max_size=2))
 def test_a_deadline_ends_a_task_as_asyncio_timeout_does(seconds: float, works: float, cancels: list[float]) -> None:
     # Moments that coincide are decided by the order of timers, which is not ours to promise.
@@ -382,7 +382,7 @@ async def test_a_hook_that_raises_a_cancellation_leaves_no_deadline_behind() -> 
 
     async with Opened(in_turn(CREATED), latency=0.1) as opened:
         await opened.client.check()
-        opened.client._scope.session._events._hooks = (hook,)
+        opened.client._scope.session.events._hooks = (hook,)
         with pytest.raises(asyncio.CancelledError) as caught:
             await opened.client.outbound.create(ORDER)
         assert not is_outcome_unknown(caught.value) or opened.transport.sent

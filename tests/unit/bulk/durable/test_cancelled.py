@@ -73,7 +73,7 @@ def cutting(world: World, count: int, moment: float, drain: float, *, stop: bool
 
 
 @pytest.mark.one_loop
-@settings(max_examples=tries(80), deadline=None)
+@settings(max_examples=tries(80))
 @given(st.lists(st.lists(FATES, max_size=3), min_size=1, max_size=6), MOMENTS, st.sampled_from([0.0, 0.05, 8.0]))
 def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[float], drain: float) -> None:
     count = len(troubles)
@@ -98,7 +98,7 @@ def test_cancelled_runs_lose_nothing(troubles: list[list[Fate]], moments: list[f
 
 
 @pytest.mark.one_loop
-@settings(max_examples=tries(80), deadline=None)
+@settings(max_examples=tries(80))
 @given(st.lists(st.lists(FATES, max_size=3), min_size=1, max_size=6), st.floats(0.0, 20.0) | st.integers(1, 12))
 def test_stopped_runs_account_for_every_item_they_read(troubles: list[list[Fate]], moment: float) -> None:
     count = len(troubles)

@@ -82,7 +82,7 @@ def survive(troubles: list[list[Fate]], crashes: list[int], concurrency: int, pa
 
 
 @pytest.mark.one_loop
-@settings(max_examples=tries(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(120), suppress_health_check=[HealthCheck.too_slow])
 @given(TROUBLES, CRASHES, st.integers(1, 3), PAUSES)
 def test_a_crash_at_any_step_leaves_exactly_one_of_each(
     troubles: list[list[Fate]], crashes: list[int], concurrency: int, pause: float
@@ -93,7 +93,7 @@ def test_a_crash_at_any_step_leaves_exactly_one_of_each(
 @pytest.mark.soak
 @pytest.mark.one_loop
 @pytest.mark.timeout(1800)
-@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow])
 @given(TROUBLES, CRASHES, st.integers(1, 3), PAUSES)
 def test_many_crashes_leave_exactly_one_of_each(
     troubles: list[list[Fate]], crashes: list[int], concurrency: int, pause: float

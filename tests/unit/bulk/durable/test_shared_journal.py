@@ -38,7 +38,7 @@ def together(inputs: list[list[int]], pauses: list[float]) -> Any:
     return main
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(
     st.lists(st.lists(FATES, max_size=3), min_size=4, max_size=4),
     st.lists(SOME, min_size=2, max_size=3),

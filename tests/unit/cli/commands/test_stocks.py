@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,6 +21,12 @@ from octoffm_async.contract.stocks import Localization, Quantities, Stock
 from octoffm_async.sandbox import Fault, SandboxThread
 
 from ..conftest import COMMAND
+
+
+@contextmanager
+def written(sink, path, *more):
+    with path.open("wb") as file, sink(file, *more) as write:
+        yield write
 
 
 def stock(number: int, **fields: object) -> Stock:
@@ -93,7 +100,7 @@ def test_an_export_may_name_the_sellers_references(api, ending):
 
 
 def test_a_stock_without_a_reference_is_exported_all_the_same(tmp_path):
-    with stocks_sinks.csv_sink(tmp_path / "out", lambda one: {"S-1": "=MINE"}.get(one.id)) as write:
+    with written(stocks_sinks.csv_sink, tmp_path / "out", lambda one: {"S-1": "=MINE"}.get(one.id)) as write:
         write([stock(1), stock(2)])
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out").read_text(encoding="utf-8-sig"))))
     assert [row["seller_product_reference"] for row in rows] == ["'=MINE", ""]
@@ -125,7 +132,7 @@ def test_a_file_that_cannot_be_is_reported_before_anything_is_read(api, output, 
 def test_exported_text_is_no_formula_and_numbers_stay_numbers(tmp_path):
     path = tmp_path / "stocks.csv"
     evil = Stock(id="=1+1", product_id="@SUM(A1)", gtin="+33", quantities=Quantities(available=-5))
-    with stocks_sinks.csv_sink(path) as write:
+    with written(stocks_sinks.csv_sink, path) as write:
         write([evil])
     (row,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
     assert (row["id"], row["product_id"], row["gtin"]) == ("'=1+1", "'@SUM(A1)", "'+33")
@@ -161,18 +168,18 @@ def test_all_stocks_of_a_reference_are_one_row():
 
 def test_a_file_holds_no_zero_that_was_not_given(tmp_path):
     untold = stock(1, quantities=Quantities(blocked=0), localizations=[place("FR", None)])
-    with stocks_sinks.csv_sink(tmp_path / "out.csv") as write:
+    with written(stocks_sinks.csv_sink, tmp_path / "out.csv") as write:
         write([untold])
     (row,) = csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8-sig")))
     assert (row["available"], row["blocked"], row["available_by_country"]) == ("", "0", "FR=?")
-    with stocks_sinks.json_sink(tmp_path / "out.jsonl") as write:
+    with written(stocks_sinks.json_sink, tmp_path / "out.jsonl") as write:
         write([untold])
     (line,) = (tmp_path / "out.jsonl").read_text().splitlines()
     fields = json.loads(line)
     assert (fields["quantities"]["available"], fields["quantities"]["blocked"]) == (None, 0)
     assert fields["localizations"][0]["quantities"]["available"] is None
     polars = pytest.importorskip("polars")
-    with stocks_sinks.parquet_sink(tmp_path / "out.parquet") as write:
+    with written(stocks_sinks.parquet_sink, tmp_path / "out.parquet") as write:
         write([untold])
     frame = polars.read_parquet(tmp_path / "out.parquet")
     assert (frame["available"].to_list(), frame["blocked"].to_list()) == ([None], [0])
@@ -184,7 +191,7 @@ def test_memory_does_not_grow_with_the_export(tmp_path, sink):
 
     def peak(times: int) -> int:
         tracemalloc.start()
-        with sink(tmp_path / "out") as write:
+        with written(sink, tmp_path / "out") as write:
             for _ in range(times):
                 write(some)
         found = tracemalloc.get_traced_memory()[1]
@@ -202,7 +209,7 @@ def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
     polars = pytest.importorskip("polars")
     monkeypatch.setattr(row_files, "PART", 2)
     path = api.folder / "[odd] *.parquet"
-    with stocks_sinks.parquet_sink(path) as write:
+    with written(stocks_sinks.parquet_sink, path) as write:
         for number in range(5):
             write([stock(number, quantities=Quantities(available=number))])
     frame = polars.read_parquet(path, glob=False)
@@ -217,7 +224,7 @@ def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
 
 def test_parquet_without_a_stock_is_an_empty_frame(tmp_path):
     polars = pytest.importorskip("polars")
-    with stocks_sinks.parquet_sink(tmp_path / "none.parquet"):
+    with written(stocks_sinks.parquet_sink, tmp_path / "none.parquet"):
         pass
     assert polars.read_parquet(tmp_path / "none.parquet").shape == (0, len(stocks_sinks.COLUMNS))
 
@@ -279,4 +286,4 @@ def test_a_reader_that_leaves_is_no_error():
             listing.stdout.close()
             said = listing.stderr.read()
             code = listing.wait(timeout=20)
-    assert (code, said) == (1, "")
+    assert (code, said) == (141, "")

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_a_write_that_fails_leaves_the_older_file_and_nothing_else(tmp_path, mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(drift_file.Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(DriftFileError, match="No space left"):
         record_drift(path, [seen("b")])
     monkeypatch.undo()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from octoffm_async.cli.files.recording import RateHistogram, RejectedExample, RunStats
 from octoffm_async.cli.files.report import report_page, write_report
 from octoffm_async.cli.files.tally import FileCounts, OutcomeText
-from octoffm_async.errors import ConfigurationError
 from octoffm_async.events import AttemptFinished, RetryScheduled, Throttled
+from octoffm_async.text import UnwritableOutputError
 
 EVIL = '<script>alert("1")</script>&\x1b[31m'
 
@@ -149,7 +149,7 @@ def test_a_timeline_counts_everything_in_few_bins(moments, bins):
 
 
 def test_a_page_that_cannot_be_written_is_reported(tmp_path):
-    with pytest.raises(ConfigurationError, match="cannot write"):
+    with pytest.raises(UnwritableOutputError, match="cannot write"):
         write_report(tmp_path, "x")
     write_report(tmp_path / "r.html", "\ud800")
     assert Path(tmp_path / "r.html").read_text() == "\\ud800"

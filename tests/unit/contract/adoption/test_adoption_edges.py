@@ -347,7 +347,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=tries(40), deadline=None)
+@settings(max_examples=tries(40))
 @given(st.randoms(use_true_random=True))
 def test_any_document_gives_a_file_that_can_be_parsed_or_a_clear_refusal(random: Random) -> None:
     document = copy.deepcopy(SMALL)

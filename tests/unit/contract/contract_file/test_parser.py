@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async.contract.contract_file import model as contract_file
@@ -259,7 +259,6 @@ def test_structs_and_enums_of_the_contract_are_known() -> None:
 EACH_FIELD = st.sampled_from([(name, field) for name, struct in STRUCTS.items() for field in fields_of(struct)])
 
 
-@settings(deadline=None)  # parsing all fields takes long on a busy machine
 @given(EACH_FIELD)
 def test_every_field_can_have_another_name(place: tuple[str, str]) -> None:
     struct, field = place

@@ -364,7 +364,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(data=st.data())
 def test_any_change_of_a_field_is_a_difference(data) -> None:
     *place, key = data.draw(st.sampled_from(COMPONENTS))
@@ -376,7 +376,7 @@ def test_any_change_of_a_field_is_a_difference(data) -> None:
     assert differences(document) != []
 
 
-@settings(max_examples=tries(60), deadline=None)
+@settings(max_examples=tries(60))
 @given(data=st.data())
 def test_no_junk_anywhere_makes_it_fail(data) -> None:
     document = json.loads(EXPORTED)

@@ -183,7 +183,7 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=tries(40), stateful_step_count=30, deadline=None)
+TestSharing.settings = settings(max_examples=tries(40), stateful_step_count=30)
 
 
 @pytest.fixture

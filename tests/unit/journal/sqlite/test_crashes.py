@@ -212,7 +212,7 @@ class Crashing(RuleBasedStateMachine):
 
 
 TestCrashing = Crashing.TestCase
-TestCrashing.settings = settings(max_examples=tries(40), stateful_step_count=40, deadline=None)
+TestCrashing.settings = settings(max_examples=tries(40), stateful_step_count=40)
 
 
 WRITE = """

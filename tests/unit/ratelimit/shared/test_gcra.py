@@ -109,7 +109,7 @@ class Client:
             self.end = place + reply.step
 
 
-@settings(max_examples=tries(500), deadline=None)
+@settings(max_examples=tries(500))
 @given(LIMITS, STEPS)
 def test_no_window_holds_more_than_the_limit_however_late_the_slots_are_used(limit: Limit, steps: list[Step]) -> None:
     clients, ended = [Client(limit) for _ in range(4)], dict[int, float]()

@@ -494,7 +494,7 @@ MISHAPS: list[Callable[[RemoteLimits, Client, random.Random], None]] = [
 ]
 
 
-@settings(max_examples=tries(40), deadline=None)
+@settings(max_examples=tries(40))
 @given(
     seed=st.integers(0, 10**6),
     limit=st.builds(Limit, st.integers(1, 40), per=st.sampled_from([0.5, 1.0, 5.0]), burst=st.sampled_from([None, 3])),

@@ -33,9 +33,9 @@ async def test_arrivals_report_when_who_what_and_how_it_ended(api: Api) -> None:
     await api.as_seller(SECOND).get("/stocks", limit=1)
     await api.get("/nowhere")
     token, listed, nowhere = api.sandbox.arrivals
-    assert token[1:] == ("", Group.TOKEN, "token.create", 200)
-    assert listed[1:] == (SECOND, Group.STOCKS, "stocks.list", 200)
-    assert nowhere[1:] == (FIRST, None, "", 404)
+    assert token[1:] == ("", Group.TOKEN, "token.create", 200, "")
+    assert listed[1:] == (SECOND, Group.STOCKS, "stocks.list", 200, "")
+    assert nowhere[1:] == (FIRST, None, "", 404, "")
     assert token.at < before <= listed.at <= nowhere.at <= time.monotonic()
 
 

@@ -121,7 +121,7 @@ async def test_a_cursor_of_before_is_good_after(serve: Serve, path: Path) -> Non
     assert (await new.get(page.next)).json["items"][0]["outboundShipmentId"] == keys[1]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.one_of(st.integers(1, 5), st.floats(0, 20)), max_size=12))
 async def test_any_history_goes_on_the_same(
     tmp_path_factory: pytest.TempPathFactory, serve: Serve, steps: list[Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 
 import pytest
@@ -88,6 +89,6 @@ async def test_naming_a_document_reads_no_file(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(mimetypes, "inited", False)
     monkeypatch.setattr(mimetypes, "_db", None)
     opened: list[object] = []
-    monkeypatch.setattr(mimetypes.os.path, "isfile", lambda path: bool(opened.append(path)))  # type: ignore[attr-defined]
+    monkeypatch.setattr(os.path, "isfile", lambda path: bool(opened.append(path)))
     safe_file_name("note", "application/pdf")
     assert opened == []

@@ -1,0 +1,1 @@
+"""One client over several event loops, threads and processes."""
