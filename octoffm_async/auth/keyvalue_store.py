@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
-LOCK_LEASE = 3.0
-"""Seconds after which the renewal lock of a dead process ends; a living one extends its lease at a third of it."""
+LOCK_LEASE = 5.0
+"""Seconds after which the renewal lock of a dead process ends; a living one extends its lease at a fifth of it."""
 _BOUND_TO = "octoffm:"
 """The beginning of the names that encrypted values are bound to."""
 
@@ -200,8 +200,8 @@ class KeyValueTokenStore:
         """Extend the lease of a lock, for ``lease`` seconds at most, until it is released or lost."""
         now = asyncio.get_running_loop().time
         ends_at = now() + lease
-        while now() + LOCK_LEASE / 3 < ends_at:
-            await asyncio.sleep(LOCK_LEASE / 3)
+        while now() + LOCK_LEASE / 5 < ends_at:
+            await asyncio.sleep(LOCK_LEASE / 5)
             try:
                 if not await self._take(account, lock, ends_at - now()):
                     return

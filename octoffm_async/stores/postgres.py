@@ -40,7 +40,6 @@ STATEMENTS: Final[tuple[LiteralString, ...]] = (
             END IF;
             DROP TABLE octoffm_limits CASCADE;
             DROP FUNCTION IF EXISTS octoffm_lease;
-            UPDATE octoffm_schema SET version = 3 WHERE part = 'limits';
         END IF;
     END $$
     """,
@@ -50,6 +49,12 @@ STATEMENTS: Final[tuple[LiteralString, ...]] = (
         value bytea NOT NULL,
         kept_until bigint NOT NULL
     ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.5, autovacuum_vacuum_threshold = 1000)
+    """,
+    "DROP TABLE IF EXISTS octoffm_tokens",
+    # A process of an earlier version that is started later is refused.
+    """
+    INSERT INTO octoffm_schema VALUES ('limits', 3), ('tokens', 2)
+    ON CONFLICT (part) DO UPDATE SET version = excluded.version
     """,
 )
 SWEEP_EVERY = 300 * 1_000_000

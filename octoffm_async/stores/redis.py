@@ -119,7 +119,10 @@ class RedisStore:
         while True:
             values, now = await self.read(keys)
             arguments: list[bytes | int] = [max(1, round(keep_seconds * 1000))]
-            for old, new in zip(values, change(list(values), now), strict=True):
+            changed = change(list(values), now)
+            if all(new is old for old, new in zip(values, changed, strict=True)):
+                return
+            for old, new in zip(values, changed, strict=True):
                 arguments += [b"" if old is None else b"=" + old, b"" if new is None else b"==" + new]
                 if new is old is not None:
                     arguments[-1] = b"="

@@ -134,5 +134,5 @@ async def test_a_process_killed_while_it_holds_the_lock_stops_nobody(tmp_path: P
             started.process.send_signal(signal.SIGKILL)
             killed = time.monotonic()
             assert await waiting > 1000
-            assert time.monotonic() - killed < 5
+            assert time.monotonic() - killed < 12  # a lock lives for 5 s without its holder, not for its whole lease
         assert (await sandbox.stats())["tokens_issued"] == 1

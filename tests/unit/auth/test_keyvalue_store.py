@@ -164,13 +164,13 @@ class TestLocks:
     async def test_a_lock_is_held_for_longer_than_its_lease_by_a_living_holder_only(
         self, kept: Kept, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(keyvalue_store, "LOCK_LEASE", 0.3)
+        monkeypatch.setattr(keyvalue_store, "LOCK_LEASE", 0.5)
         one, two, dead = kept.open(), kept.open(), kept.open()
         lock = await one.acquire_renewal_lock(ONE, lease=60)
         assert await dead.acquire_renewal_lock(TWO, lease=60) is not None
         for task in dead._extending.values():
             task.cancel()
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1)
         assert await two.acquire_renewal_lock(ONE, lease=60) is None
         assert await two.acquire_renewal_lock(TWO, lease=60) is not None
         await one.release_renewal_lock(ONE, lock)

@@ -127,12 +127,14 @@ class TestPromises:
         await store.update(["a", "b"], put(b"1", b"2"), keep_seconds=60)  # and it holds nothing up
 
     async def test_a_value_ends_when_it_was_not_replaced_for_so_long(self, store: KeyValueStore) -> None:
+        times: list[int] = []
         await store.update(["short", "long"], put(b"1", b"1"), keep_seconds=60)
-        await store.update(["short"], put(b"2"), keep_seconds=0.05)
-        assert (await store.read(["short", "long"]))[0] == [b"2", b"1"]
-        async with asyncio.timeout(5):
-            while (await store.read(["short"]))[0] != [None]:
+        await store.update(["short"], lambda _, now: times.append(now) or [b"2"], keep_seconds=0.2)
+        async with asyncio.timeout(20):
+            while (read := await store.read(["short"]))[0] != [None]:
+                assert read[0] == [b"2"]
                 await asyncio.sleep(0.01)
+        assert read[1] >= times[-1] + 199_000
         seen: list[bytes | None] = []
         await store.update(["short"], lambda values, _: seen.extend(values) or [b"3"], keep_seconds=60)
         assert seen == [None]
@@ -526,6 +528,18 @@ class TestServers:
             async with await psycopg.AsyncConnection.connect(postgres) as connection:
                 rows = await (await connection.execute("SELECT key FROM octoffm_store ORDER BY key")).fetchall()
             assert rows == [("a",), ("new",)]
+
+    async def test_a_process_of_an_earlier_version_that_starts_later_is_refused(self, postgres: str) -> None:
+        async with Database(postgres) as database:
+            await database.prepare("tokens", 1, ["CREATE TABLE octoffm_tokens (name text)"])
+            async with PostgresStore(postgres) as store:
+                await count(store, ["a"], 1)
+            for part, version in (("limits", 2), ("tokens", 1)):
+                with pytest.raises(ConfigurationError, match="update it"):
+                    await database.prepare(part, version, [])
+            with pytest.raises(StoreError):
+                async with database.connection() as connection:
+                    await connection.execute("SELECT * FROM octoffm_tokens")
 
     async def test_a_dropped_table_is_made_again(self, postgres: str) -> None:
         async with PostgresStore(postgres) as store:
