@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-    from ..stores.base import KeyValueStore, Values
+    from ..stores.base import KeyValueStore, StoredValues
     from .store import TokenAccount
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
@@ -143,7 +143,7 @@ class KeyValueTokenStore:
     async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:
         """Release the lock, so that other clients may renew."""
 
-        def release(values: Values, _: int) -> Values:
+        def release(values: StoredValues, _: int) -> StoredValues:
             return [None] if _holder(values[0])[0] == lock else values
 
         if (task := self._extending.get(lock)) is not None:
@@ -170,7 +170,7 @@ class KeyValueTokenStore:
         """Count one token call and return 0, or return the seconds to wait."""
         wait = 0.0
 
-        def take(values: Values, now: int) -> Values:
+        def take(values: StoredValues, now: int) -> StoredValues:
             nonlocal wait
             try:
                 use = msgspec.json.decode(values[0] or b"[]", type=_Use)
@@ -187,7 +187,7 @@ class KeyValueTokenStore:
         """Take the lock or extend its lease; return False if another client holds it."""
         taken, lease = False, min(lease, LOCK_LEASE)
 
-        def take(values: Values, now: int) -> Values:
+        def take(values: StoredValues, now: int) -> StoredValues:
             nonlocal taken
             holder, ends_at = _holder(values[0])
             taken = ends_at <= now or holder == lock
@@ -218,7 +218,9 @@ class KeyValueTokenStore:
         name = self._name("account", account.key)
         await self._update(name, lambda values, _: [None] if unwanted(self._opened(values[0], name)) else values)
 
-    async def _update(self, name: str, change: Callable[[Values, int], Values], *, keep: float = 0.0) -> None:
+    async def _update(
+        self, name: str, change: Callable[[StoredValues, int], StoredValues], *, keep: float = 0.0
+    ) -> None:
         await (await self._entered()).update([name], change, keep_seconds=keep)
 
     async def _entered(self) -> KeyValueStore:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .base import KeyValueStore, MemoryStore, ValueChange, Values
+    from .base import KeyValueStore, MemoryStore, StoredValues, ValueChange
     from .database import Database
     from .encryption import DecryptionError, Encryptor, new_key
     from .file import FileStore
@@ -19,7 +19,7 @@ else:
     __getattr__, __dir__ = lazy_names(  # importing this package needs no extra, using it does
         __name__,
         {
-            "octoffm_async.stores.base": ("ValueChange", "KeyValueStore", "MemoryStore", "Values"),
+            "octoffm_async.stores.base": ("ValueChange", "KeyValueStore", "MemoryStore", "StoredValues"),
             "octoffm_async.stores.database": ("Database",),
             "octoffm_async.stores.encryption": ("DecryptionError", "Encryptor", "new_key"),
             "octoffm_async.stores.file": ("FileStore",),
@@ -38,8 +38,8 @@ __all__ = [
     "MemoryStore",
     "PostgresStore",
     "RedisStore",
+    "StoredValues",
     "ValueChange",
-    "Values",
     "new_key",
     "open_store",
 ]

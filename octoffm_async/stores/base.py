@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-__all__ = ["FORMAT", "KeyValueStore", "MemoryStore", "ValueChange", "Values", "check_format"]
+__all__ = ["FORMAT", "KeyValueStore", "MemoryStore", "StoredValues", "ValueChange", "check_format"]
 
 FORMAT = 1
 """The version of keys and values in stores. Each store carries it, and is used by processes of one version only."""
 
-Values: TypeAlias = "list[bytes | None]"
+StoredValues: TypeAlias = "list[bytes | None]"
 """The values of some keys in their order; ``None`` where a key has no value."""
-ValueChange: TypeAlias = "Callable[[Values, int], Values]"
+ValueChange: TypeAlias = "Callable[[StoredValues, int], StoredValues]"
 """A pure function from values and the store's time, in microseconds since 1970, to new values; it may be run again."""
 
 
@@ -60,7 +60,7 @@ class KeyValueStore(Protocol):
         """Unregister a user; the last one closes the connections."""
         ...
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the store's time in microseconds since 1970."""
         ...
 
@@ -74,7 +74,7 @@ class KeyValueStore(Protocol):
 
 
 class MemoryStore:
-    """Values in this process's memory, for clients of one process, and for tests. ``clock`` returns seconds."""
+    """StoredValues in this process's memory, for clients of one process, and for tests. ``clock`` returns seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -88,7 +88,7 @@ class MemoryStore:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the time in microseconds."""
         now = int(self._clock() * 1e6)
         return [self._value(key, now) for key in keys], now

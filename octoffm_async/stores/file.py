@@ -1,4 +1,4 @@
-"""Values in a SQLite file, for the processes of one machine that run as one user.
+"""StoredValues in a SQLite file, for the processes of one machine that run as one user.
 
 All work on the file is done by one thread of the store, in transactions of a fraction of a millisecond. A write
 transaction begins with the file's write lock (``BEGIN IMMEDIATE``), so no other process comes between reading and
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from .base import ValueChange, Values
+    from .base import StoredValues, ValueChange
 
 __all__ = ["FileStore"]
 
@@ -99,11 +99,11 @@ class FileStore:
             self._thread.shutdown(wait=False)
             self._thread = None
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the store's time in microseconds."""
         names = list(keys)
 
-        def look(connection: sqlite3.Connection, now: int) -> tuple[Values, int]:
+        def look(connection: sqlite3.Connection, now: int) -> tuple[StoredValues, int]:
             return _values(connection, names, now), now
 
         return await self._run(self._transact, "BEGIN", look)
@@ -242,7 +242,7 @@ class FileStore:
         return f"<{type(self).__name__} {self.path}>"
 
 
-def _values(connection: sqlite3.Connection, names: list[str], now: int) -> Values:
+def _values(connection: sqlite3.Connection, names: list[str], now: int) -> StoredValues:
     query = "SELECT value FROM octoffm_store WHERE key = ? AND kept_until > ?"
     rows = (connection.execute(query, (name, now)).fetchone() for name in names)
     return [None if row is None else row[0] for row in rows]

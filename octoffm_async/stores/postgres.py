@@ -1,4 +1,4 @@
-"""Values in a PostgreSQL database: one row a key, in an unlogged table, by the server's clock.
+"""StoredValues in a PostgreSQL database: one row a key, in an unlogged table, by the server's clock.
 
 An update locks its rows in the order of their keys (``SELECT … FOR UPDATE``), so no two updates deadlock, and writes
 them: two round trips. A key without a row gets one that is expired already, in a statement of its own. The server ends
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..config import Secret
-    from .base import ValueChange, Values
+    from .base import StoredValues, ValueChange
 
 __all__ = ["PostgresStore"]
 
@@ -113,7 +113,7 @@ class PostgresStore:
         """Unregister a user; the last one closes the connections."""
         await self._database.__aexit__(None, None, None)
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the server's time in microseconds."""
         async with self._connection() as connection:
             rows = await (await connection.execute(_READ, [list(keys)])).fetchall()
@@ -149,7 +149,7 @@ class PostgresStore:
                 self._swept_at = now
                 await connection.execute(_SWEEP, [now - SWEEP_EVERY])
 
-    def _values(self, keys: Sequence[str], rows: list[tuple[Any, ...]]) -> tuple[Values, int]:
+    def _values(self, keys: Sequence[str], rows: list[tuple[Any, ...]]) -> tuple[StoredValues, int]:
         """Return the values of rows, and the latest of their times: the one at which all were locked."""
         check_format(self, rows[0][4] or 0)
         now: int = max(row[3] for row in rows)

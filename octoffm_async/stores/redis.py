@@ -1,4 +1,4 @@
-"""Values in a Redis (or Valkey) server, by the server's clock.
+"""StoredValues in a Redis (or Valkey) server, by the server's clock.
 
 An update reads the values and the time in one round trip, and replaces the values in another by a script that does so
 only if none changed in between; an update that lost against another begins again, after a random wait that grows. Keys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from types import TracebackType
 
-    from .base import ValueChange, Values
+    from .base import StoredValues, ValueChange
 
 __all__ = ["RedisStore"]
 
@@ -92,7 +92,7 @@ class RedisStore:
                 await asyncio.wait(self._running)
             await self._redis.aclose()
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the server's time in microseconds."""
         if self._loop is not asyncio.get_running_loop():
             raise ClosedError(f"{self!r} is not open on this event loop: async with store")

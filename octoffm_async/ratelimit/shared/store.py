@@ -22,7 +22,7 @@ from .gcra import KEPT, PAUSE_MOST, VERSION, LeaseReply, LeaseRequest, LimitStat
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ...stores.base import KeyValueStore, Values
+    from ...stores.base import KeyValueStore, StoredValues
 
 __all__ = ["PROCESSES", "KeyValueLimits", "LeaseReply", "LeaseRequest", "LimitStore", "MemoryLimits"]
 
@@ -129,7 +129,7 @@ class KeyValueLimits:
                     self._is_entered = True
         replies: list[LeaseReply] = []
 
-        def change(values: Values, now: int) -> Values:
+        def change(values: StoredValues, now: int) -> StoredValues:
             replies.clear()  # a change that lost against another is run again, on the new values
             for at, request in enumerate(requests):
                 state, reply = self._advance(values[at], request, now)
