@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-    from ..stores.base import KeyValueStore, StoredValues
+    from ..stores.base import KeyValueStore, StoredValues, ValueChange
     from .store import TokenAccount
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
@@ -227,7 +227,7 @@ class KeyValueTokenStore:
         """Return the store, entered on this event loop."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._entries = loop, 0
+            self._loop, self._entries, self._releasing, self._extending = loop, 0, set(), {}
         if not self._entries:
             await self._store.__aenter__()
             self._entries += 1  # two callers may come here at once
