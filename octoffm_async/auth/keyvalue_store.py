@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-    from ..stores.base import KeyValueStore, StoredValues, ValueChange
+    from ..stores.base import KeyValueStore, StoredValues
     from .store import TokenAccount
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
