@@ -6,6 +6,7 @@ proxy, as HTML or with an empty body: the mapping never takes JSON for granted.
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
@@ -18,6 +19,7 @@ from ..errors import (
     AuthenticationError,
     BadRequestError,
     ConflictError,
+    NotAnsweredError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
@@ -26,6 +28,7 @@ from ..errors import (
     UnusableAnswerError,
 )
 from ..transport import headers
+from .retry.policy import AttemptResult, classify
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -44,10 +47,12 @@ _BY_STATUS: dict[int, type[AnsweredError]] = {
     422: UnprocessableError,
     429: RateLimitedError,
 }
+_BLANKS = b"\xef\xbb\xbf \t\r\n"
+_OAUTH_ERROR = re.compile(r"(?:invalid|unauthorized|unsupported)_[a-z_]+|access_denied")
 _PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
 
-def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredError:
+def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredError:
     """Return the error for a non-2xx response, without secrets: a server may echo the request."""
     content = _Content(response.body, secrets)
     status = response.status
@@ -68,6 +73,39 @@ def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredE
         retry_after=headers.parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=excerpt(response.body, secrets),
     )
+
+
+def classify_token_answer(outcome: Response | NotAnsweredError) -> AttemptResult:
+    """Return the verdict on a request for a token; FAILED also for what something before the endpoint answered.
+
+    A firewall or a gateway answers 403 or 400 with a page, or with JSON of its own, a captive portal 200 with a page.
+    That says nothing of the credentials, and may pass: only an OAuth error does, and a 401 unless it is a page.
+    """
+    if isinstance(outcome, NotAnsweredError):
+        return classify(outcome)
+    is_page = outcome.body.lstrip(_BLANKS)[:1] in (b"<", b"")
+    match outcome.status:
+        case 401:
+            passes = is_page and bool(outcome.body)
+        case 400 | 403:
+            content = _Content(outcome.body, ())
+            passes = not any(_OAUTH_ERROR.fullmatch(content.text(name)) for name in ("error", "code"))
+        case status:
+            passes = is_page and 200 <= status < 300
+    return AttemptResult.FAILED if passes else classify(outcome)
+
+
+def failure_of(
+    outcome: Response | NotAnsweredError, verdict: AttemptResult, secrets: Collection[str]
+) -> AnsweredError | NotAnsweredError:
+    """Return the error for an attempt that is no success; one that may pass is ``retryable``."""
+    if isinstance(outcome, NotAnsweredError):
+        return outcome
+    error = error_for(outcome, secrets)
+    if verdict is AttemptResult.FAILED and classify(outcome) is not AttemptResult.FAILED:
+        error.retryable = True
+        error.message += "; this is no answer of a token endpoint, but of something before it, such as a firewall"
+    return error
 
 
 def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) -> UnusableAnswerError:
@@ -125,7 +163,7 @@ class _Content:
 def _class_for(status: int) -> type[AnsweredError]:
     if status >= 500:
         return ServerError
-    if 300 <= status < 400 or status < 200:
+    if status < 400:
         return UnusableAnswerError
     return _BY_STATUS.get(status, BadRequestError)
 

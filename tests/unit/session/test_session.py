@@ -397,7 +397,7 @@ async def test_no_secret_reaches_logs_reprs_or_errors(
             with pytest.raises(CallError) as caught:
                 await call
             shown += [str(caught.value), repr(caught.value), repr(vars(caught.value))]
-        transport.token_script = lambda sent: answer(400, {"error": "bad", "error_description": str(sent.body)})
+        transport.token_script = lambda sent: answer(400, {"error": "invalid_request", "error_description": str(sent.body)})
         client._scope.session.tokens.invalidate(await client._scope.session.tokens.get())
         with pytest.raises(AuthenticationError) as refused:
             await client.check()
