@@ -16,6 +16,7 @@ from .contract.access import BASE_URL, TOKEN_URL
 from .contract.contract_file.model import ContractFile
 from .contract.contract_file.parser import read_contract
 from .contract.contract_file.problems import ContractFileError
+from .contract.contract_file.settings_text import decode_settings
 from .contract.operations import Group
 from .errors import ConfigurationError
 
@@ -138,7 +139,8 @@ class Config:
     """Upper bound of the first pause after a 429 without ``Retry-After``; it doubles as long as 429s are received. One
     request probes after each pause, so too short a pause costs one 429, too long a one costs throughput."""
     max_retry_after: float = 300.0
-    """A ``Retry-After`` above this raises an error at once instead of a silent pause."""
+    """A ``Retry-After`` above this raises an error at once instead of a silent pause. Other calls of the same limit
+    pause for this long at most; then one request tries whether the API is well again, for the time may be wrong."""
     retry_budget: int = 500
     """Units that retries spend (5, 10 after a time-out) and successes refill: 100 failures in a row, as in botocore."""
 
@@ -243,7 +245,7 @@ class Config:
             ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
         """
         try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            table = tomllib.loads(decode_settings(Path(path).read_bytes()))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"cannot read {path}: {error}") from None
         settings = table.get("octoffm", table)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..contract.contract_file.settings_text import decode_settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -137,7 +139,7 @@ def environment(env_file: Path | None) -> dict[str, str]:
     if env_file is None:
         return found
     try:
-        lines = env_file.read_text(encoding="utf-8-sig").splitlines()
+        lines = decode_settings(env_file.read_bytes()).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise click.ClickException(f"cannot read {env_file}: {why}") from None

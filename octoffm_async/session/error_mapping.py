@@ -6,10 +6,12 @@ proxy, as HTML or with an empty body: the mapping never takes JSON for granted.
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 EXCERPT_CHARACTERS = 500
 READ_BYTES = 16_384
 FIELD_ERRORS_MOST = 1000
+_TITLE_MOST = 100
+_PAGE_TITLE = re.compile(rb"<title[^>]{0,100}>(.{0,500}?)</title", re.IGNORECASE | re.DOTALL)
 
 _BY_STATUS: dict[int, type[AnsweredError]] = {
     401: AuthenticationError,
@@ -56,12 +60,15 @@ def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredErro
     """Return the error for a non-2xx response, without secrets: a server may echo the request."""
     content = _Content(response.body, secrets)
     status = response.status
-    title = content.text("title") or content.text("error") or _PHRASES.get(status, "")
+    title = content.text("title") or content.text("error") or content.page_title() or _PHRASES.get(status, "")
     detail = content.text("detail") or content.text("error_description")
     field_errors = content.field_errors()
     message = f"{status} {title}".rstrip()
     if detail and detail != title:
         message += f": {detail}"
+    if 300 <= status < 400:
+        where = "token_url" if "token" in response.url.rpartition("/")[2] else "base_url"
+        message += f", a redirect to {_target(response, secrets)}; it is not followed: mend {where} if that is right"
     message += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
     return _class_for(status)(
         message,
@@ -108,6 +115,19 @@ def failure_of(
     return error
 
 
+def _target(response: Response, secrets: Iterable[str]) -> str:
+    """Return the address that a redirect names, without what could be secret in it."""
+    location = response.headers.get("Location", "")
+    try:
+        target = urlsplit(urljoin(response.url, location))
+        shown = f"{target.scheme}://{target.hostname}{'' if target.port is None else f':{target.port}'}{target.path}"
+    except ValueError:
+        shown = ""
+    if not location or not shown.isprintable():
+        return "no address that can be read"
+    return redact(shown, secrets)[:EXCERPT_CHARACTERS]
+
+
 def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) -> UnusableAnswerError:
     """Return the error for a 2xx response that cannot be used."""
     kind = response.headers.get("Content-Type", "no content type")
@@ -140,10 +160,21 @@ class _Content:
     def __init__(self, body: bytes, secrets: Iterable[str]) -> None:
         self._secrets = tuple(secrets)
         self._values = _json_object(body)
+        self._body = body[:READ_BYTES]
 
     def text(self, name: str) -> str:
         value = self._member(name)
         return self._shown(value) if isinstance(value, str) else ""
+
+    def page_title(self) -> str:
+        """Return the title of an HTML page: often all that says who answered, and why."""
+        found = None if self._values else _PAGE_TITLE.search(self._body)
+        if found is None:
+            return ""
+        text = html.unescape(found[1].decode("utf-8", errors="replace"))
+        return self._shown(" ".join("".join(sign if sign.isprintable() else " " for sign in text).split()))[
+            :_TITLE_MOST
+        ]
 
     def _member(self, name: str) -> object:
         key = find_key(self._values, name)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ..contract.contract_file.settings_text import decode_settings
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def load_mapping(path: str | PathLike[str]) -> Mapping:
         ConfigurationError: The file cannot be read, or is not a mapping.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(decode_settings(Path(path).read_bytes()))
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

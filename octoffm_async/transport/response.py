@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
-from multidict import MultiMapping
+from multidict import CIMultiDict, MultiMapping
 
 from ..errors import UnusableAnswerError
 from .codings import BodyTooLargeError, UnknownCodingError, decode_body
@@ -26,6 +26,10 @@ class Response(NamedTuple):
     url: str
     history: ConnectionHistory | None = None
     """The record of other responses on the same connection, if this package manages the connection itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # aiohttp's view of the headers cannot be pickled, and a connection's record belongs to this process.
+        return Response, (self.status, CIMultiDict(self.headers), self.body, self.url)
 
     def json(self, type: Any = Any) -> Any:  # noqa: A002  (msgspec's name for it)
         """Decode the body as JSON, to ``type`` (any that msgspec supports) if given.

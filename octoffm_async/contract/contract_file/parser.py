@@ -12,6 +12,7 @@ from .model import ContractFile, FieldMapping, OperationMapping
 from .operation_tables import operation_mapping
 from .problems import ContractFileError, MistakeCollector, nearest_hint, quoted_name
 from .registry import BY_NAME, ENUMS, REQUESTS, STRUCTS, fields_of, is_number, nested_struct
+from .settings_text import decode_settings
 from .wire_names import is_wire_name, wire_path
 
 MAX_BYTES = 1024 * 1024
@@ -29,7 +30,7 @@ def read_contract(path: Path | str) -> ContractFile:
     if len(content) > MAX_BYTES:
         raise ContractFileError(str(path), ["it is larger than 1 MiB"])
     try:
-        text = content.decode("utf-8-sig")
+        text = decode_settings(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ContractFileError(str(path), [f"line {line}: it is not UTF-8"]) from None
