@@ -118,11 +118,12 @@ def failure_of(
 def _target(response: Response, secrets: Iterable[str]) -> str:
     """Return the address that a redirect names, without what could be secret in it."""
     location = response.headers.get("Location", "")
+    shown = ""
     try:
         target = urlsplit(urljoin(response.url, location))
         shown = f"{target.scheme}://{target.hostname}{'' if target.port is None else f':{target.port}'}{target.path}"
     except ValueError:
-        shown = ""
+        location = ""
     if not location or not shown.isprintable():
         return "no address that can be read"
     return redact(shown, secrets)[:EXCERPT_CHARACTERS]
