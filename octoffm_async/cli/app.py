@@ -5,6 +5,7 @@ Nothing here imports the client before a command is called or has failed: see :m
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -152,8 +153,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         return _print_error(error)
     except Exception as error:
-        from .errors import EXPECTED
+        from .errors import EXPECTED, ExitCode
 
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE) and not verbose:
+            sys.stderr.write("octoffm: too many open files: raise the limit (ulimit -n), or lower --concurrency\n")
+            return ExitCode.REFUSED
         if not isinstance(error, EXPECTED):
             raise
         if verbose:

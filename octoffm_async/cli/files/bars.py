@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,8 @@ def file_display_for(title: str, *, json: bool) -> FileDisplay:
     """Return the display that fits standard output."""
     if json:
         return JsonFileDisplay()
+    # Once for nothing: rich loads parts of itself late, when the connections may have used up all descriptors.
+    _print_end(SafeConsole(file=io.StringIO(), width=160), title, {"": 0}, {})
     return BarDisplay(title) if sys.stdout.isatty() else FileDisplay()
 
 
