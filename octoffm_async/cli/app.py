@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from ..text import OutputClosedError, SafeStream, UnwritableOutputError
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError, printable
 from ..version import __version__
 from .lazy import Later, LazyGroup
 from .options import verbose_option
@@ -157,11 +157,18 @@ def _run(arguments: Sequence[str] | None) -> int:
         if not isinstance(error, EXPECTED):
             raise
         if verbose:
-            import traceback
-
-            traceback.print_exc()
+            print_traceback(error)
         return _print_error(error)
     return int(result or 0)
+
+
+def print_traceback(error: Exception) -> None:
+    """Print a traceback; the messages in it are one line each, for they may hold texts of the API."""
+    import traceback
+
+    for part in traceback.format_exception(error):
+        ours = part.startswith(("  File ", "Traceback ", "\n"))
+        sys.stderr.write(part if ours else f"{printable(part)}\n")
 
 
 def _print_error(error: Exception) -> int:
