@@ -12,12 +12,13 @@ def main() -> None:
         if find_spec(package) is None:
             sys.stderr.write(f"octoffm: {package} is missing: pip install 'octoffm-async[cli]'\n")
             sys.exit(2)
-    from .app import print_traceback, run, safe_output
+    from ..text import safe_traceback
+    from .app import run, safe_output
 
     try:
         code = run()
     except Exception as error:  # noqa: BLE001  (a bug of this package: with its traceback)
         code = 1
         with safe_output():
-            print_traceback(error)
+            sys.stderr.write(safe_traceback(error))
     sys.exit(code)

@@ -11,12 +11,12 @@ import sys
 import threading
 from contextlib import contextmanager
 from importlib import import_module
-from io import TextIOWrapper, UnsupportedOperation
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from ..text import OutputClosedError, SafeStream, UnwritableOutputError, printable
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError, safe_traceback
 from ..version import __version__
 from .lazy import Later, LazyGroup
 from .options import verbose_option
@@ -129,8 +129,8 @@ def _terminable() -> Generator[None]:
 def _standard(stream: TextIO | None, descriptor: int) -> TextIO:
     if stream is None:
         return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-    if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
+    if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+        reconfigure(errors="backslashreplace")
     return stream
 
 
@@ -148,7 +148,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.code != 128 + signal.SIGTERM:  # of a completion
             raise
         sys.stderr.write("octoffm: terminated\n")
-        return error.code
+        return 128 + signal.SIGTERM
     except click.ClickException as error:
         return _print_error(error)
     except Exception as error:
@@ -157,18 +157,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if not isinstance(error, EXPECTED):
             raise
         if verbose:
-            print_traceback(error)
+            sys.stderr.write(safe_traceback(error))
         return _print_error(error)
     return int(result or 0)
-
-
-def print_traceback(error: Exception) -> None:
-    """Print a traceback; the messages in it are one line each, for they may hold texts of the API."""
-    import traceback
-
-    for part in traceback.format_exception(error):
-        ours = part.startswith(("  File ", "Traceback ", "\n"))
-        sys.stderr.write(part if ours else f"{printable(part)}\n")
 
 
 def _print_error(error: Exception) -> int:

@@ -200,6 +200,17 @@ def test_standard_input_needs_a_journal_with_a_place(api: Api, given: str) -> No
     assert dry.returncode == 0
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_found_where_something_is_written_to_it(api: Api) -> None:
+    path = file_of(api.folder, "A-1")
+    api.folder.chmod(0o500)
+    try:
+        assert api.octoffm("orders", "create", path, *ORDERS, "--dry-run").code == 0
+        assert api.octoffm("orders", "create", path, *ORDERS).code == ExitCode.USAGE
+    finally:
+        api.folder.chmod(0o700)
+
+
 def test_rejects_of_standard_input_stand_beside_the_journal(api: Api) -> None:
     file_of(api.folder, "A-1", bad=True)
     done = shell(f"octoffm orders create - {' '.join(ORDERS)} --journal kept.journal < orders.csv")
@@ -312,6 +323,7 @@ DAMAGING: dict[str, Callable[[Api], Any]] = {
     "r.html": lambda api: api.octoffm("orders", "create", "orders.csv", *ORDERS, "--report", "r.html"),
     "m.toml": lambda api: api.octoffm("orders", "create", "orders.csv", *ORDERS, "--save-mapping", "m.toml"),
     "orders.journal.drift.json": lambda api: api.octoffm("orders", "create", "orders.csv", *ORDERS),
+    "orders.journal.lock": lambda api: api.octoffm("orders", "create", "orders.csv", *ORDERS),
     "d.json": lambda api: api.octoffm("orders", "list", "--drift", "d.json"),
     "s.csv": lambda api: api.octoffm("stocks", "export", "-o", "s.csv"),
     "s.csv.part": lambda api: api.octoffm("stocks", "export", "-o", "s.csv"),

@@ -44,7 +44,7 @@ WRITING = frozenset(
     ]
 )
 ALLOWED = {
-    ("journal/sqlite/file/lock.py", "os.open"): "a lock file, opened with mode 0600",
+    ("journal/sqlite/file/lock.py", "os.open"): "asks whether a lock file that is there is locked",
     ("journal/sqlite/file/backup.py", "os.open"): "O_EXCL and 0600; SQLite then writes into it",
     ("journal/sqlite/file/backup.py", "open"): "synchronises the backup that it has made",
     ("journal/sqlite/file/backup.py", "link"): "gives the backup its name, if that is free",
