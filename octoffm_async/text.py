@@ -11,6 +11,7 @@ import codecs
 import os
 import re
 import sys
+import traceback
 import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -63,6 +64,13 @@ def safe_json(line: str, *, ascii_only: bool = False) -> str:
     if line.isascii() if ascii_only else line.isprintable():
         return line.replace("\x7f", "\\u007f")
     return _NOT_ASCII.sub(lambda found: _escaped(found[0]) if ascii_only else _escaped_if_unsafe(found[0]), line)
+
+
+def safe_traceback(error: BaseException) -> str:
+    """Return a traceback; the messages in it are one line each, for they may hold texts of the API."""
+    ours = ("  File ", "Traceback ", "\n")
+    parts = traceback.format_exception(error)
+    return "".join(part if part.startswith(ours) else f"{printable(part)}\n" for part in parts)
 
 
 def style(text: str, name: str) -> str:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ...tabular.rejects import harmless
+from ...text import printable
 from ..errors import ExitCode
 from ..options import verbose_option
 from ..output import items, json_line
@@ -44,7 +45,7 @@ def export(job: str, address: str, form: str, output: Path | None) -> int:
     """
     count = run_async(_export(job, address, form, output))
     if output is not None:
-        click.echo(f"octoffm: {items(count)} in {output}", err=True)
+        click.echo(printable(f"octoffm: {items(count)} in {output}"), err=True)
     return ExitCode.DONE
 
 

@@ -96,7 +96,7 @@ def _command(kind: str) -> click.Group:
 
 async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> int:
     mapping = given.whole_mapping
-    given.check_paths(journal=False)
+    given.check_paths(journal=False, rejects=not given.dry_run)
     target, operation = _TARGETS[kind]
     if given.dry_run:
         table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)

@@ -140,13 +140,17 @@ class FileOptions:
         except ContractFileError as error:
             raise ConfigurationError(str(error)) from None
 
-    def check_paths(self, *, journal: bool) -> None:
+    def check_paths(self, *, journal: bool, rejects: bool = True) -> None:
         """Check before the run, not in the middle of it, that every file can be written.
 
         Raises:
             ConfigurationError: A file would overwrite another, or its folder does not exist.
         """
-        named = {"--rejects": self.rejects_file, "--report": self.report, "-o": self.output}
+        named = {
+            "--rejects": self.rejects_file if rejects else self.rejects,
+            "--report": self.report,
+            "-o": self.output,
+        }
         named |= {"--drift": self.drift}
         named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_file if journal else None}
         taken = {self.file.resolve(): f"the input {self.file}"}

@@ -11,6 +11,7 @@ import click
 
 from ...errors import JournalError
 from ...journal.sqlite.file.backup import back_up
+from ...text import printable
 from ..errors import line_of
 from ..runtime import run_async
 
@@ -34,7 +35,7 @@ def backup(journal: Path, target: Path | None) -> None:
         run_async(_back_up(journal, target, now))
     except JournalError as error:
         raise click.ClickException(line_of(error)) from None
-    click.echo(f"backup of {journal}: {target}; it does not know what is sent from now on")
+    click.echo(printable(f"backup of {journal}: {target}; it does not know what is sent from now on"))
 
 
 async def _back_up(journal: Path, target: Path, now: float) -> None:

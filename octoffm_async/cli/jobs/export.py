@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from ...tabular.rejects import harmless
-from ...text import safe_json
+from ...text import printable, safe_json
 from ..options import journal_option
 from ..output import items
 from ..row_files import text_rows
@@ -58,7 +58,7 @@ async def _export(path: Path, name: str, form: str, output: Path | None) -> None
                 write(entry)
                 count += 1
     if output is not None:
-        click.echo(f"octoffm: {items(count)} of run {record.id} in {output}", err=True)
+        click.echo(printable(f"octoffm: {items(count)} of run {record.id} in {output}"), err=True)
 
 
 def _csv_writer(file: SafeStream | TextIO) -> Callable[[Entry], None]:

@@ -40,7 +40,8 @@ def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> in
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask: say --yes", click.get_current_context())
-        click.echo(f"What {journal} knows of seller {seller} is skipped at {given.api} from then on.", err=True)
+        question = f"What {journal} knows of seller {seller} is skipped at {given.api} from then on."
+        click.echo(printable(question), err=True)
         if not click.confirm(f"Are these items at {given.api}?", err=True):
             click.echo("nothing was changed", err=True)
             return ExitCode.REFUSED
@@ -49,7 +50,7 @@ def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> in
         write_json({"seller": seller, "before": before, "api": given.api})
     else:
         was = "no API that it named" if before is None else before
-        click.echo(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})")
+        click.echo(printable(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})"))
     return ExitCode.DONE
 
 

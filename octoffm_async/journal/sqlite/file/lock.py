@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ....errors import JournalInUseError, JournalWriteError
+from ....disk.private_file import open_safely
+from ....errors import ConfigurationError, JournalInUseError, JournalWriteError
 
 __all__ = ["WriterLock"]
 
@@ -47,10 +48,11 @@ class WriterLock:
             JournalWriteError: the side file cannot be made.
         """
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-        except OSError as error:
+            descriptor = open_safely(self.path, os.O_RDWR | os.O_CREAT, what="lock of a journal")
+        except (OSError, ConfigurationError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise JournalWriteError(
-                f"the journal {self._journal} cannot be locked for writing: {error.strerror} ({self.path})"
+                f"the journal {self._journal} cannot be locked for writing: {reason} ({self.path})"
             ) from error
         try:
             _try_lock(descriptor)

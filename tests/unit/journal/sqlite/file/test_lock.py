@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
@@ -69,5 +68,5 @@ def test_another_process_is_named_and_its_sudden_death_frees_the_lock(tmp_path: 
 
 def test_a_side_file_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "j.lock").mkdir()
-    with pytest.raises(JournalWriteError, match=f"cannot be locked for writing: {os.strerror(errno.EISDIR)}"):
+    with pytest.raises(JournalWriteError, match=r"cannot be locked .*must be a plain file"):
         WriterLock(tmp_path / "j").acquire()
