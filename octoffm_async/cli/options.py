@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,16 +44,37 @@ def parse_rate(context: click.Context, option: click.Parameter, given: str | Non
         raise click.BadParameter(str(error), context, option) from None
 
 
+class JournalAddress:
+    """The address of a journal: a file, or a PostgreSQL database. Its text has no password: it is for people.
+
+    ``file`` is ``None`` for a database.
+    """
+
+    def __init__(self, text: str) -> None:
+        is_database = text.startswith(("postgresql://", "postgres://"))
+        self.address: str = text
+        self.file: Path | None = None if is_database else Path(text)
+
+    def __str__(self) -> str:
+        if self.file is not None:
+            return str(self.file)
+        return re.sub(r"(?<=//)([^:@/?]*):[^@/]*(?=@)", r"\1", self.address.partition("?")[0])
+
+
+def _journal_address(_context: click.Context, _option: click.Parameter, given: str) -> JournalAddress:
+    return JournalAddress(given)
+
+
 def journal_option(command: F) -> F:
-    """Add ``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command receives ``journal: Path``."""
+    """Add ``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command receives ``journal: JournalAddress``."""
     return click.option(
         "--journal",
-        type=click.Path(path_type=Path),
+        callback=_journal_address,
         envvar="OCTOFFM_JOURNAL",
         show_envvar=True,
         required=True,
         metavar="PATH",
-        help="The journal's file.",
+        help="The journal: a file, or postgresql://user@host/name.",
     )(command)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ...journal import Entry
     from ...text import SafeStream
+    from ..options import JournalAddress
 
 COLUMNS = ("key", "state", "remote_id", "code", "message", "sent_at", "changed_at", "run")
 
@@ -34,7 +35,7 @@ COLUMNS = ("key", "state", "remote_id", "code", "message", "sent_at", "changed_a
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Comma-separated values (the default).")
 @click.option("--jsonl", "--json", "form", flag_value="jsonl", help="One JSON object a line.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
-def export(run: str, journal: Path, form: str, output: Path | None) -> None:
+def export(run: str, journal: JournalAddress, form: str, output: Path | None) -> None:
     """Write every item of a run as CSV or JSON lines.
 
     Each has its key, state, remote id, code, message, times (UTC) and run. The CSV form is safe to open in a
@@ -43,15 +44,15 @@ def export(run: str, journal: Path, form: str, output: Path | None) -> None:
 
     RUN is a run's id, or a unique prefix of one.
     """
-    if output is not None and _is_of_journal(output, journal):
+    if output is not None and journal.file is not None and _is_of_journal(output, journal.file):
         raise click.UsageError(f"--output would overwrite the journal {journal}", click.get_current_context())
     run_async(_export(journal, run, form, output))
 
 
-async def _export(path: Path, name: str, form: str, output: Path | None) -> None:
+async def _export(address: JournalAddress, name: str, form: str, output: Path | None) -> None:
     count = 0
-    async with opened(path) as journal:
-        record = await find_run(journal, path, name)
+    async with opened(address) as journal:
+        record = await find_run(journal, address, name)
         with text_rows(output, form) as file:
             write = _csv_writer(file) if form == "csv" else _json_writer(file)
             async for entry in journal.entries(record.id):

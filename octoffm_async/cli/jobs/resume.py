@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ...bulk.outcomes import Summary
     from ...journal import Journal, RunRecord
     from ..contract.drift_option import DriftRecorder
+    from ..options import JournalAddress
     from ..progress import ProgressDisplay
 
 
@@ -48,7 +49,7 @@ class ResumeOptions:
     """The options of the command."""
 
     run: str
-    journal: Path
+    journal: JournalAddress
     env_file: Path | None
     concurrency: int
     patience: float
@@ -111,7 +112,7 @@ def resume(**options: Any) -> int:
     """
     resume_options = ResumeOptions(**options)
     with recording_drift(
-        drift_path(resume_options.drift, environment(resume_options.env_file)), journal=resume_options.journal
+        drift_path(resume_options.drift, environment(resume_options.env_file)), journal=resume_options.journal.file
     ) as noticed:
         return run_async(_resume(resume_options, noticed))
 
