@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
+def with_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds options to a command, in the order in which its help shows them."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):  # the option that is applied last is the first one in the help
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def parse_pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
     """Parse ``field=text``, given any number of times, into a dictionary."""
     found: dict[str, str] = {}
@@ -132,6 +143,34 @@ def contract_option(command: F) -> F:
         metavar="FILE",
         help="A contract file: the API's spelling of names, in place of OCTOFFM_CONTRACT.",
     )(command)
+
+
+seller_option = click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID.")
+proxies_option = click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name.")
+
+
+def timeout_option(seconds: int) -> Callable[[F], F]:
+    """Return the option ``--timeout S``, with the seconds that hold without it."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help=f"Seconds that a call may take, retries included ({seconds}).",
+    )
+
+
+def calling_options(timeout: int) -> tuple[Callable[[Any], Any], ...]:
+    """Return the options of every command that calls the API."""
+    return (
+        seller_option,
+        env_file_option,
+        timeout_option(timeout),
+        proxies_option,
+        contract_option,
+        drift_option,
+        json_option,
+        verbose_option,
+    )
 
 
 def drift_option(command: F) -> F:
