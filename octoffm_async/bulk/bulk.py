@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..journal import Journal
     from .durable.status_tracking import InboundGoal, OutboundGoal
     from .outcomes import CreateOutcome, LookupOutcome, OrderOutcome, ProductOutcome, Summary
+    from .reconciliation.remote_lookup import OrderKind
     from .stocks.lookup import StockLookupMethod
 
 T = TypeVar("T")
@@ -338,6 +339,10 @@ class Bulk:
         return Run(
             JournaledJob(job, finder, journaling, scope=scope), items, options, self._check, RunTrace(scope, operation)
         )
+
+    def _tracker(self, kind: OrderKind, goal: str, *, seconds: float) -> StatusTracker:
+        """Return a tracker of orders that several processes created together."""
+        return StatusTracker(self._scope, kind, goal, seconds=seconds)
 
     def _creation(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from ...bulk.durable.status_tracking import FOLLOW_FOR
 from ...contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ...tabular.column_plan import plan_for
 from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
@@ -14,7 +15,7 @@ from ...tabular.open import open_table
 from ...text import printable
 from ..errors import ExitCode
 from ..files.dry_run import dry_run
-from ..files.options import CHECKING, DECIDING, READING, file_options
+from ..files.options import CHECKING, DECIDING, READING, file_options, follow_options
 from ..options import (
     contract_option,
     env_file_option,
@@ -29,6 +30,7 @@ from .options import cluster_option, opened
 from .status import print_job
 
 if TYPE_CHECKING:
+    from ...bulk.durable.status_tracking import InboundGoal, OutboundGoal
     from ...cluster.jobs import CreationKind, JobRecord
     from ...contract.operations import Operation
     from ...tabular.item_types import ItemType
@@ -50,7 +52,8 @@ def submit() -> None:
     """
 
 
-_options = with_options(
+_GOALS = {"products": (), "orders": ("accepted", "shipped"), "inbound": ("accepted", "received")}
+_OPTIONS = (
     *READING,
     seller_option,
     cluster_option,
@@ -70,7 +73,7 @@ def _command(kind: str) -> click.Group:
     group = click.Group(kind, help=f"Jobs of {_TARGETS[kind][0].plural}.")
 
     @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
-    @_options
+    @with_options(*_OPTIONS, *(follow_options(*_GOALS[kind]) if _GOALS[kind] else ()))
     def create(address: str, chunk: int, **options: Any) -> int:
         with file_options(limit=None, concurrency=None, timeout=None, proxies=False, **options) as given:
             return run_async(_submit(kind, given, address, chunk))
@@ -102,6 +105,8 @@ async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> in
             rejects=given.rejects_file,
             patience=given.patience,
             resend_unknown=given.resend_unknown,
+            follow=cast("OutboundGoal | InboundGoal | None", given.follow),
+            follow_for=given.follow_for or FOLLOW_FOR,
             chunk=chunk,
         )
     if given.save_mapping is not None:
