@@ -1,8 +1,8 @@
 """The heartbeat of a worker: writes its counters, notices cancelled jobs, and rescues the jobs of dead workers.
 
 One worker at a time also vacuums the tables of requests and chunks. Requests are deleted as soon as their items are
-decided, chunks when their job is forgotten; PostgreSQL's own vacuum comes late to tables that grow for hours, and not at
-all where an administrator has turned it off, and the file of the table would grow by each item's request.
+decided, chunks when their job is forgotten. PostgreSQL's own vacuum comes late to tables that grow for hours, and never
+where an administrator has turned it off: the file of the table would grow by each item's request.
 """
 
 from __future__ import annotations
