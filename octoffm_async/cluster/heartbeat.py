@@ -18,12 +18,12 @@ import msgspec
 from psycopg import sql
 
 from ..errors import StoreError
-from . import queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..stores.database import Database
+    from .queue import ResilientJobManager
     from .scheduling import ChunkScheduler
 
 TICK: Final = 1.0
@@ -74,6 +74,7 @@ class Heartbeat:
         self,
         database: Database,
         scheduler: ChunkScheduler,
+        manager: ResilientJobManager,
         *,
         places: int,
         silent: float,
@@ -84,6 +85,7 @@ class Heartbeat:
     ) -> None:
         self._database = database
         self._scheduler = scheduler
+        self._manager = manager
         self._places = places
         self._silent = silent
         self._counters = counters
@@ -111,7 +113,7 @@ class Heartbeat:
                 await self._write(now())
                 if now() >= rescue_at:
                     rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
-                    if rescued := await queue.requeue_stalled_jobs(self._database, silent=self._silent):
+                    if rescued := await self._manager.requeue_stalled_jobs(silent=self._silent):
                         logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
                 if now() >= orphans_at:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)

@@ -102,6 +102,7 @@ class WorkerSession:
         self._heartbeat = Heartbeat(
             database,
             self._scheduler,
+            self._manager,
             places=options.concurrency,
             silent=options.silent,
             counters=self._counters,
