@@ -28,6 +28,8 @@ def backup(journal: Path, target: Path | None) -> None:
     A backup protects against a lost disk. It does not know what was sent after it was made: once it is put back, the
     journal says so, and each order that is new to it is looked up before it is sent.
     """
+    if str(journal).startswith(("postgresql:", "postgres:")):
+        raise click.UsageError("a journal in PostgreSQL is backed up with pg_dump", click.get_current_context())
     now = time.time()
     if target is None:
         target = journal.with_name(f"{journal.name}.{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}")

@@ -92,6 +92,8 @@ class PostgresJournal(Journal):
                 await self.database.prepare(PART, VERSION, STATEMENTS)
                 self._lease = WriterLease(self.database, self._seconds, clock=self._clock)
                 await self._lease.begin()
+            else:
+                await self._check_exists()
             self._writer = JournalWriter(self.database, None if self._read_only else self._lease)
         except BaseException as error:
             await self.database.__aexit__(None, None, None)
@@ -116,6 +118,12 @@ class PostgresJournal(Journal):
                     await self._lease.end()
             finally:
                 await self.database.__aexit__(None, None, None)
+
+    async def _check_exists(self) -> None:
+        async with self.database.connection() as connection:
+            found = await connection.execute("SELECT to_regclass('octoffm_journal_runs') IS NULL")
+            if await found.fetchone() == (True,):
+                raise JournalError(f"there is no journal in {self.database.name}")
 
     async def begin_run(
         self,

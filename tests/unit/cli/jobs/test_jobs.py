@@ -30,7 +30,7 @@ from octoffm_async.cli.errors import ExitCode
 from octoffm_async.cli.jobs import jobs as jobs_module
 from octoffm_async.cli.jobs.hints import UNREAD, resume_command
 from octoffm_async.cli.jobs.journal import state_of
-from octoffm_async.cli.options import environment
+from octoffm_async.cli.options import JournalAddress, environment
 from octoffm_async.cli.output import age, hanging, items, printable
 from octoffm_async.journal import Journal, OutgoingItem, RunRecord, State, payload_hash
 from octoffm_async.journal.sqlite.file.lock import Holder, holder_of
@@ -361,7 +361,7 @@ def test_a_runs_state_follows_from_who_writes_the_journal(started, finished, hol
         id="r", seller="1", operation="x", source="", started_at=NOW, finished_at=at(finished), counts={}
     )
     holder = None if holder_since is None else Holder(1, NOW + timedelta(seconds=holder_since))
-    assert state_of(record, holder) == state
+    assert state_of(record, holder, JournalAddress("orders.sqlite")) == state
 
 
 def test_the_holder_is_this_process_while_the_journal_is_open(path):
