@@ -11,8 +11,10 @@ from unittest.mock import patch
 
 from octoffm_async import FulfillmentClient, Limit, OctoffmError
 from octoffm_async.config import Config
+from octoffm_async.ratelimit.shared.store import KeyValueLimits
 from octoffm_async.sandbox.http.rate_limit import RequestLimits
 from octoffm_async.sandbox.thread import SandboxThread
+from octoffm_async.stores.open import open_store
 
 from .child import Child
 
@@ -27,13 +29,7 @@ JITTER = 0.02
 
 def store_at(address: str, *, processes: int = 10) -> LimitStore:
     """Return the limit store at an address."""
-    if address.startswith("redis"):
-        from octoffm_async.cluster.stores.redis_limits import RedisLimits
-
-        return RedisLimits(address, processes=processes)
-    from octoffm_async.cluster.stores.postgres_limits import PostgresLimits
-
-    return PostgresLimits(address, processes=processes)
+    return KeyValueLimits(open_store(address), processes=processes)
 
 
 class Caller:
@@ -45,7 +41,7 @@ class Caller:
 
     async def open(self) -> None:
         """See Subject."""
-        self._client = await FulfillmentClient(self._config, logging=False, limit_store=store_at(self._store)).open()
+        self._client = await FulfillmentClient(self._config, logging=False, store=self._store).open()
         await self._client.check()
 
     async def measure(self, order: Mapping[str, Any]) -> dict[str, float]:

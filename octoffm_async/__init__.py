@@ -18,8 +18,8 @@ from .lazy import lazy_names
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .auth.file_store import FileTokenStore
-    from .auth.store import MemoryTokenStore, TokenStore
+    from .auth.keyvalue_store import FileTokenStore, MemoryTokenStore
+    from .auth.store import TokenStore
     from .bulk.outcomes import (
         Created,
         CreateOutcome,
@@ -236,12 +236,12 @@ else:
                 "is_outcome_unknown",
             ),
             "octoffm_async.events": ("ContractDrift", "DriftKind", "Event", "Hook", "LoggingHook"),
-            "octoffm_async.auth.file_store": ("FileTokenStore",),
+            "octoffm_async.auth.keyvalue_store": ("FileTokenStore", "MemoryTokenStore"),
             "octoffm_async.ratelimit.shared.store": ("LimitStore", "MemoryLimits"),
             "octoffm_async.session.pagination": ("Page", "Pager"),
             "octoffm_async.transport.response": ("Response",),
             "octoffm_async.ratelimit.stats": ("KeyStats", "Stats"),
-            "octoffm_async.auth.store": ("MemoryTokenStore", "TokenStore"),
+            "octoffm_async.auth.store": ("TokenStore",),
         },
         modules=("client", "config", "errors", "events"),
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from .auth.file_store import FileTokenStore
+from .auth.keyvalue_store import FileTokenStore, KeyValueTokenStore
 from .bulk.bulk import Bulk
 from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
 from .errors import ClosedError, ConfigurationError
 from .events import LoggingHook
 from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
+from .ratelimit.shared.store import KeyValueLimits
 from .resources.inbound import Inbound
 from .resources.outbound import Outbound
 from .resources.products import Products
@@ -19,9 +21,12 @@ from .resources.returns import Returns
 from .resources.stocks import Stocks
 from .session.seller_session import SellerSession
 from .session.session import Session
+from .stores.base import KeyValueStore
+from .stores.open import open_store
 from .transport.aiohttp_transport import AiohttpTransport
 
 if TYPE_CHECKING:
+    import os
     import ssl
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from .auth.store import TokenStore
+    from .config import Secret
     from .events import ContractDrift, Hook
     from .feeds.change_feed import ChangeKind
     from .ratelimit.priority_queue import Priority
@@ -157,11 +163,11 @@ class FulfillmentClient(SellerClient):
 
     ``session`` is an ``aiohttp.ClientSession`` to use instead of the client's own; the client does not close it.
     ``hooks`` are called with events (see :mod:`octoffm_async.events`), beside a :class:`LoggingHook`, which writes them
-    to the standard logger; ``logging=False`` leaves that one out. ``token_store`` shares the token with other clients
-    and processes, for instance :class:`~octoffm_async.FileTokenStore`; by default it is a file if
-    ``config.token_file`` names one, else the client keeps its own token. ``limit_store`` shares the limits, pauses and
-    learned rates with other clients and processes that use the same store, for instance
-    :class:`~octoffm_async.cluster.RedisLimits`; all must be configured with the same limits.
+    to the standard logger; ``logging=False`` leaves that one out. ``store`` shares the token, and the limits with their
+    pauses and learned rates, with all clients and processes that name the same store; all must be configured with the
+    same limits. It is a :class:`~octoffm_async.stores.KeyValueStore` or the address of one (a file's path,
+    ``postgresql://…``, ``redis://…``), by default that of ``config.store``. ``token_store`` and ``limit_store``, one
+    half each, are kept for one release.
     """
 
     def __init__(
@@ -173,6 +179,7 @@ class FulfillmentClient(SellerClient):
         hooks: Sequence[Hook] = (),
         logging: bool = True,
         transport: Transport | None = None,
+        store: KeyValueStore | Secret | str | os.PathLike[str] | None = None,
         token_store: TokenStore | None = None,
         limit_store: LimitStore | None = None,
     ) -> None:
@@ -182,8 +189,21 @@ class FulfillmentClient(SellerClient):
                 "ssl_context= has no effect on a session of yours: set it on the session's connector"
             )
         transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
-        if token_store is None and config.token_file is not None:
-            token_store = FileTokenStore(config.token_file)
+        self._own_tokens: KeyValueTokenStore | None = None
+        store = config.store if store is None else store
+        if token_store is not None or limit_store is not None:
+            if store is not None:
+                raise ConfigurationError(
+                    "store is set, and has token and limits: leave out token_store and limit_store"
+                )
+            text = "token_store= and limit_store= will go: give store=, which shares both"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+        if store is not None:
+            opened = store if isinstance(store, KeyValueStore) else open_store(store)
+            token_store = self._own_tokens = KeyValueTokenStore(opened)
+            limit_store = KeyValueLimits(opened, processes=config.processes)
+        elif token_store is None and config.token_file is not None:
+            token_store = self._own_tokens = FileTokenStore(config.token_file)
         if logging and not any(isinstance(hook, LoggingHook) for hook in hooks):
             hooks = (LoggingHook(), *hooks)
         calls = Session(config, transport, hooks, token_store=token_store, limit_store=limit_store)
@@ -235,7 +255,11 @@ class FulfillmentClient(SellerClient):
             ClosedError: The client is open on another event loop, or in the process that forked this one.
         """
         await self._scope.session.discard()
-        await self._scope.session.close(drain=drain)
+        try:
+            await self._scope.session.close(drain=drain)
+        finally:
+            if self._own_tokens is not None:
+                await self._own_tokens.close()
 
     async def check(self) -> float:
         """Check addresses and credentials: fetch a token if there is none; return for how many seconds it is valid.

@@ -29,6 +29,7 @@ _ENVIRONMENT = {
     "base_url": "OCTOFFM_BASE_URL",
     "token_url": "OCTOFFM_TOKEN_URL",
     "sales_channel_id": "OCTOFFM_SALES_CHANNEL_ID",
+    "store": "OCTOFFM_STORE",
     "token_file": "OCTOFFM_TOKEN_FILE",
     "contract": "OCTOFFM_CONTRACT",
 }
@@ -100,7 +101,7 @@ class Config:
 
     Example::
 
-        Config(client_id="…", client_secret="…", seller_id="98980", limit=Limit(5, per=1.0), token_file="run/token")
+        Config(client_id="…", client_secret="…", seller_id="98980", limit=Limit(5, per=1.0), store="run/state.sqlite")
 
     Raises:
         ConfigurationError: A setting is missing, has the wrong type or is out of range; the error names it.
@@ -113,8 +114,13 @@ class Config:
     token_url: str = TOKEN_URL
     sales_channel_id: str | None = None
     """Sent as ``SalesChannelId`` if set, e.g. ``CDISFR`` (seen: some calls require it)."""
+    store: Secret | str | os.PathLike[str] | None = None
+    """The address of a store through which processes share limits, pauses, learned rates and the token: a file's path
+    on one machine, in a folder that only its owner can write, ``postgresql://…`` or ``redis://…`` for many machines."""
+    processes: int = 10
+    """The most processes that share the store: while it is away, each goes on with such a part of each limit."""
     token_file: str | os.PathLike[str] | None = None
-    """A file through which processes of this machine share one token, in a folder that only its owner can write."""
+    """Shares the token alone, in a file; kept for one release: set ``store`` instead."""
 
     contract: ContractFile | str | os.PathLike[str] | None = None
     """A contract file (TOML): the API's spelling of what the package assumes. A path is read at once; an error in the
@@ -185,6 +191,12 @@ class Config:
             _check_url(name, getattr(self, name), allow_insecure=self.allow_insecure_http)
         if self.token_file is not None:
             object.__setattr__(self, "token_file", _path("token_file", self.token_file))
+            if self.store is not None:
+                raise ConfigurationError(
+                    "store and token_file are both set: leave out token_file, the store has the token"
+                )
+        if self.store is not None and not isinstance(self.store, Secret):  # it may contain a password
+            object.__setattr__(self, "store", Secret(_path("store", self.store)))
         if self.contract is not None and not isinstance(self.contract, ContractFile):
             object.__setattr__(self, "contract", _contract(self.contract))
 
@@ -219,7 +231,7 @@ class Config:
         """Return a configuration from environment variables; ``overrides`` take precedence.
 
         They are ``OCTOFFM_CLIENT_ID``, ``OCTOFFM_CLIENT_SECRET`` and ``OCTOFFM_SELLER_ID``, and optionally
-        ``OCTOFFM_BASE_URL``, ``OCTOFFM_TOKEN_URL``, ``OCTOFFM_SALES_CHANNEL_ID``, ``OCTOFFM_TOKEN_FILE`` and
+        ``OCTOFFM_BASE_URL``, ``OCTOFFM_TOKEN_URL``, ``OCTOFFM_SALES_CHANNEL_ID``, ``OCTOFFM_STORE`` and
         ``OCTOFFM_CONTRACT``. All other settings are arguments, or stand in a file (:meth:`from_file`).
 
         Raises:
@@ -278,7 +290,10 @@ class Config:
 
 
 _TEXTS = ("client_id", "client_secret", "seller_id", "base_url", "token_url", "sales_channel_id")
-_WHOLE = ("max_attempts", "retry_budget", "max_in_flight", "max_waiting", "max_connections", "max_answer_bytes")
+_WHOLE = (
+    *("max_attempts", "retry_budget", "max_in_flight", "max_waiting", "max_connections", "max_answer_bytes"),
+    "processes",
+)
 _ABOVE_ZERO = (
     "deadline",
     "bulk_deadline",
@@ -290,6 +305,7 @@ _ABOVE_ZERO = (
     "max_connections",
     "keepalive",
     "max_answer_bytes",
+    "processes",
 )
 _FROM_ZERO = (
     "backoff_base",
@@ -341,6 +357,8 @@ def _is_loopback(host: str) -> bool:
 def _path(name: str, path: Any) -> str:
     text = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str) or not text.strip() or "\0" in text:
+        if name == "store":  # not shown: it may contain a password
+            raise ConfigurationError("store must be the path or the address of a store")
         raise ConfigurationError(f"{name} must be a path, not {path!r}")
     return text
 

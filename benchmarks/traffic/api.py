@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BASE_URL, TOKEN_URL = "http://127.0.0.1:9/seller/v2", "http://127.0.0.1:9/token"
 HEADERS = CIMultiDict({"Content-Type": "application/json"})
+RETRY_LATER = CIMultiDict({**HEADERS, "Retry-After": "1"})
 STOCK = b'{"id": "00000000-0000-0000-0000-000000000001", "productId": "P", "quantities": {"Available": 1}}'
 
 
@@ -80,6 +81,8 @@ class SimulatedApi:
         self.refuses_connections = False
         self.fails = False
         self.tokens_fail = False
+        self.tells_seconds = False
+        """True if a 429 has ``Retry-After: 1``, the shortest that there is in whole seconds."""
         self.token_life = token_life
         self.arrived_at = array("d")
         """The times at which requests reached the API (or would have)."""
@@ -118,7 +121,7 @@ class SimulatedApi:
         status, content = await answer
         if status == 0:
             raise ConnectError("connection refused")
-        return Response(status, HEADERS, content, url)
+        return Response(status, RETRY_LATER if status == 429 and self.tells_seconds else HEADERS, content, url)
 
     def _token(self, now: float) -> tuple[int, bytes]:
         self.token_calls.append(now)

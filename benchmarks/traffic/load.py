@@ -16,7 +16,7 @@ from .api import BASE_URL
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from octoffm_async import Config
+    from octoffm_async import Config, LimitStore
     from octoffm_async.events import Hook
 
     from .api import SimulatedApi
@@ -27,10 +27,10 @@ BULK = CallOptions(lane="bulk", deadline=900.0)
 
 @asynccontextmanager
 async def session_on(
-    api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = ()
+    api: SimulatedApi, config: Config, *, seed: int, hooks: Sequence[Hook] = (), limits: LimitStore | None = None
 ) -> AsyncGenerator[Session]:
     """Open a session whose transport is ``api``."""
-    session = Session(config, api, hooks, rng=random.Random(seed))
+    session = Session(config, api, hooks, rng=random.Random(seed), limit_store=limits)
     session.open()
     try:
         yield session

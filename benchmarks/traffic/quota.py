@@ -11,23 +11,46 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from typing import NamedTuple
+from contextlib import AsyncExitStack
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
 
-from octoffm_async import Limit
+from octoffm_async import Limit, MemoryLimits
 
 from .api import FixedWindow, Latency, SimulatedApi, config, sliding
 from .clock import simulate
 from .load import saturated, session_on
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from octoffm_async.ratelimit import LeaseReply, LeaseRequest
 
 SETTLING, MEASURED, MINUTE = 240.0, 300.0, 60.0
 RATES, PERIODS = (5, 20, 100, 500), (1.0, 10.0, 60.0)
 CHANGES = ((5, 100), (100, 5), (500, 5), (5, 500), (20, 100))
 USED_LEAST, REFUSED_MOST = 0.92, 0.02
 USED_LEAST_TOLD = 0.97
+TRIP = 0.002
+"""Seconds of a round trip to the store of several processes."""
+
+
+class RemoteLimits(MemoryLimits):
+    """Limits in a store that is a round trip away."""
+
+    async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+        """See :class:`~octoffm_async.LimitStore`."""
+        await asyncio.sleep(TRIP / 2)
+        replies = await super().exchange(requests)
+        await asyncio.sleep(TRIP / 2)
+        return replies
 
 
 class Case(NamedTuple):
-    """A hidden quota of ``rate`` per second over windows of ``period``, and later ``then``."""
+    """A hidden quota of ``rate`` per second over windows of ``period``, and later ``then``.
+
+    Without ``processes`` one client learns it; else so many learn it together, through a store.
+    """
 
     rate: int
     period: float
@@ -37,6 +60,8 @@ class Case(NamedTuple):
     latency: tuple[float, float] = (0.03, 0.06)
     fixed: bool = False
     seed: int = 1
+    processes: int = 0
+    tells_seconds: bool = False
 
     @property
     def name(self) -> str:
@@ -45,7 +70,9 @@ class Case(NamedTuple):
         least, most = (f"{seconds * 1e3:.0f}" for seconds in self.latency)
         latency = "" if self.latency == (0.03, 0.06) else f", {least}-{most} ms"
         kind = ", fixed windows" if self.fixed else ""
-        return f"{self.rate}{change}/s in {self.period:.0f} s{kind}{latency}"
+        fleet = f", {self.processes} processes" if self.processes else ""
+        fleet += ", Retry-After" if self.tells_seconds else ""
+        return f"{self.rate}{change}/s in {self.period:.0f} s{kind}{latency}{fleet}"
 
 
 class Figures(NamedTuple):
@@ -69,11 +96,18 @@ async def _run(case: Case) -> Figures:
     began = changed = loop.time()
     rate = case.rate
     quota = FixedWindow(round(rate * case.period), case.period) if case.fixed else sliding(rate, case.period)
-    api.quota = quota
+    api.quota, api.tells_seconds = quota, case.tells_seconds
     limit = Limit(round(rate * case.period), per=case.period) if case.told else case.ceiling
     in_flight = max(50, round(2 * max(case.rate, case.then or 0) * case.latency[1]))
     settings = config(limit=limit, max_in_flight=in_flight)
-    async with session_on(api, settings, seed=case.seed) as session, saturated(session, in_flight + 10):
+    store = RemoteLimits(clock=lambda: loop.time() + 5e8) if case.processes else None
+    random.seed(case.seed)
+    async with AsyncExitStack() as stack:
+        for number in range(max(1, case.processes)):
+            session = await stack.enter_async_context(
+                session_on(api, settings, seed=case.seed + 1000 * number, limits=store)
+            )
+            await stack.enter_async_context(saturated(session, ceil((in_flight + 10) / max(1, case.processes))))
         await asyncio.sleep(SETTLING)
         if case.then is not None:
             rate, changed = case.then, loop.time()

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .file_store import FileTokenStore
-    from .store import MemoryTokenStore, QuotaBucket, SharedRefusal, SharedToken, TokenAccount, TokenRecord, TokenStore
+    from .keyvalue_store import FileTokenStore, KeyValueTokenStore, MemoryTokenStore
+    from .store import QuotaBucket, SharedRefusal, SharedToken, TokenAccount, TokenRecord, TokenStore
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "octoffm_async.auth.file_store": ("FileTokenStore",),
+            "octoffm_async.auth.keyvalue_store": ("FileTokenStore", "KeyValueTokenStore", "MemoryTokenStore"),
             "octoffm_async.auth.store": (
-                "MemoryTokenStore",
                 "QuotaBucket",
                 "SharedRefusal",
                 "SharedToken",
@@ -29,6 +28,7 @@ else:
 
 __all__ = [
     "FileTokenStore",
+    "KeyValueTokenStore",
     "MemoryTokenStore",
     "QuotaBucket",
     "SharedRefusal",

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import CallError, ClosedError, ConfigurationError, UnusableAnswerError
+from .keyvalue_store import MemoryTokenStore
 from .renewal import RenewalRefused, TokenRenewer
-from .store import MemoryTokenStore, TokenAccount
+from .store import TokenAccount
 from .token import Token, token_from
 
 if TYPE_CHECKING:

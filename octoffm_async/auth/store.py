@@ -1,11 +1,12 @@
-"""Token stores, through which clients that act for one account share a token: a protocol, and a store in memory.
+"""Token stores, through which clients that act for one account share a token: the protocol and its types.
+
+:class:`~.keyvalue_store.KeyValueTokenStore` implements it on any store of keys and values.
 
 A client keeps its current token itself; it uses the store only when the token must be renewed, a few times an hour.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -158,61 +159,6 @@ class QuotaBucket(msgspec.Struct, frozen=True):
         if over > 1e-9:
             return QuotaBucket(level, now), over / _RATE
         return QuotaBucket(level + 1.0, now), 0.0
-
-
-class MemoryTokenStore:
-    """Tokens in this process's memory: the default. Clients of one event loop that get the same store share a token."""
-
-    def __init__(self) -> None:
-        self._records: dict[str, TokenRecord] = {}
-        self._renewal_locks: dict[str, object] = {}
-        self._calls: dict[str, QuotaBucket] = {}
-
-    def now(self) -> float:
-        """Return the event loop's time, which cannot be put back."""
-        return asyncio.get_running_loop().time()
-
-    async def load(self, account: TokenAccount) -> TokenRecord:
-        """Return the data of an account."""
-        return self._records.get(account.key, TokenRecord())
-
-    async def acquire_renewal_lock(self, account: TokenAccount, *, lease: float) -> object | None:  # noqa: ARG002  (one process)
-        """Acquire the lock on the account's renewal; None if another client holds it."""
-        if account.key in self._renewal_locks:
-            return None
-        lock = self._renewal_locks[account.key] = object()
-        return lock
-
-    async def release_renewal_lock(self, account: TokenAccount, lock: object) -> None:
-        """Release the lock on the account's renewal."""
-        if self._renewal_locks.get(account.key) is lock:
-            del self._renewal_locks[account.key]
-
-    async def save(self, account: TokenAccount, token: SharedToken) -> None:
-        """Store a new token."""
-        self._records[account.key] = TokenRecord(token)
-
-    async def drop(self, account: TokenAccount, refused: Secret) -> None:
-        """Delete the token if it is ``refused``."""
-        stored = self._records.get(account.key, TokenRecord())
-        if stored.token is not None and stored.token.secret == refused:
-            self._records[account.key] = stored._replace(token=None)
-
-    async def refuse(self, account: TokenAccount, refusal: SharedRefusal) -> None:
-        """Store a refusal of the credentials."""
-        self._records[account.key] = TokenRecord(refusal=refusal)
-
-    async def clear_refusal(self, account: TokenAccount) -> None:
-        """Delete a refusal."""
-        self._records[account.key] = self._records.get(account.key, TokenRecord())._replace(refusal=None)
-
-    async def admit(self, account: TokenAccount) -> float:
-        """Count one token call and return 0, or return the seconds to wait."""
-        self._calls[account.client], wait = self._calls.get(account.client, QuotaBucket()).take(self.now())
-        return wait
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
 
 
 def account_of(config: Config) -> TokenAccount:

@@ -79,10 +79,8 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .cluster import Cluster
-    from .stores.postgres_limits import PostgresLimits
-    from .stores.postgres_tokens import PostgresTokens
-    from .stores.redis_limits import RedisLimits
-    from .stores.redis_tokens import RedisTokens
+    from .stores.limits import PostgresLimits, RedisLimits
+    from .stores.tokens import PostgresTokens, RedisTokens
     from .worker import Worker
     from .worker_session import WorkerOptions
 else:
@@ -90,10 +88,8 @@ else:
         __name__,
         {
             "octoffm_async.cluster.cluster": ("Cluster",),
-            "octoffm_async.cluster.stores.postgres_limits": ("PostgresLimits",),
-            "octoffm_async.cluster.stores.postgres_tokens": ("PostgresTokens",),
-            "octoffm_async.cluster.stores.redis_limits": ("RedisLimits",),
-            "octoffm_async.cluster.stores.redis_tokens": ("RedisTokens",),
+            "octoffm_async.cluster.stores.limits": ("PostgresLimits", "RedisLimits"),
+            "octoffm_async.cluster.stores.tokens": ("PostgresTokens", "RedisTokens"),
             "octoffm_async.cluster.worker_session": ("WorkerOptions",),
             "octoffm_async.cluster.worker": ("Worker",),
         },

@@ -23,16 +23,12 @@ from ..stores.database import Database
 from . import jobs, queue
 from .metrics import MetricsServer, WorkerMetrics
 from .mirror import prepare_mirrors
-from .stores.postgres_limits import PostgresLimits
-from .stores.postgres_tokens import PostgresTokens
-from .stores.redis_limits import RedisLimits
 from .worker_session import WorkerOptions, WorkerSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..events import Hook
-    from .stores.redis_tokens import RedisTokens
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
@@ -107,10 +103,9 @@ class Worker:
         """Run one session; return True if the worker is done."""
         async with AsyncExitStack() as opened:
             journal = await opened.enter_async_context(PostgresJournal(self._address, lease=self._options.lease))
-            tokens = await opened.enter_async_context(self._tokens())
             hooks: list[Hook] = [*self._hooks, *([] if self._metrics is None else [self._metrics])]
             client = await opened.enter_async_context(
-                FulfillmentClient(self._config, hooks=hooks, token_store=tokens, limit_store=self._limits())
+                FulfillmentClient(self._config, hooks=hooks, store=self._options.redis or self._address)
             )
             if self._metrics is not None:
                 self._metrics.observe(client)
@@ -124,14 +119,3 @@ class Worker:
             finally:
                 self.items = session.items
                 self._session = None
-
-    def _tokens(self) -> PostgresTokens | RedisTokens:
-        if self._options.redis is None:
-            return PostgresTokens(self._database)
-        from .stores.redis_tokens import RedisTokens
-
-        return RedisTokens(self._options.redis)
-
-    def _limits(self) -> PostgresLimits | RedisLimits:
-        redis = self._options.redis
-        return PostgresLimits(self._address) if redis is None else RedisLimits(redis)

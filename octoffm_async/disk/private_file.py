@@ -3,7 +3,7 @@
 A new file is made under a name that was free (``O_EXCL``), never through a link (``O_NOFOLLOW``), with its mode from
 the first byte on; what stood under the final name before is replaced, whatever its mode was, unless it is a link or
 belongs to another user. A pipe, a device or a descriptor (``/dev/stdout``) is written to as it is. Files with secrets
-that stay (tokens, locks) are opened only where no other user can read, change or exchange them.
+that stay (stores) are opened only where no other user can read, change or exchange them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..affinity import forking, unwatch_forks, watch_forks
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ _ROOM = 1 << 16
 """Bytes that must be free where an output is to be written."""
 
 if sys.platform == "win32":
-    import msvcrt
 
     def _own_uid() -> int | None:
         return None  # files have access lists there, which they inherit from their folder
@@ -56,16 +54,8 @@ if sys.platform == "win32":
                 return
         fresh.replace(path)
 
-    def _try_lock(descriptor: int) -> None:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-    def _unlock(descriptor: int) -> None:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
 else:
-    import fcntl
 
     def _own_uid() -> int | None:
         return os.geteuid()
@@ -76,12 +66,6 @@ else:
     def replace_file(fresh: Path, path: Path) -> None:
         """Replace ``path`` by ``fresh``."""
         fresh.replace(path)
-
-    def _try_lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def prepare_folder(folder: Path) -> None:
@@ -97,21 +81,21 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         status = folder.lstat()
     if stat.S_ISLNK(status.st_mode):
-        raise ConfigurationError(f"the folder of the token file is a symbolic link: {folder}; name the folder itself")
+        raise ConfigurationError(f"the folder of the store is a symbolic link: {folder}; name the folder itself")
     if not stat.S_ISDIR(status.st_mode):
-        raise ConfigurationError(f"the folder of the token file is no folder: {folder}")
+        raise ConfigurationError(f"the folder of the store is no folder: {folder}")
     uid = _own_uid()
     if uid is None:
         return
     if status.st_uid not in (uid, 0):
-        raise ConfigurationError(f"the folder of the token file belongs to another user: {folder}")
+        raise ConfigurationError(f"the folder of the store belongs to another user: {folder}")
     if status.st_mode & _OTHERS_WRITE:
         raise ConfigurationError(
-            f"others can write the folder of the token file: {folder}; use a folder of your own (chmod 700)"
+            f"others can write the folder of the store: {folder}; use a folder of your own (chmod 700)"
         )
 
 
-def open_safely(path: Path, flags: int, *, what: str = "token file") -> int:
+def open_safely(path: Path, flags: int, *, what: str) -> int:
     """Open a regular file, created with mode 0600 if ``flags`` say so; return its descriptor.
 
     Raises:
@@ -133,6 +117,27 @@ def open_safely(path: Path, flags: int, *, what: str = "token file") -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def prepare_file(path: Path) -> None:
+    """Create an empty file for a store, for its owner alone, if there is none, and check it by its name.
+
+    A file that exists is not opened: closing it again would end the locks that this process holds on it. In a folder
+    that only the owner can write nobody exchanges it after the check.
+
+    Raises:
+        ConfigurationError: The path is a link or no file, belongs to another user, or other users can read or write it.
+        OSError: The file cannot be created.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        with suppress(FileExistsError):  # another process created it in the meantime
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, MODE))
+        status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise ConfigurationError(f"a store must not be a symbolic link: {path}")
+    _check(path, status, "store")
 
 
 def _check(path: Path, status: os.stat_result, what: str) -> None:
@@ -307,51 +312,3 @@ def _fresh(path: Path, *, private: bool) -> tuple[int, Path]:
         with suppress(OSError):
             os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode) & 0o777)
     return descriptor, fresh
-
-
-class FileLock:
-    """A lock on a file, held until :meth:`release`. The operating system releases it when its holder dies.
-
-    A process forked meanwhile closes its copy of the descriptor at once, so that it cannot keep a dead parent's lock.
-    """
-
-    __slots__ = ("__weakref__", "_descriptor")
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-        watch_forks(self)
-
-    @classmethod
-    def take(cls, path: Path) -> FileLock | None:
-        """Acquire the lock; return None if another process holds it.
-
-        Raises:
-            ConfigurationError: The file of the lock is not safe.
-            OSError: The file of the lock cannot be created.
-        """
-        with forking:
-            descriptor = open_safely(path, os.O_RDWR | os.O_CREAT)
-            try:
-                _try_lock(descriptor)
-            except OSError as error:
-                os.close(descriptor)
-                if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                    return None
-                raise
-            return cls(descriptor)
-
-    def release(self) -> None:
-        """Release the lock. It is unlocked before it is closed: a process that is starting has the descriptor too."""
-        unwatch_forks(self)
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            try:
-                _unlock(descriptor)
-            finally:
-                os.close(descriptor)
-
-    def abandon(self) -> None:
-        """Close the copy in a forked child, without unlocking it: the lock is the parent's."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)

@@ -10,24 +10,43 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
 
+from ..errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-__all__ = ["Change", "KeyValueStore", "MemoryStore", "Values"]
+__all__ = ["FORMAT", "KeyValueStore", "MemoryStore", "StoredValues", "ValueChange", "check_format"]
 
-Values: TypeAlias = "list[bytes | None]"
+FORMAT = 1
+"""The version of keys and values in stores. Each store carries it, and is used by processes of one version only."""
+
+StoredValues: TypeAlias = "list[bytes | None]"
 """The values of some keys in their order; ``None`` where a key has no value."""
-Change: TypeAlias = "Callable[[Values, int], Values]"
+ValueChange: TypeAlias = "Callable[[StoredValues, int], StoredValues]"
 """A pure function from values and the store's time, in microseconds since 1970, to new values; it may be run again."""
+
+
+def check_format(store: object, found: int) -> None:
+    """Check the version that a store carries.
+
+    Raises:
+        ConfigurationError: it is another one than this program's.
+    """
+    if found != FORMAT:
+        raise ConfigurationError(
+            f"{store!r} has format {found}, and this program uses format {FORMAT}: processes of two versions cannot "
+            "share a store. Run one version everywhere, or give this one another store; what a store holds (tokens, "
+            "states of limits) is made again"
+        )
 
 
 @runtime_checkable
 class KeyValueStore(Protocol):
     """Keys and opaque values, shared by clients in one process, on one machine, or on many.
 
-    A value may be deleted once it was not replaced for ``keep_seconds`` of its last update. A store may lose all its
-    values, as Redis does when it is restarted. Every method raises :class:`~octoffm_async.StoreError` if the store
+    A value ends when it was not replaced for ``keep_seconds`` of its last update. A store may lose all its values, as
+    Redis does when it is restarted. Every method raises :class:`~octoffm_async.StoreError` if the store
     cannot be used now. A cancelled or failed ``update`` may or may not have been applied.
     """
 
@@ -41,21 +60,21 @@ class KeyValueStore(Protocol):
         """Unregister a user; the last one closes the connections."""
         ...
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the store's time in microseconds since 1970."""
         ...
 
-    async def update(self, keys: Sequence[str], change: Change, *, keep_seconds: float) -> None:
+    async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
         """Replace the values atomically by ``change(values, time)``; ``None`` deletes a value.
 
         The keys differ. ``change`` is pure and may be run several times: its last run is the one that is applied. A
-        value that it returns unchanged, as the same object, need not be written again.
+        value that it returns unchanged, as the same object, is left as it is, its end included.
         """
         ...
 
 
 class MemoryStore:
-    """Values in this process's memory, for clients of one process, and for tests. ``clock`` returns seconds."""
+    """StoredValues in this process's memory, for clients of one process, and for tests. ``clock`` returns seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -69,19 +88,20 @@ class MemoryStore:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    async def read(self, keys: Sequence[str]) -> tuple[Values, int]:
+    async def read(self, keys: Sequence[str]) -> tuple[StoredValues, int]:
         """Return the values, and the time in microseconds."""
         now = int(self._clock() * 1e6)
         return [self._value(key, now) for key in keys], now
 
-    async def update(self, keys: Sequence[str], change: Change, *, keep_seconds: float) -> None:
+    async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
         """Replace the values by ``change(values, time)``; ``None`` deletes a value."""
         now = int(self._clock() * 1e6)
         until = now + int(keep_seconds * 1e6)
-        for key, value in zip(keys, change([self._value(key, now) for key in keys], now), strict=True):
+        values = [self._value(key, now) for key in keys]
+        for key, old, value in zip(keys, values, change(list(values), now), strict=True):
             if value is None:
                 self._values.pop(key, None)
-            else:
+            elif value is not old:
                 self._values[key] = value, until
         if len(self._values) > self._sweep_from:
             self._values = {key: kept for key, kept in self._values.items() if kept[1] > now}

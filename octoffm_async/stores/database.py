@@ -30,6 +30,8 @@ __all__ = ["Connection", "Database", "as_database"]
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 
 SCHEMES = ("postgresql://", "postgres://")
+REFUSED = "OC001"
+"""The SQLSTATE by which a statement of ours refuses a database."""
 _LOCK = 0x6F63746F66666D
 """The key of the advisory lock that a process holds while it creates tables."""
 _DEFAULTS: dict[str, Any] = {
@@ -75,10 +77,10 @@ class Database:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        if not self._entered:
-            self._loop, self._room, self._idle = loop, asyncio.Semaphore(self._size), []
+        if not self._entered or (self._loop is not None and self._loop.is_closed()):
+            self._loop, self._room, self._idle, self._entered = loop, asyncio.Semaphore(self._size), [], 0
         elif self._loop is not loop:
-            raise ClosedError("the database was entered on another event loop")
+            raise ClosedError(f"{self.name} is open on another event loop, or in the process that forked this one")
         self._entered += 1
         return self
 
@@ -191,6 +193,8 @@ class Database:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         state = error.sqlstate or ""
+        if state == REFUSED:
+            raise ConfigurationError(f"{self.name}: {error.diag.message_primary}")
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         away = lost or state.startswith(_PASSING)
         raise StoreError(f"{self.name}: {text}", away=away) from (error if is_plain else None)

@@ -1,4 +1,4 @@
-"""Encryption of the values that stores keep on a server, if a key is given.
+"""Encryption of the values that stores keep outside this process, if a key is given.
 
 The key is a Fernet key (AES-128 in CBC mode with an HMAC, from the package ``cryptography``). A process with the key
 can read and write encrypted values; an operator of the server without it can do neither. Generate a key, and give it to
@@ -19,16 +19,13 @@ import base64
 import binascii
 import hmac
 import os
+from typing import TYPE_CHECKING
 
 from ..config import Secret
 from ..errors import ConfigurationError
 
-try:
-    from cryptography.fernet import Fernet, InvalidToken
-except ModuleNotFoundError as missing:
-    raise ModuleNotFoundError(
-        "octoffm_async.stores.Encryptor needs cryptography: pip install 'octoffm-async[cluster]'", name=missing.name
-    ) from missing
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 __all__ = ["VARIABLE", "DecryptionError", "Encryptor", "new_key"]
 
@@ -44,12 +41,12 @@ class Encryptor:
     """Encryption and decryption with ``key``, by default that of ``OCTOFFM_CLUSTER_KEY``; none without a key.
 
     Raises:
-        ConfigurationError: the key is not a Fernet key.
+        ConfigurationError: the key is not a Fernet key, or the extra for encryption is not installed.
     """
 
     def __init__(self, key: Secret | str | None = None) -> None:
         text = os.environ.get(VARIABLE) or None if key is None else Secret(key).reveal()
-        self._fernet = None if text is None else Fernet(_checked(text))
+        self._fernet = None if text is None else _fernet(text)
         self.key_id: str = "" if text is None else hmac.digest(text.encode(), b"octoffm_async mark", "sha256").hex()[:8]
         """The key's id: eight hexadecimal digits from which the key cannot be found; empty without a key."""
 
@@ -70,6 +67,8 @@ class Encryptor:
         """
         if self._fernet is None:
             return kept
+        from cryptography.fernet import InvalidToken
+
         try:
             content = self._fernet.decrypt(kept)
         except InvalidToken:
@@ -84,14 +83,24 @@ class Encryptor:
 
 def new_key() -> str:
     """Return a new key."""
-    return Fernet.generate_key().decode()
+    return _fernet_type().generate_key().decode()
 
 
 def _bound(name: str) -> bytes:
     return name.encode() + b"\0"
 
 
-def _checked(text: str) -> bytes:
+def _fernet_type() -> type[Fernet]:
+    try:
+        from cryptography.fernet import Fernet
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "encryption needs an extra: pip install 'octoffm-async[redis]' (or 'octoffm-async[cluster]')"
+        ) from None
+    return Fernet
+
+
+def _fernet(text: str) -> Fernet:
     try:
         size = len(base64.urlsafe_b64decode(text.encode("ascii")))
     except (UnicodeEncodeError, binascii.Error):
@@ -101,4 +110,4 @@ def _checked(text: str) -> bytes:
             f"the encryption key (argument, or {VARIABLE}) is not 32 bytes in URL-safe Base64; "
             "octoffm_async.stores.new_key() makes one"
         )
-    return text.encode()
+    return _fernet_type()(text.encode())

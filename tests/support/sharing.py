@@ -1,9 +1,8 @@
 """Processes that share tokens: ``python -m tests.support.sharing TASK COUNT``.
 
-It is set up by the environment (``SHARING_STORE`` is a server; without it they share a file), says ``ready``, waits for
-a line, and becomes COUNT processes, each of which prints a JSON object in the end. Tasks: ``use:N`` calls the API until
-it has used N tokens; ``refused`` asks 20 times at once; ``hold:N`` takes the turn for N seconds, as far as the store
-knows of time, and never ends it.
+It is set up by the environment, says ``ready``, waits for a line, and becomes COUNT processes, each of which prints a
+JSON object in the end. Tasks: ``use:N`` calls the API until it has used N tokens; ``refused`` asks 20 times at once;
+``hold:N`` takes the lock for N seconds, as far as the store knows of time, and never releases it.
 """
 
 from __future__ import annotations
@@ -13,15 +12,13 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import msgspec
 
-from octoffm_async import CallError, Config, FileTokenStore, FulfillmentClient, TokenStore
+from octoffm_async import CallError, Config, FulfillmentClient, TokenStore
+from octoffm_async.auth import KeyValueTokenStore
 from octoffm_async.auth.store import account_of
-from octoffm_async.cluster.stores.postgres_tokens import PostgresTokens
-from octoffm_async.cluster.stores.redis_tokens import RedisTokens
+from octoffm_async.stores import open_store
 
 
 async def use(client: FulfillmentClient, count: int) -> object:
@@ -47,27 +44,14 @@ async def hold(store: TokenStore, lease: float) -> object:
     return None
 
 
-@asynccontextmanager
-async def shared() -> AsyncIterator[TokenStore]:
-    """The store that the environment names."""
-    address = os.environ.get("SHARING_STORE", "")
-    if not address:
-        yield FileTokenStore(os.environ["OCTOFFM_TOKEN_FILE"])
-    elif address.startswith("redis"):
-        async with RedisTokens(address) as store:
-            yield store
-    else:
-        async with PostgresTokens(address) as store:
-            yield store
-
-
 async def main(task: str) -> object:
     task, _, number = task.partition(":")
-    async with shared() as store:
-        if task == "hold":
+    address = os.environ["OCTOFFM_STORE"]
+    if task == "hold":
+        async with KeyValueTokenStore(open_store(address)) as store:
             return await hold(store, float(number))
-        async with FulfillmentClient(Config.from_env(limit=None), token_store=store) as client:
-            return await (refused(client) if task == "refused" else use(client, int(number)))
+    async with FulfillmentClient(Config.from_env(limit=None)) as client:
+        return await (refused(client) if task == "refused" else use(client, int(number)))
 
 
 def work(task: str) -> None:

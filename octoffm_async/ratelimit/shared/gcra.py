@@ -1,7 +1,6 @@
 """The algorithm of one limit that many processes share: its state in a store, and its changes. Pure: time is passed in.
 
-Stores on a server run :func:`advance` there, in one step, in their own language; their tests compare them with it. All
-times are whole microseconds of the store's clock, all durations whole microseconds: they are exact everywhere.
+All times are whole microseconds of the store's clock, all durations whole microseconds.
 
 **Slots.** The limit is a sequence of times, called *slots*; at each of them one call may be sent, and a client leases
 the next ones. This is the generic cell rate algorithm (GCRA): the state is the time of the next free slot, and a lease
@@ -20,10 +19,7 @@ the epoch for :data:`FRESH` asks before it uses any slot, so that a pause holds 
 slots that are further ahead again.
 
 **After a 429** the limit is *blocked*: no call is sent during the pause, then one slot every :data:`PROBE` is leased,
-until a request is accepted. Then the rate is found again, as in :mod:`..adaptive_rate` but from fewer facts. It is the
-rate that was refused; or less by 4, 8, 16, 32, 50 % if that is refused again soon after; or, if the block lasted long
-(a long window was full), a little above the average that was used since the last block. From there it grows by CUBIC's
-curve (RFC 9438): concave up to the rate that was found, flat around it, then probing in larger and larger steps.
+until a request is accepted. Then the rate is found again (:mod:`..learned_rate`).
 
 **After the store was unavailable**, or has lost its state, it leases slots at a fraction of the limit only, for a while
 (``settle``): clients that have not returned yet still go on alone, and the calls that they sent still count.
@@ -36,7 +32,8 @@ from typing import NamedTuple
 
 import msgspec
 
-SECOND = 1_000_000
+from ..learned_rate import SECOND, LearnedRate
+
 FRESH = 250_000
 """Microseconds after its last reply for which a client may use its slots without asking again."""
 PROBE = 500_000
@@ -45,31 +42,10 @@ QUIET = 500_000
 """Microseconds without a request after which a client that went on alone shows that all clients did."""
 KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
 """Microseconds after its last slot for which a state is kept; the second: a state with a learned rate."""
-
-CUT = 0.02
-"""The part of the found rate by which a cycle starts below it; the flat part of the curve ends as far above it."""
-TRUST = 1.1
-"""The factor above the average up to which a refused rate is trusted after a long block."""
-FALL = 0.8
-"""The part of the rate found before that remains at least: after a full window an average of few calls is vague."""
-UNUSED = 2.0
-"""The factor between an allowed rate and the rate really sent above which the allowed rate was not what was refused."""
-LONG_BLOCK = 5.0
-"""Seconds: a block that lasted longer is the sign of a long window."""
-BLOCK_MEMORY = 0.995
-"""The part of the longest block that still counts a second later."""
-SCALE, SCALE_MOST, SCALE_CALLS = 8.0, 20.0, 100.0
-"""Seconds that the curve takes to the found rate: as long as 100 calls take, within bounds."""
-EARLY = 0.7
-"""A 429 within this part of that time is early, if fewer than :data:`SCALE_CALLS` calls came before."""
-GROWTH = 0.25
-"""Doublings after one, and four times as many after two, time scales beyond the flat part."""
-STEADY, FLOWING, THROTTLINGS_KEPT = 20, 5, 3
-"""Accepted calls that end a series of 429s; those after which at most the third number count towards the next pause."""
-MARK_EVERY = 2 * SECOND
-"""Microseconds over which calls are counted to measure the rate really sent."""
-RATE_LEAST, RATE_MOST = 0.05, 1e5
-"""Calls per second."""
+PAUSE_MOST = 86_400 * SECOND
+"""Microseconds: the longest pause that clients share."""
+VERSION = 3
+"""The version of the format in which a state is stored; a fleet must have one."""
 
 
 class LeaseRequest(NamedTuple):
@@ -127,126 +103,76 @@ class LeaseReply(NamedTuple):
     """The store's clock at its decision."""
 
 
-class LimitState(msgspec.Struct):
-    """The state of one limit. Rates are in calls per second; a time of 0 is none."""
+class LimitState(msgspec.Struct, array_like=True, tag=VERSION):
+    """The state of one limit. Rates are in calls per second; a time of 0 is none.
 
+    In every version of the format the version stands first, then ``asked_at``, the time of the last request.
+    """
+
+    asked_at: int
     free_at: int
     epoch: int
-    resumed: int
-    mark: int
-    asked_at: int
+    learned: LearnedRate
     slow_until: int = 0
     paused_until: int = 0
-    blocked_at: int = 0
-    refused_at: int = 0
-    refused: float = 0.0
-    plateau: float = 0.0
-    used: int = 0
-    early: int = 0
-    longest: float = 0.0
-    throttlings: int = 0
-    marked: int = 0
-    flow: float = 0.0
 
     @property
     def kept_until(self) -> int:
         """The time after which the state may be deleted."""
-        kept = KEPT_LEARNED if self.plateau > 0 or self.blocked_at > 0 else KEPT
+        kept = KEPT_LEARNED if self.learned.found > 0 or self.learned.blocked_at > 0 else KEPT
         return max(self.free_at, self.paused_until) + kept
 
 
 def advance(state: LimitState | None, request: LeaseRequest, now: int) -> tuple[LimitState, LeaseReply]:
     """Return the state after a request, and the reply. A state that was kept long enough may be passed as None."""
     if state is None:
-        state = LimitState(free_at=now, epoch=now, resumed=now, mark=now, asked_at=0)
+        state = LimitState(asked_at=0, free_at=now, epoch=now, learned=LearnedRate(resumed=now, second=now))
         if request.alone or request.epoch > 0:
             state.slow_until = now + request.settle
     elif request.alone and now - state.asked_at > QUIET:
         state.slow_until = now + request.settle
     state.asked_at = now
-    _count(state, request.used, now)
+    learned = state.learned
+    learned.count(request.used, now)
     if request.epoch == state.epoch:
         # Only the end of the sequence can be taken back: slots that other clients leased behind it keep their times.
         if 0 < request.back_to == state.free_at:
             state.free_at = request.back_from
         if request.refused:
             _block(state, request, now)
-        elif request.accepted and state.blocked_at > 0:
+        elif request.accepted and learned.blocked_at > 0:
             _resume(state, request, now)
     if request.pause > 0:
-        state.paused_until = max(state.paused_until, now + request.pause)
+        state.paused_until = max(state.paused_until, now + min(request.pause, PAUSE_MOST))
     return state, _lease(state, request, now)
-
-
-def _count(state: LimitState, used: int, now: int) -> None:
-    if now - state.mark >= MARK_EVERY:
-        state.flow = state.marked * SECOND / (now - state.mark)
-        state.mark, state.marked = now, 0
-    state.used += used
-    state.marked += used
 
 
 def _block(state: LimitState, request: LeaseRequest, now: int) -> None:
     step = max(request.interval, _pace(state, now))
-    if state.blocked_at == 0:
-        sent = max(state.flow, (state.marked + 1) * SECOND / max(now - state.mark, SECOND / 10))
-        state.refused = min(SECOND / step, UNUSED * sent) if step > 0 else 0.0
-        state.blocked_at = now
-        if state.used >= STEADY:
-            state.throttlings = 0
-        elif state.used >= FLOWING:
-            state.throttlings = min(state.throttlings, THROTTLINGS_KEPT)
-    state.refused_at = now
-    state.throttlings += 1
+    state.learned.refuse(now, ceiling=SECOND / request.interval if request.interval else 0.0)
     state.epoch += 1
     # Clients that have not received the new epoch use old slots until then; those further ahead are expired.
     state.free_at = min(state.free_at, now + FRESH + request.tolerance + step)
 
 
 def _resume(state: LimitState, request: LeaseRequest, now: int) -> None:
-    block = (state.refused_at - state.blocked_at) / SECOND
-    since = (now - state.resumed) / SECOND
-    average = state.used / max(since, 0.001)
-    lasted = (state.blocked_at - state.resumed) / SECOND
-    early = state.plateau > 0 and state.used < SCALE_CALLS and lasted < EARLY * _scale(state)
-    short = state.plateau > 0 and lasted < 1.0
-    state.longest = max(state.longest * BLOCK_MEMORY**since, block)
-    if state.refused == 0.0:
-        found = average
-    elif state.longest >= LONG_BLOCK:
-        found = min(state.refused, max(average * TRUST, state.plateau * FALL))
-    elif early or short:
-        state.early += 1
-        found = state.refused * (1.0 - min(0.5, CUT * 2.0**state.early))
-    else:
-        state.early = 0
-        found = state.refused
-    state.plateau = min(max(found, RATE_LEAST), RATE_MOST)
-    state.resumed, state.used, state.blocked_at = now, 0, 0
+    state.learned.resume(now)
     state.epoch += 1
     step = max(request.interval, _pace(state, now))
     # After the old epoch's slots, even if no probe was leased: a client that went on alone may have been accepted.
-    behind = min(state.free_at, state.refused_at + FRESH + request.interval)
+    behind = min(state.free_at, state.learned.refused_at + FRESH + request.interval)
     state.free_at = max(now, behind, state.free_at - max(PROBE - step, 0))
-
-
-def _scale(state: LimitState) -> float:
-    return max(SCALE, min(SCALE_CALLS / state.plateau, SCALE_MOST), state.longest / 2.0)
 
 
 def _pace(state: LimitState, now: int) -> int:
     """Return the microseconds between two slots by the learned rate; 0: no rate was learned."""
-    if state.plateau == 0.0:
-        return 0
-    x = (now - state.resumed) / SECOND / _scale(state) - 1.0
-    # CUBIC's curve up to the flat part, then probing in doubling steps (:mod:`..adaptive_rate`).
-    growth: float = 1.0 + CUT * x**3 if x <= 1.0 else (1.0 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
-    return ceil(SECOND / min(state.plateau * growth, RATE_MOST))
+    rate = state.learned.rate(now)
+    return ceil(SECOND / rate) if rate else 0
 
 
 def _lease(state: LimitState, request: LeaseRequest, now: int) -> LeaseReply:
     pace = _pace(state, now)
-    blocked, slow = state.blocked_at > 0, now < state.slow_until
+    blocked, slow = state.learned.blocked_at > 0, now < state.slow_until
     step, tolerance, within, want = max(request.interval, pace), request.tolerance, request.within, request.want
     if slow:
         step = max(step, request.interval * request.share)
@@ -275,7 +201,7 @@ def _lease(state: LimitState, request: LeaseRequest, now: int) -> LeaseReply:
         pause=pause,
         blocked=blocked,
         pace=pace,
-        throttlings=state.throttlings,
+        throttlings=state.learned.throttlings,
         free=FRESH if step == 0 and pause == 0 else 0,
         now=now,
     )

@@ -14,6 +14,7 @@ from collections import deque
 from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..learned_rate import SECOND
 from . import gcra as slots
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SLACK, SLACK_LEAST, SLACK_MOST = 0.015, 0.005, 0.1
 """The time by which a slot may be used late: a part of the window, within bounds in seconds. It costs as much of the
 limit."""
-FRESH = slots.FRESH / slots.SECOND
+FRESH = slots.FRESH / SECOND
 DRIFT = 1e-4
 """Seconds that two clocks may drift apart in one second."""
 LEAD, LEAD_LEAST, CHECK_LEAD = 0.03, 0.015, 0.1
@@ -47,7 +48,7 @@ def slack_for(limit: Limit) -> float:
 def interval_for(limit: Limit, *, jitter: float) -> int:
     """Return the microseconds between two slots, rounded up."""
     period = limit.per + jitter + slack_for(limit)
-    return ceil(period * slots.SECOND / (limit.calls - burst_of(limit) + 1))
+    return ceil(period * SECOND / (limit.calls - burst_of(limit) + 1))
 
 
 def burst_of(limit: Limit) -> int:
@@ -129,7 +130,7 @@ class Leases:
     @property
     def batch(self) -> int:
         """The number of slots to lease at once, at most."""
-        return max(1, int(BATCH * slots.SECOND / self.step)) if self.step else 1
+        return max(1, int(BATCH * SECOND / self.step)) if self.step else 1
 
     def apply_reply(self, reply: LeaseReply, *, sent: float, received: float, ahead: tuple[float, float]) -> int:
         """Take the slots that the store leased; return how many are still usable.
@@ -141,21 +142,21 @@ class Leases:
             self.epoch, self.since = reply.epoch, received
         self.last_reply_at = sent
         self.step = reply.step
-        self.free_until = sent + reply.free / slots.SECOND if reply.free else -inf
+        self.free_until = sent + reply.free / SECOND if reply.free else -inf
         here = len(self._slots)
         least, most = ahead
         for number in range(reply.granted):
-            moment = (reply.now + max(reply.floor, reply.start + number * reply.step)) / slots.SECOND
+            moment = (reply.now + max(reply.floor, reply.start + number * reply.step)) / SECOND
             # Never too early by the upper bound, never too late by the lower: see "Clocks" above.
             first, last = moment + most, moment + least + self._slack
             if max(first, received) <= last:
                 self._slots.append(Slot(first, last, reply.place + number * reply.step, reply.step))
             else:
                 self.expired += 1
-        self.crowded = reply.place != self.end and reply.start > EAGER_LEAD * slots.SECOND
+        self.crowded = reply.place != self.end and reply.start > EAGER_LEAD * SECOND
         if reply.granted:
             self.end = reply.place + reply.granted * reply.step
-        self.free_at = (reply.now + reply.start + reply.granted * reply.step) / slots.SECOND + most
+        self.free_at = (reply.now + reply.start + reply.granted * reply.step) / SECOND + most
         return len(self._slots) - here
 
     def wait(self, now: float) -> float:
@@ -176,7 +177,7 @@ class Leases:
         """Return how many slots to hold for calls that are only expected."""
         if self.crowded or not self.step or (self._slots and self._slots[-1].first - now > EAGER_LEAD):
             return 0
-        return int(EAGER * slots.SECOND / self.step)
+        return int(EAGER * SECOND / self.step)
 
     def check_at(self, now: float) -> float:
         """Return when to ask whether the first slot is still valid; ``inf`` if it is known to be, or there is none."""

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import ConfigurationError
-from .gcra import SECOND
+from ..learned_rate import SECOND
 from .lease import ClockOffset
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...errors import OverloadedError
+from ..learned_rate import SECOND
 from ..limiter import RateLimiter
 from ..window import LeakyBucket
-from .gcra import SECOND, LeaseRequest
+from .gcra import LeaseRequest
 from .lease import (
     EAGER_GAP,
     FREE_RATE,

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ..adaptive_rate import AdaptiveRate
-from .gcra import SECOND
+from ..learned_rate import SECOND
 
 if TYPE_CHECKING:
     from .gcra import LeaseReply

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,14 +20,14 @@ JITTER = 0.2
 """Seconds that one request may take longer than another: the machine is busy with other tests."""
 
 
-@pytest.fixture(params=["redis", "postgres"])
+@pytest.fixture(params=["file", "redis", "postgres"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def address(kind: str, request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(kind))
+def address(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    return str(tmp_path / "state.sqlite") if kind == "file" else str(request.getfixturevalue(kind))
 
 
 def test_four_processes_use_one_limit_and_no_more(address: str) -> None:

@@ -9,7 +9,6 @@ import time
 import pytest
 
 from octoffm_async import FulfillmentClient
-from octoffm_async.cluster import RedisTokens
 from octoffm_async.sandbox import SandboxProcess
 from octoffm_async.stores import new_key
 from tests.behaviour.fleet.test_token_processes import check_one_call_per_expiry, check_refused_once, peers
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.one_loop
 
 @pytest.fixture(params=["redis", "postgres"])
 def sharing(request: pytest.FixtureRequest) -> dict[str, str]:
-    return {"SHARING_STORE": request.getfixturevalue(request.param), VARIABLE: new_key()}
+    return {"OCTOFFM_STORE": request.getfixturevalue(request.param), VARIABLE: new_key()}
 
 
 async def test_ten_processes_make_one_token_call_per_expiry(sharing: dict[str, str]) -> None:
@@ -33,10 +32,10 @@ async def test_a_wrong_secret_is_tried_once_by_ten_processes(sharing: dict[str, 
 
 
 async def test_a_process_killed_while_it_holds_the_lock_is_waited_for_until_its_lease_ends(redis: str) -> None:
-    async with SandboxProcess() as sandbox, RedisTokens(redis) as store:
+    async with SandboxProcess() as sandbox:
         async with (
-            peers(1, "hold:1.5", sandbox.environment() | {"SHARING_STORE": redis}) as started,
-            FulfillmentClient(sandbox.config(), token_store=store) as client,
+            peers(1, "hold:1.5", sandbox.environment() | {"OCTOFFM_STORE": redis}) as started,
+            FulfillmentClient(sandbox.config(store=redis)) as client,
         ):
             started.go()
             assert await started.report() == {"held": True}

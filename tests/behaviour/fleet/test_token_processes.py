@@ -101,14 +101,14 @@ async def check_refused_once(sandbox: SandboxProcess, sharing: dict[str, str]) -
 
 
 async def test_ten_processes_make_one_token_call_per_expiry(tmp_path: Path) -> None:
-    await check_one_call_per_expiry({"OCTOFFM_TOKEN_FILE": str(tmp_path / "tokens.json")}, tokens=5)
+    await check_one_call_per_expiry({"OCTOFFM_STORE": str(tmp_path / "state.sqlite")}, tokens=5)
 
 
 async def test_a_wrong_secret_is_tried_once_by_ten_processes(tmp_path: Path) -> None:
     async with SandboxProcess() as sandbox:
-        await check_refused_once(sandbox, {"OCTOFFM_TOKEN_FILE": str(tmp_path / "tokens.json")})
-        assert "wr0ng" not in (tmp_path / "tokens.json").read_text()
-        config = sandbox.config(token_file=tmp_path / "tokens.json", client_secret="wr0ng-s3cret")
+        await check_refused_once(sandbox, {"OCTOFFM_STORE": str(tmp_path / "state.sqlite")})
+        assert b"wr0ng" not in (tmp_path / "state.sqlite").read_bytes()
+        config = sandbox.config(store=tmp_path / "state.sqlite", client_secret="wr0ng-s3cret")
         async with FulfillmentClient(config) as client:
             for calls in (1, 2):
                 with pytest.raises(Exception, match="refused the credentials"):
@@ -118,12 +118,12 @@ async def test_a_wrong_secret_is_tried_once_by_ten_processes(tmp_path: Path) -> 
 
 
 async def test_a_process_killed_while_it_holds_the_lock_stops_nobody(tmp_path: Path) -> None:
-    path = tmp_path / "tokens.json"
+    path = tmp_path / "state.sqlite"
     async with SandboxProcess() as sandbox:
-        environment = sandbox.environment() | {"OCTOFFM_TOKEN_FILE": str(path)}
+        environment = sandbox.environment() | {"OCTOFFM_STORE": str(path)}
         async with (
             peers(1, "hold:60", environment) as started,
-            FulfillmentClient(sandbox.config(token_file=path)) as client,
+            FulfillmentClient(sandbox.config(store=path)) as client,
         ):
             started.go()
             assert await started.report() == {"held": True}
@@ -134,5 +134,5 @@ async def test_a_process_killed_while_it_holds_the_lock_stops_nobody(tmp_path: P
             started.process.send_signal(signal.SIGKILL)
             killed = time.monotonic()
             assert await waiting > 1000
-            assert time.monotonic() - killed < 5
+            assert time.monotonic() - killed < 12  # a lock lives for 5 s without its holder, not for its whole lease
         assert (await sandbox.stats())["tokens_issued"] == 1

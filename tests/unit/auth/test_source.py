@@ -12,12 +12,12 @@ from octoffm_async import (
     ClosedError,
     CredentialsRefusedError,
     FulfillmentClient,
-    MemoryTokenStore,
     ServerError,
 )
 from octoffm_async.auth.source import RECHECK_SECONDS, TokenSource
 from octoffm_async.contract.access import TokenAnswer
 from octoffm_async.sandbox import Sandbox
+from octoffm_async.stores import MemoryStore
 
 pytestmark = pytest.mark.virtual_time
 
@@ -238,11 +238,12 @@ async def test_a_wrong_secret_makes_one_token_call_for_200_tasks() -> None:
 
 
 async def test_a_storm_of_401_renews_once_for_all_who_share_a_store() -> None:
-    now, store = asyncio.get_running_loop().time, MemoryTokenStore()
+    now = asyncio.get_running_loop().time
+    store = MemoryStore(clock=now)
     async with (
         Sandbox(monotonic=now) as sandbox,
-        FulfillmentClient(sandbox.config(), token_store=store) as one,
-        FulfillmentClient(sandbox.config(seller_id="98980"), token_store=store) as two,
+        FulfillmentClient(sandbox.config(), store=store) as one,
+        FulfillmentClient(sandbox.config(seller_id="98980"), store=store) as two,
     ):
         for storm in range(1, 4):
             await asyncio.gather(*(client.outbound.count() for client in (one, two) for _ in range(50)))

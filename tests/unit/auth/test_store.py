@@ -1,17 +1,18 @@
-"""What every store must promise, on both of ours; the shared quota; whose token an account's is."""
+"""What every token store must promise, on each of ours; the shared quota; whose token an account's is."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async import FileTokenStore, MemoryTokenStore, Secret, TokenStore
+from octoffm_async import MemoryTokenStore, Secret, TokenStore
+from octoffm_async.auth import KeyValueTokenStore
 from octoffm_async.auth.store import (
     MOST_SKEW,
     REFUSAL_HONOURED,
@@ -22,6 +23,7 @@ from octoffm_async.auth.store import (
     TokenRecord,
     account_of,
 )
+from octoffm_async.stores import new_key, open_store
 from tests.support.fakes import config
 
 ONE, TWO = TokenAccount("client", "1" * 32), TokenAccount("client", "2" * 32)
@@ -37,8 +39,29 @@ def refusal(at: float = NOW) -> SharedRefusal:
     return SharedRefusal(at=at, message="no", status=401, code="c", title="t", trace_id="i")
 
 
-class Promises:
-    """The tests of what a store promises. ``opening`` gives it, as each of those who share it has it."""
+@pytest.fixture(params=["memory", "file", "file sealed", "redis", "redis sealed", "postgres", "postgres sealed"])
+async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+    """A function that opens the store, for each of those who share it, as in another process."""
+    kind, _, sealed = request.param.partition(" ")
+    if kind == "memory":
+        store = MemoryTokenStore()
+        yield lambda: store
+        return
+    address = str(tmp_path / "own" / "state.sqlite") if kind == "file" else request.getfixturevalue(kind)
+    key, opened = new_key() if sealed else None, list[KeyValueTokenStore]()
+
+    def open_it() -> KeyValueTokenStore:
+        opened.append(KeyValueTokenStore(open_store(address), key=key))
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        await each.close()
+
+
+@pytest.mark.one_loop
+class TestPromises:
+    """Of all stores."""
 
     async def test_it_is_a_store(self, opening: Opening) -> None:
         assert isinstance(opening(), TokenStore)
@@ -100,17 +123,6 @@ class Promises:
         waits = [await opening().admit(ONE if number % 2 else TWO) for number in range(20)]
         assert waits == [0.0] * 20
         assert await opening().admit(TokenAccount("other", ONE.key)) == 0.0
-
-
-class TestPromises(Promises):
-    """Of the stores in this package's core; :mod:`tests.unit.cluster.stores.test_token_stores` has the others."""
-
-    @pytest.fixture(params=["memory", "file"])
-    def opening(self, request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
-        if request.param == "file":
-            return lambda: FileTokenStore(tmp_path / "tokens.json")
-        store = MemoryTokenStore()
-        return lambda: store
 
 
 @pytest.mark.virtual_time

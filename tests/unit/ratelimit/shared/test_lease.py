@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import Limit
-from octoffm_async.ratelimit.shared.gcra import SECOND, LeaseReply, LeaseRequest, advance
+from octoffm_async.ratelimit.learned_rate import SECOND
+from octoffm_async.ratelimit.shared.gcra import LeaseReply, LeaseRequest, advance
 from octoffm_async.ratelimit.shared.lease import (
     DRIFT,
     EAGER,

@@ -20,6 +20,7 @@ from octoffm_async.ratelimit.registry import LimiterRegistry
 from octoffm_async.ratelimit.shared.limiter import SharedRateLimiter
 from octoffm_async.ratelimit.shared.store import LeaseReply, LeaseRequest, LimitStore, MemoryLimits
 from octoffm_async.sandbox.http.rate_limit import SlidingLog
+from octoffm_async.stores.base import MemoryStore
 from tests.support.fakes import config
 from tests.support.items import on_virtual_time
 from tests.unit.ratelimit.test_limiter import worst_window
@@ -33,16 +34,19 @@ class RemoteLimits(MemoryLimits):
 
     def __init__(self, *, trip: float = 0.001, processes: int = 10) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(processes=processes, clock=lambda: loop.time() + 5e8)
+        self._clock = lambda: loop.time() + 5e8
+        super().__init__(processes=processes, clock=self._clock)
         self.trip = trip
         self.fail: Exception | None = None
         self.requests: list[LeaseRequest] = []
         self.users = 0
 
     def open(self) -> None:
+        super().open()
         self.users += 1
 
     async def close(self) -> None:
+        await super().close()
         self.users -= 1
 
     async def exchange(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
@@ -55,7 +59,7 @@ class RemoteLimits(MemoryLimits):
         return replies
 
     def forget(self) -> None:
-        self._states.clear()
+        self._store = MemoryStore(clock=self._clock)
 
 
 class Client:
