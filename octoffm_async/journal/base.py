@@ -264,6 +264,8 @@ class Journal(Protocol):
     opened_at: datetime | None
     opened_on: float | None = None
     """The same time by the event loop's clock, which no user can set."""
+    taken_on: float | None = None
+    """The last time by that clock at which this process took over items of others."""
     gap: Gap | None = None
     """A period that may be missing after an older state was restored: orders are then looked up first."""
 

@@ -129,7 +129,7 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
                 f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
                 "resume the run first, or forget it by force"
             )
-    store.part_batches()  # deleted items must not remain in a batch
+    store.part_all_batches()  # deleted items must not remain in a batch
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, STATES, start, most=_FORGET_ROWS, code=None)
     if not rows:

@@ -18,7 +18,7 @@ from octoffm_async.journal import IllegalTransitionError, OutgoingItem, State, p
 from octoffm_async.journal.postgres import changes as journal_changes
 from octoffm_async.journal.postgres import writer as journal_writer
 from octoffm_async.journal.postgres.journal import PostgresJournal, PostgresJournalRun
-from octoffm_async.journal.postgres.writer_lease import GRACE
+from octoffm_async.journal.lease import GRACE
 
 pytestmark = pytest.mark.one_loop
 
