@@ -1,8 +1,8 @@
 """The journal in a SQLite file, for the processes of one machine: many writers and readers.
 
 - A process becomes a *writer* with a lease (:mod:`.writers`). It writes each item to the journal, durably, before it
-  sends it; right before the bytes of a request go out, it checks the lease (:attr:`SQLiteJournal.fence`). The items of a
-  writer that has ended, or gave no sign of life for the length of its lease, go to the next writer that asks for
+  sends it; right before the bytes of a request go out, it checks the lease (:attr:`SQLiteJournal.fence`). The items of
+  a writer that has ended, or gave no sign of life for the length of its lease, go to the next writer that asks for
   undecided items, which looks for them on the remote side.
 - ``durability="process"``: a write that was awaited survives the death of this process, however sudden; a commit is
   handed to the operating system and not forced to the disk. A power cut may lose the last commits.
@@ -25,7 +25,6 @@ from ..commands import Flush, MarkSent, ReadEntries, RecordStatus, ReleaseItem
 from ..lease import LEASE
 from ..manual_settlement import choose, manual_decision, settle_by_hand
 from ..states import Entry, IllegalTransitionError, State
-from . import created_ids
 from . import queries as reading
 from . import runs as sql_runs
 from . import settlement as by_hand
@@ -363,18 +362,18 @@ class SQLiteJournalRun:
 
     async def ids(self) -> dict[str, str]:
         """Return sample ids of created items of this seller and operation, by key, from any run."""
-        return await self._writer.call(lambda store: created_ids.ids(store, self._scope))
+        return await self._writer.call(lambda store: reading.ids(store, self._scope))
 
     async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
-        return await self._writer.call(lambda store: created_ids.keys_of_ids(store, self._scope, remote_ids))
+        return await self._writer.call(lambda store: reading.keys_of_ids(store, self._scope, remote_ids))
 
     async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
         """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those."""
         _check_number(id_by_key)
         return await self._writer.call(
-            lambda store: created_ids.doubt(store, self._scope, id_by_key, message), writes=True
+            lambda store: sql_runs.doubt(store, self._scope, id_by_key, message), writes=True
         )
 
     async def finish(self) -> None:

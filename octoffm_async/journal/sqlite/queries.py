@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..states import HASH_SIZE, UNDECIDED, Entry, State
 from .batches import stored, text
-from .transaction import STATES
+from .transaction import CODES, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from .statements import Tables, Values
 
 __all__ = [
+    "IDS_MOST",
     "after",
     "count_created",
     "created_near",
+    "ids",
+    "keys_of_ids",
     "look_up",
     "milliseconds",
     "moment",
@@ -28,6 +31,16 @@ __all__ = [
     "undecided",
     "undecided_keys",
 ]
+
+
+IDS_MOST = 16
+"""Number of created items, at each end of the key order, whose ids serve as samples of the account's ids."""
+_LOOKED_AT = 8 * IDS_MOST
+"""Number of entries read at each end to find those items: a journal may hold a million refused items."""
+_IDS = f"""
+    SELECT key, remote_id FROM (
+        SELECT key, state, remote_id FROM entries WHERE scope_id = ? ORDER BY key {{order}} LIMIT {_LOOKED_AT})
+    WHERE state = {CODES[State.CREATED]} AND remote_id IS NOT NULL LIMIT {IDS_MOST}"""  # noqa: S608
 
 
 class Readable(Protocol):
@@ -154,6 +167,24 @@ def payloads(store: Readable, scope: int, keys: Sequence[str]) -> dict[str, byte
     there = _without_row(store, scope, [(key, others[key].row(key)) for key in keys if key in others])
     waiting |= {key: others[key].payload(key) for key, _ in there}
     return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
+
+
+def ids(store: Readable, scope: int) -> dict[str, str]:
+    """Return ids of some created items, by key: of the items with the first and with the last keys."""
+    found = [
+        row
+        for order in ("ASC", "DESC")
+        for row in store.tables.connection.execute(_IDS.format(order=order), (scope,)).fetchall()
+    ]
+    return {text(key): text(remote_id) for key, remote_id in found}
+
+
+def keys_of_ids(store: Readable, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the keys of the created items that have these ids, by id."""
+    found: dict[str, list[str]] = {}
+    for remote_id, key in store.tables.keys_of_ids(scope, [stored(remote_id) for remote_id in remote_ids]):
+        found.setdefault(text(remote_id), []).append(text(key))
+    return found
 
 
 def _in_batches(

@@ -1,4 +1,4 @@
-"""Runs in the journal's file: beginning, finishing, counting and forgetting them, in the journal's thread."""
+"""Changes of runs in the journal's file, in its thread: beginning, finishing, doubting and forgetting."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from .queries import moment
 from .transaction import STATES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .engine import Store
 
-__all__ = ["begin", "finish", "forget_some", "of_name", "rebind", "records"]
+__all__ = ["begin", "doubt", "finish", "forget_some", "of_name", "rebind", "records"]
 
 _FORGET_ROWS = 2000
 _FREE = "DELETE FROM environments WHERE seller NOT IN (SELECT seller FROM scopes JOIN runs USING (scope_id))"
@@ -160,3 +162,9 @@ def _known(store: Store, seller: str) -> Environment | None:
     sql = "SELECT api, account FROM environments WHERE seller = ?"
     found = store.connection.execute(sql, (stored(seller),)).fetchone()
     return None if found is None else Environment(text(found[0]), str(found[1]))
+
+
+def doubt(store: Store, scope: int, id_by_key: Mapping[str, str], message: str) -> list[str]:
+    """Reset to unknown each key that is created with exactly its id in ``id_by_key``; return those."""
+    store.rows.load(scope, list(id_by_key))
+    return [key for key, remote_id in id_by_key.items() if store.transaction.doubt(scope, key, remote_id, message)]

@@ -65,7 +65,9 @@ _TAKE = _TAKE_SOME.replace("key = ?", "key IN (SELECT key FROM payloads WHERE sc
 
 def row_of(values: Sequence[Any]) -> EntryRow:
     """Build a row from its columns."""
-    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, *work = values
+    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, *work = (
+        values
+    )
     return EntryRow(
         STATES[state],
         run_id,
@@ -112,7 +114,9 @@ class Tables:
         """Write entries, new or changed."""
         flat: list[object] = []
         for (scope, key), row in rows.items():
-            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = row[:11]
+            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = (
+                row[:11]
+            )
             flat += (
                 scope,
                 stored(key),

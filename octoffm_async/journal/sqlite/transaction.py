@@ -81,9 +81,7 @@ class Transaction:
             for key, row in known.items():
                 check(row.state, State.SENT, key=key)
                 same = row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]
-                if (row.state is State.REFUSED and same) or (
-                    row.state is State.UNKNOWN and row.holder != self.writer
-                ):
+                if (row.state is State.REFUSED and same) or (row.state is State.UNKNOWN and row.holder != self.writer):
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(command.packed):
                 if item.key in known:

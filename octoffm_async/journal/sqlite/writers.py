@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from ..lease import GRACE, Lease
 from . import schema
-from .file.lock import WriterFile, side_files, sign_of
+from .file.lock import WriterFile, side_file, side_files, sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +135,7 @@ def dead_writers(
     """
     found, known = set[int](), {own.writer_id}
     now = own.now
-    place, our_clock, files = _place_of(path), clock_name(), side_files(path)
+    place, our_clock = _place_of(path), clock_name()
     for number, its_place, its_clock, lease in connection.execute(
         "SELECT writer_id, place, clock, lease FROM writers WHERE writer_id <> ?", (own.writer_id,)
     ).fetchall():
@@ -144,35 +144,37 @@ def dead_writers(
             found.add(number)
             continue
         try:
-            sign = sign_of(files[number])
+            sign = sign_of(side_file(path, number))
             beat = None if sign is None else sign.beat
-        except (KeyError, FileNotFoundError):
+        except FileNotFoundError:
             beat = seen.setdefault(number, now)
         if beat is None or (its_clock == our_clock and now >= beat + lease / 1000 + GRACE):
             found.add(number)
     return found, known
 
 
-def has_live_writers(connection: sqlite3.Connection, path: Path, own: int = 0) -> bool:
+def has_live_writers(connection: sqlite3.Connection, path: Path) -> bool:
     """Return True if another process that has not ended may write the file, suspended or not."""
-    numbers = {number for (number,) in connection.execute("SELECT writer_id FROM writers")} - {own}
-    files = side_files(path) if numbers else {}
-    return any(sign_of(files[number]) is not None for number in numbers & files.keys())
+    for (number,) in connection.execute("SELECT writer_id FROM writers").fetchall():
+        with suppress(FileNotFoundError):  # another process has just buried that writer
+            if sign_of(side_file(path, number)) is not None:
+                return True
+    return False
 
 
 def remove_leftovers(connection: sqlite3.Connection, path: Path) -> None:
     """Delete the side files of writers that have ended and have no row any more."""
     known = {number for (number,) in connection.execute("SELECT writer_id FROM writers")}
-    for number, side_file in side_files(path).items():
+    for number, leftover in side_files(path).items():
         if number not in known:
             with suppress(FileNotFoundError):
-                sign_of(side_file, remove=True)
+                sign_of(leftover, remove=True)
 
 
 def clock_name() -> str:
     """Return the name of the clock of leases: processes in different time namespaces read different clocks."""
     try:
-        return os.readlink(_CLOCK)
+        return str(_CLOCK.readlink())
     except OSError:
         return sys.platform
 

@@ -1,4 +1,4 @@
-"""Processes over one journal, in PostgreSQL or in a file, are stopped at chosen instants, for longer than their leases, or killed.
+"""Processes over one journal are stopped at chosen instants, for longer than their leases, or killed.
 
 Another one goes on with their items. When a stopped one wakes up, it finds that it may not send any more.
 """

@@ -22,7 +22,7 @@ from octoffm_async.journal import (
 )
 from octoffm_async.journal.key_claims import key_claims_of
 
-from .conftest import Kind, SQLiteKind
+from .conftest import Kind
 
 GUID = "5eed1b2c-0000-4000-8000-00000000000{}"
 

@@ -46,9 +46,7 @@ _COPY_AT = 16 * 1024 * 1024
 class CompletenessMark:
     """Completeness mark of a journal that is open for writing."""
 
-    def __init__(
-        self, path: Path, connection: sqlite3.Connection, memory: ChangeRecord, lock: JournalLock
-    ) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, memory: ChangeRecord, lock: JournalLock) -> None:
         self._lock = lock
         self._log = log_of(path)
         self._connection = connection

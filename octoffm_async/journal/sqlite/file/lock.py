@@ -1,9 +1,9 @@
 """Advisory locks on side files, which the operating system drops when their holder dies.
 
 - ``FILE.lock`` (:class:`JournalLock`) is held for moments: while a process opens or closes the journal, or copies its
-  log. It is never deleted. It is empty while the lock is free, and otherwise contains the holder's process id. Versions
-  for which a file had one writer hold it for as long as they have the journal open.
-- ``FILE.writer-ID`` (:class:`WriterFile`) belongs to one writer, which holds it for as long as it writes the journal. It
+  log. It is never deleted. It is empty while the lock is free, and otherwise contains the holder's process id. Older
+  versions, for which a file had one writer, hold it for as long as they have the journal open.
+- ``FILE.writer-ID`` (:class:`WriterFile`) belongs to one writer, which holds it while it writes the journal. It
   contains the writer's last sign of life, by a clock that all processes of the machine share and no user can set. A
   file that is not locked belongs to a process that has ended.
 
@@ -26,14 +26,14 @@ from ....errors import JournalInUseError, JournalWriteError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["Holder", "JournalLock", "Sign", "WriterFile", "holder_of", "side_files", "sign_of"]
+__all__ = ["Holder", "JournalLock", "Sign", "WriterFile", "holder_of", "side_file", "side_files", "sign_of"]
 
 if sys.platform == "win32":
     import msvcrt
 
     _AWAY = 1 << 30  # Windows locks bytes and blocks their readers: lock one far behind the content
 
-    def _try_lock(descriptor: int, *, shared: bool = False) -> None:
+    def _try_lock(descriptor: int, *, shared: bool = False) -> None:  # noqa: ARG001
         os.lseek(descriptor, _AWAY, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
@@ -168,7 +168,7 @@ class WriterFile:
         Raises:
             JournalWriteError: it cannot be made.
         """
-        self.path: Path = journal.with_name(f"{journal.name}.writer-{writer}")
+        self.path: Path = side_file(journal, writer)
         try:
             self._descriptor: int | None = self._locked()
             os.pwrite(self._descriptor, _SIGN.pack(beat, os.getpid(), time.time()), 0)
@@ -239,6 +239,11 @@ def sign_of(path: Path, *, remove: bool = False) -> Sign | None:
         os.close(descriptor)
 
 
+def side_file(journal: Path, writer: int) -> Path:
+    """Return the path of a writer's side file."""
+    return journal.with_name(f"{journal.name}.writer-{writer}")
+
+
 def side_files(journal: Path) -> dict[int, Path]:
     """Return the side files of a journal's writers, by the writer's number."""
     start = f"{journal.name}.writer-"
@@ -254,9 +259,9 @@ def holder_of(journal: str | os.PathLike[str]) -> Holder | None:
     path = Path(journal).resolve()
     signs: list[Sign] = []
     with suppress(OSError):
-        for side_file in side_files(path).values():
+        for found in side_files(path).values():
             with suppress(OSError):
-                if (sign := sign_of(side_file)) is not None:
+                if (sign := sign_of(found)) is not None:
                     signs.append(sign)
     if not signs:
         return None

@@ -93,7 +93,8 @@ async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, journal
     await journal_run.mark_sent([outgoing("K")])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}  # noqa: ASYNC240
     assert modes == dict.fromkeys(
-        ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock", "orders.sqlite.writer-1"), 0o600
+        ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock", "orders.sqlite.writer-1"),
+        0o600,
     )
 
 

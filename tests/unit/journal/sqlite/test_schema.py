@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -280,7 +281,7 @@ async def test_what_was_sent_together_and_cannot_be_read_is_reported(tmp_path: P
         await journal_run.mark_sent([OutgoingItem("a", payload_hash(b"a"), b"a")])
         killed = tmp_path / "killed.sqlite"
         for end in ("", "-wal"):
-            Path(f"{killed}{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+            shutil.copy(f"{path}{end}", f"{killed}{end}")
     path = killed
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("UPDATE batches SET items = substr(items, 1, 9)").rowcount == 1
