@@ -11,6 +11,7 @@ from ..environment import Environment, check_same, log_adopted
 from .batches import stored, text
 from .queries import moment
 from .transaction import STATES
+from .writers import is_live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,8 @@ def begin(
     if environment is not None:
         _bind(store, names[0], environment)
     if run is not None:
-        connection.execute("UPDATE runs SET finished_at = NULL WHERE run_id = ?", (run_id,))
+        values = (store.lease.writer_id, run_id)
+        connection.execute("UPDATE runs SET finished_at = NULL, writer_id = ? WHERE run_id = ?", values)
         return scope, run_id, run
     if found is None:
         connection.execute("INSERT INTO scopes (seller, operation) VALUES (?, ?)", (seller, operation))
@@ -56,8 +58,8 @@ def begin(
     while True:
         run = f"{moment(now):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         cursor = connection.execute(
-            "INSERT OR IGNORE INTO runs (name, scope_id, source, started_at) VALUES (?, ?, ?, ?)",
-            (run, found[0], stored(source), now),
+            "INSERT OR IGNORE INTO runs (name, scope_id, source, started_at, writer_id) VALUES (?, ?, ?, ?, ?)",
+            (run, found[0], stored(source), now, store.lease.writer_id),
         )
         if cursor.rowcount == 1:
             return int(found[0]), int(cursor.lastrowid or 0), run
@@ -73,7 +75,7 @@ def rebind(store: Store, seller: str, environment: Environment) -> Environment |
 
 def finish(store: Store, run_id: int) -> None:
     """Write the end time of a run."""
-    store.connection.execute("UPDATE runs SET finished_at = ? WHERE run_id = ?", (store.now, run_id))
+    store.connection.execute("UPDATE runs SET finished_at = ?, writer_id = NULL WHERE run_id = ?", (store.now, run_id))
 
 
 def of_name(store: Store, run: str) -> tuple[int, int]:
@@ -118,14 +120,16 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
     Return their number and the last key.
 
     Raises:
-        JournalError: items are undecided, and ``force`` is not set.
+        JournalError: items are undecided, and ``force`` is not set, or another process is working on the run.
         ConfigurationError: the run does not exist.
     """
     scope, run_id = of_name(store, run)
     connection = store.connection
+    sql = "SELECT sent + unknown, writers.writer_id, pid FROM runs LEFT JOIN writers USING (writer_id) WHERE run_id = ?"
+    undecided, writer, pid = connection.execute(sql, (run_id,)).fetchone()
+    if writer not in (None, store.lease.writer_id) and is_live(store.path, writer):
+        raise JournalError(f"run {run} is under way in process {pid}: wait until it ends; nothing was forgotten")
     if not force:
-        sql = "SELECT sent + unknown FROM runs WHERE run_id = ?"
-        (undecided,) = connection.execute(sql, (run_id,)).fetchone()
         if undecided:
             raise JournalError(
                 f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "

@@ -58,6 +58,7 @@ _WRITERS = (
         started_at INTEGER NOT NULL, lease INTEGER NOT NULL)""",
     "ALTER TABLE entries ADD COLUMN holder INTEGER",
     "ALTER TABLE entries ADD COLUMN left_by INTEGER",
+    "ALTER TABLE runs ADD COLUMN writer_id INTEGER",
 )
 
 STEPS: Mapping[int, Sequence[str]] = MappingProxyType(
@@ -97,7 +98,8 @@ found through it, without a scan of the decided ones. ``environments`` holds the
 part belongs. ``api_at`` is the time of the API's own clock before the request, where it was known; it is not kept for
 created items. ``absences`` is the weighted number of times that an item was declared absent; NULL is zero. ``writers``
 holds the writers that may send, each with its lease in milliseconds (:mod:`.writers`). ``holder`` is the writer that
-works on an undecided item, and ``left_by`` the latest time at which its request was sent, once no writer holds it.
+works on an undecided item, and ``left_by`` the latest time at which its request was sent, once no writer holds it. The
+``writer_id`` of a run is the writer that began or continued it last.
 """
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}

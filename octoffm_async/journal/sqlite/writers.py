@@ -28,7 +28,7 @@ from .file.lock import WriterFile, side_file, side_files, sign_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FileLease", "dead_writers", "has_live_writers", "remove_leftovers"]
+__all__ = ["FileLease", "dead_writers", "has_live_writers", "is_live", "remove_leftovers"]
 
 _LATE_SECONDS = 1.0
 """Seconds for which a late writer waits for the file before it gives up a request."""
@@ -155,11 +155,15 @@ def dead_writers(
 
 def has_live_writers(connection: sqlite3.Connection, path: Path) -> bool:
     """Return True if another process that has not ended may write the file, suspended or not."""
-    for (number,) in connection.execute("SELECT writer_id FROM writers").fetchall():
-        with suppress(FileNotFoundError):  # another process has just buried that writer
-            if sign_of(side_file(path, number)) is not None:
-                return True
-    return False
+    return any(is_live(path, number) for (number,) in connection.execute("SELECT writer_id FROM writers").fetchall())
+
+
+def is_live(path: Path, number: int) -> bool:
+    """Return True if a writer's process has not ended."""
+    try:
+        return sign_of(side_file(path, number)) is not None
+    except FileNotFoundError:  # another process has just buried that writer
+        return False
 
 
 def remove_leftovers(connection: sqlite3.Connection, path: Path) -> None:

@@ -82,8 +82,7 @@ class Sharing:
                 await asyncio.sleep(self.rng.uniform(0, self.plan["longest"]))
             child.kill()
             output = await asyncio.to_thread(child.stdout.read)
-            await self._told(child)
-            if not output:
+            if await self._end_of(child):
                 self.kills += 1
                 continue
             report = msgspec.json.decode(output, type=Report)
@@ -95,7 +94,7 @@ class Sharing:
         child = await self._started()
         assert await asyncio.to_thread(child.stdout.readline) == BEGUN
         report = msgspec.json.decode(await asyncio.to_thread(child.stdout.read), type=Report)
-        await self._told(child)
+        assert await self._end_of(child) == 0
         return report
 
     async def _started(self) -> Fork:
@@ -112,9 +111,11 @@ class Sharing:
         arguments = ["sharing", msgspec.json.encode(plan).decode()]
         return await asyncio.to_thread(self.forks.start, "tests.support.sharers:work", arguments)
 
-    async def _told(self, child: Fork) -> None:
-        print((await asyncio.to_thread(child.stderr.read)).decode(), end="")
-        assert await asyncio.to_thread(child.wait) in (0, -signal.SIGKILL)
+    async def _end_of(self, child: Fork) -> int:
+        errors = (await asyncio.to_thread(child.stderr.read)).decode()
+        code = await asyncio.to_thread(child.wait)
+        assert code in (0, -signal.SIGKILL), errors
+        return code
 
     async def _settle_absent(self, report: Report) -> None:
         """Say, as a person who looked would, what does not exist: what was absent twice is not sent again else."""
