@@ -129,12 +129,11 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
     undecided, writer, pid = connection.execute(sql, (run_id,)).fetchone()
     if writer not in (None, store.lease.writer_id) and is_live(store.path, writer):
         raise JournalError(f"run {run} is under way in process {pid}: wait until it ends; nothing was forgotten")
-    if not force:
-        if undecided:
-            raise JournalError(
-                f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
-                "resume the run first, or forget it by force"
-            )
+    if undecided and not force:
+        raise JournalError(
+            f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
+            "resume the run first, or forget it by force"
+        )
     store.part_all_batches()  # deleted items must not remain in a batch
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, STATES, start, most=_FORGET_ROWS, code=None)

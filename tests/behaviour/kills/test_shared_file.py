@@ -79,8 +79,8 @@ class Sharing:
                 os.kill(child.pid, signal.SIGSTOP)
                 await asyncio.sleep(BEYOND)
                 os.kill(child.pid, signal.SIGCONT)
-                await asyncio.sleep(self.rng.uniform(0, self.plan["longest"]))
-            child.kill()
+            else:
+                child.kill()
             output = await asyncio.to_thread(child.stdout.read)
             if await self._end_of(child):
                 self.kills += 1

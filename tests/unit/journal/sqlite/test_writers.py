@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from octoffm_async.errors import ClosedError, ConfigurationError, FencedError, JournalInUseError
+from octoffm_async.errors import ClosedError, ConfigurationError, FencedError, JournalError, JournalInUseError
 from octoffm_async.journal import IllegalTransitionError, OutgoingItem, SQLiteJournal, State, payload_hash
 from octoffm_async.journal.lease import GRACE, LEASE
 from octoffm_async.journal.sqlite import schema, writers
+from octoffm_async.journal.sqlite.batches import packed
 from octoffm_async.journal.sqlite.file import file_identity
-from octoffm_async.journal.sqlite.file.lock import side_files
+from octoffm_async.journal.sqlite.file.lock import JournalLock, side_files
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
 
 NAMES = {"seller": "S", "operation": "o"}
@@ -282,11 +284,49 @@ async def test_a_run_is_forgotten_with_what_another_writer_has_sent(path: Path, 
         one.record_created("A", "1")
         await one.flush()
         await two.mark_sent([outgoing("C")])
+        with pytest.raises(JournalError, match=r"is under way in process \d+: wait until it ends"):
+            await journal.forget(one.run, force=True)
+        await one.finish()
         assert await journal.forget(one.run, force=True) == 2
         assert await states(one, "A", "B", "C") == await states(two, "A", "B", "C") == [None, None, State.SENT]
         one.record_created("B", "2")
         with pytest.raises(IllegalTransitionError):
             await one.flush()
+
+
+async def test_a_file_of_one_writer_is_brought_up_to_date_when_it_is_opened_alone(path: Path, time: Time) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        old = [statement for statement in schema.SCHEMA if statement not in schema.STEPS[4]]
+        connection.executescript(
+            f"PRAGMA journal_mode = WAL; {';'.join(old)}; PRAGMA application_id = {schema.APPLICATION_ID};"
+            "PRAGMA user_version = 4"
+        )
+        connection.execute("INSERT INTO scopes VALUES (1, ?, ?)", (b"S", b"o"))
+        connection.execute("INSERT INTO runs (name, scope_id, source, started_at, sent) VALUES ('r', 1, x'', 1, 2)")
+        packed_items = packed([outgoing("A"), outgoing("B", b"other")])
+        connection.execute("INSERT INTO batches VALUES (7, 1, 1, 1000, ?, NULL)", (packed_items,))
+        connection.commit()
+    before = JournalLock(path)
+    before.acquire()  # as a process of an older version does for as long as it has the journal open
+    with monkeypatch_wait(), pytest.raises(JournalInUseError, match="which is of an older version"):
+        async with SQLiteJournal(path):
+            pass
+    before.release()
+    async with writing(path, time) as (_, one), writing(path, time) as (_, two):
+        assert await states(one, "A", "B") == [State.SENT, State.SENT]
+        assert await one.undecided_keys() == ["A", "B"]
+        assert [entry.key for entry in await two.undecided(["B"])] == ["B"]
+        assert await keys(one) == ["A"]
+        assert await two.payloads(["A", "B"]) == {"A": b"payload", "B": b"other"}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (5,)  # older versions refuse it
+
+
+@contextmanager
+def monkeypatch_wait() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(JournalLock, "acquire", partialmethod(JournalLock.acquire, 0.0))
+        yield
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "ext4", "tmpfs"])
