@@ -33,7 +33,7 @@ from .batches import Batch, UnsettledBatches
 from .file.change_record import ChangeRecord, touched_at
 from .file.completeness import CompletenessMark, backup_time, is_part, log_of
 from .file.file_identity import OpenFileIdentity, check_alone, check_local
-from .file.lock import JournalLock
+from .file.lock import JournalLock, side_file, sign_of
 from .row_cache import EntryRow, RowCache
 from .statements import Tables
 from .transaction import Transaction
@@ -233,7 +233,6 @@ class Store:
         dead, known = dead_writers(self.connection, self.path, self.lease, self._missing)
         for number in dead | ({batch.writer for batch in self.others.batches.values()} - known):
             self._bury(number)
-        remove_leftovers(self.connection, self.path)
         taken = self.tables.take(scope, keys, self.lease.writer_id, self.now)
         if taken:
             self.rows.clear()
@@ -267,12 +266,14 @@ class Store:
                 self.part_other(batch.number)
         self.tables.free(writer, self.now)
         self.connection.execute("DELETE FROM writers WHERE writer_id = ?", (writer,))
+        with suppress(FileNotFoundError):
+            sign_of(side_file(self.path, writer), remove=True)
         self._missing.pop(writer, None)
         self.rows.clear()
 
     def _retire(self) -> None:
         """Free this writer's items, and delete the writer."""
-        if self._broken is not None or not self.lease.writer_id or self.lease.is_dead:
+        if self._broken is not None or self._kept or not self.lease.writer_id or self.lease.is_dead:
             return
         self._begin()
         try:
@@ -334,6 +335,7 @@ class Store:
             lacks_log=lacks_log,
         )
         self._completeness_mark = CompletenessMark(self.path, connection, self._change_record, self._lock)
+        remove_leftovers(connection, self.path)
         self._place.check(connection)
 
     def _transact(self, commands: Sequence[Command]) -> list[CommandReply]:
@@ -357,6 +359,8 @@ class Store:
         left = len(self.unsettled)
         if left > _UNSETTLED_MOST or len(self.unsettled.batches) > _BATCHES_MOST:
             self.part_batches(min(left, _UNSETTLED_MOST) // 2)
+        if writes and self._change_record is not None:
+            self._change_record.note()  # again, if the process was suspended meanwhile
         self.connection.execute("COMMIT")
         if writes and self._completeness_mark is not None:
             self._completeness_mark.after_change()

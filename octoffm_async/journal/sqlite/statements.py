@@ -53,8 +53,8 @@ _COUNT_CREATED = (
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
 _FREE = (
-    "UPDATE entries SET holder = NULL, left_by = coalesce(left_by, ?) WHERE state IN (1, 5) AND holder = ? "
-    "AND (scope_id, key) IN (SELECT scope_id, key FROM payloads)"
+    "UPDATE entries SET holder = NULL, left_by = coalesce(left_by, ?) WHERE scope_id = ? AND state IN (1, 5) "
+    "AND holder = ? AND key IN (SELECT key FROM payloads WHERE scope_id = ?)"
 )
 _TAKE_SOME = (
     "UPDATE entries SET holder = ?, left_by = coalesce(left_by, ?) "
@@ -199,7 +199,8 @@ class Tables:
 
     def free(self, holder: int, left_by: int) -> None:
         """Free the undecided entries of a writer that cannot send any more."""
-        self.connection.execute(_FREE, (left_by, holder))
+        for (scope,) in self.connection.execute("SELECT scope_id FROM scopes").fetchall():
+            self.connection.execute(_FREE, (left_by, scope, holder, scope))
 
     def take(self, scope: int, keys: Sequence[str] | None, holder: int, left_by: int) -> int:
         """Let a writer hold the undecided entries that no writer holds, of some keys or all; return their number."""

@@ -140,14 +140,11 @@ def dead_writers(
         "SELECT writer_id, place, clock, lease FROM writers WHERE writer_id <> ?", (own.writer_id,)
     ).fetchall():
         known.add(number)
-        if its_place != place:  # of a copy, or before this copy was put back
-            found.add(number)
-            continue
         try:
             sign = sign_of(side_file(path, number))
             beat = None if sign is None else sign.beat
-        except FileNotFoundError:
-            beat = seen.setdefault(number, now)
+        except FileNotFoundError:  # of another file, of which this one is a copy, or removed
+            beat = seen.setdefault(number, now) if its_place == place else None
         if beat is None or (its_clock == our_clock and now >= beat + lease / 1000 + GRACE):
             found.add(number)
     return found, known

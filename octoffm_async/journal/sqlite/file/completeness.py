@@ -20,10 +20,10 @@ possible.
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from .change_record import ChangeRecord
@@ -37,8 +37,8 @@ WHOLE, PART = range(2)
 """Values of the mark; a greater value is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
 
-_COPY_WAIT = 50
-"""Milliseconds for which a copying waits for readers, and for the transactions of other processes."""
+_MARK_WAIT, _COPY_WAIT = 1000, 50
+"""Milliseconds for which the marks wait for transactions of other processes, and the copying for readers too."""
 _COPY_AT = 16 * 1024 * 1024
 """Bytes of the log at which it is copied: a page that many commits change is copied only once."""
 
@@ -84,12 +84,19 @@ class CompletenessMark:
         """Copy the log into the file, and set the marks; return True if the whole log was copied."""
         if not self._lock.try_acquire():  # another process does the same, or opens or closes the journal
             return False
+        (waits,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
         try:
+            self._connection.execute(f"PRAGMA busy_timeout = {_MARK_WAIT}")
             self._set(PART)
             if not self._checkpoint():
                 return False
             self._set(WHOLE)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
         finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {waits}")
             self._lock.release()
         return True
 
