@@ -165,11 +165,6 @@ class Store:
                 self._lock.release()
         self._let_go()
 
-    def disown(self) -> None:
-        """Give up the file in a forked process: nothing of it is written, closed or unlocked."""
-        self.lease.disown()
-        self._lock.disown()
-
     def process(self, commands: Sequence[Command]) -> list[CommandReply]:
         """Execute commands in order, in one transaction; return the reply to each waiting caller once it is durable."""
         if self._broken is None:

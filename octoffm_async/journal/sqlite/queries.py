@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .batches import Batch, UnsettledBatches
     from .row_cache import EntryRow, RowCache
-    from .statements import Tables, Values
+    from .statements import EntryValues, Tables
 
 __all__ = [
     "IDS_MOST",
@@ -87,7 +87,7 @@ def look_up(store: Readable, scope: int, keys: Sequence[str]) -> list[Entry | No
     if not keys:
         return []
     unsettled, others = store.unsettled.keys[scope], store.others.keys[scope]
-    found: dict[str, Values] = {}
+    found: dict[str, EntryValues] = {}
     if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # false for ascending references
         found = {text(values[0]): values for values in store.tables.find(scope, [stored(key) for key in keys])}
     if not found and unsettled.keys().isdisjoint(keys) and others.keys().isdisjoint(keys):
@@ -188,11 +188,11 @@ def keys_of_ids(store: Readable, scope: int, remote_ids: Sequence[str]) -> dict[
 
 
 def _in_batches(
-    store: Readable, scope: int, wanted: Callable[[str, Batch], bool] = lambda *_: True
+    store: Readable, scope: int, wanted: Callable[[str, Batch], bool] | None = None
 ) -> list[tuple[str, EntryRow]]:
     """Return the items in batches that have no row, of all writers; only the wanted ones."""
     own, others = (
-        [(key, batch.row(key)) for key, batch in batches.keys[scope].items() if wanted(key, batch)]
+        [(key, batch.row(key)) for key, batch in batches.keys[scope].items() if wanted is None or wanted(key, batch)]
         for batches in (store.unsettled, store.others)
     )
     return own + _without_row(store, scope, others)
@@ -227,7 +227,7 @@ def _entry(store: Readable, key: str, row: EntryRow) -> Entry:
     )
 
 
-def _entry_of(store: Readable, key: str, values: Values) -> Entry:
+def _entry_of(store: Readable, key: str, values: EntryValues) -> Entry:
     """Build an entry straight from its columns: a resumed run looks up every item of its input."""
     state: int
     _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, *work = (

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Tables", "Values"]
+__all__ = ["EntryValues", "Tables"]
 
-Values: TypeAlias = tuple[Any, ...]
+EntryValues: TypeAlias = tuple[Any, ...]
 """Columns of an entry without its scope: its key, and those in ``COLUMNS``."""
 
 COLUMNS = (
@@ -93,9 +93,9 @@ class Tables:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
-    def find(self, scope: int, names: Sequence[bytes]) -> list[Values]:
+    def find(self, scope: int, names: Sequence[bytes]) -> list[EntryValues]:
         """Return the columns of the entries that the stored keys have."""
-        found: list[Values] = self._by_name(_GET, scope, names)
+        found: list[EntryValues] = self._by_name(_GET, scope, names)
         return found
 
     def has_between(self, scope: int, first: bytes, last: bytes) -> bool:

@@ -9,12 +9,11 @@ take them along, so that it needs no transaction of its own.
 from __future__ import annotations
 
 import asyncio
-import os
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet
 
+from ...affinity import watch_forks
 from ...errors import ClosedError
 from ..commands import Flush, RecordCreated, StoreFunction
 
@@ -43,17 +42,6 @@ Each transaction that is saved is time for the event loop.
 _NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
 _FORKED = "the journal belongs to the process that opened it: open it in this process"
 
-_open_writers: WeakSet[Writer] = WeakSet()
-
-
-def _disown_all() -> None:
-    for writer in list(_open_writers):
-        writer.disown()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
-
 
 class Writer:
     """Executor of commands on a store, in a thread of its own. It belongs to the event loop that opened it."""
@@ -74,7 +62,6 @@ class Writer:
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
         self._why_closed = _NOT_OPEN
-        self._store: Store | None = None
 
     async def open(self) -> Gap | None:
         """Start the thread and open the store; return the period that may be missing in it.
@@ -85,7 +72,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[Gap | None] = loop.create_future()
         self._loop, self._ended = loop, loop.create_future()
-        _open_writers.add(self)
+        watch_forks(self)
         Thread(target=self._work, args=(opened, self._ended), name="octoffm_async journal", daemon=True).start()
         try:
             return await asyncio.shield(opened)
@@ -118,11 +105,9 @@ class Writer:
             raise cancelled
         await last
 
-    def disown(self) -> None:
+    def abandon(self) -> None:
         """Close this copy in a forked process; the journal of the parent stays as it is."""
         self._closing, self._why_closed = True, _FORKED
-        if self._store is not None:
-            self._store.disown()
 
     def future(self) -> asyncio.Future[Any]:
         """Return a new future of the event loop.
@@ -227,7 +212,7 @@ class Writer:
 
     def _work(self, opened: asyncio.Future[Gap | None], ended: asyncio.Future[None]) -> None:
         try:
-            store = self._store = self._make()
+            store = self._make()
             store.open()
         except BaseException as error:  # noqa: BLE001  (the opener must get it, whatever it is)
             self._reply([(opened, None, error if isinstance(error, Exception) else RuntimeError(repr(error)))])

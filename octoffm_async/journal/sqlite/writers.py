@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from ...affinity import watch_forks
 from ..lease import GRACE, Lease
 from . import schema
 from .file.lock import WriterFile, side_file, side_files, sign_of
@@ -60,6 +61,7 @@ class FileLease(Lease):
         self._file = WriterFile(self._path, self.writer_id, asked)
         self._end = ""
         self._renewed(asked)
+        watch_forks(self)
         Thread(target=self._beat_for_ever, name="octoffm_async journal lease", daemon=True).start()
 
     def check(self) -> None:
@@ -102,13 +104,11 @@ class FileLease(Lease):
         self._end = self._end or "the journal is closed"
         self._stop.set()
         if self._file is not None:
-            (self._file.remove if remove else self._file.disown)()
+            (self._file.remove if remove else self._file.abandon)()
 
-    def disown(self) -> None:
-        """Give up the lease in a forked process, without touching that of the parent."""
+    def abandon(self) -> None:
+        """End this copy of the lease in a forked process."""
         self._end = "the journal belongs to the process that opened it: open it in this process"
-        if self._file is not None:
-            self._file.disown()
 
     def _renew_late(self) -> None:
         """Renew an expired lease, unless another process has ended it."""

@@ -7,7 +7,7 @@
   contains the writer's last sign of life, by a clock that all processes of the machine share and no user can set. A
   file that is not locked belongs to a process that has ended.
 
-An open file is inherited by a forked process, and its lock with it: the child must close both (``disown``).
+An open file is inherited by a forked process, and its lock with it: the child closes both (``abandon``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....affinity import forking, unwatch_forks, watch_forks
 from ....errors import JournalInUseError, JournalWriteError
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class JournalLock:
             JournalWriteError: the side file cannot be made, or this file system cannot lock.
         """
         try:
-            descriptor = _open(self.path, os.O_CREAT)
+            with forking:
+                self._descriptor = descriptor = _open(self.path, os.O_CREAT)
+                watch_forks(self)
         except OSError as error:
             raise JournalWriteError(
                 f"the journal {self._journal} cannot be locked for writing: {error.strerror} ({self.path})"
@@ -95,7 +98,7 @@ class JournalLock:
                     pause = min(_LONGEST_PAUSE, 2 * pause)
                     continue
                 pid = _holder(descriptor)
-                os.close(descriptor)
+                self.abandon()
                 whose = f"process {pid}" if pid else "another process"
                 raise JournalInUseError(
                     f"the journal {self._journal} is kept locked by {whose}, which is of an older version or does not "
@@ -103,7 +106,6 @@ class JournalLock:
                     pid=pid,
                 ) from error
             break
-        self._descriptor = descriptor
         self._check_excludes()
         self._note(f"{os.getpid()}\n".encode())
 
@@ -119,10 +121,11 @@ class JournalLock:
         """Release the lock."""
         if self._descriptor is not None:
             self._note(b"")
-            self.disown()
+            self.abandon()
 
-    def disown(self) -> None:
-        """Close the file; the lock stays with the process from which this one was forked."""
+    def abandon(self) -> None:
+        """Close the file. In a forked process, the lock stays with the parent."""
+        unwatch_forks(self)
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -145,7 +148,7 @@ class JournalLock:
             return
         finally:
             os.close(other)
-        self.disown()
+        self.abandon()
         raise JournalWriteError(
             f"the folder of the journal {self._journal} cannot lock files, so two processes could send the same "
             "order: put the journal on a local disk of this machine, or use PostgreSQL for several machines"
@@ -170,7 +173,9 @@ class WriterFile:
         """
         self.path: Path = side_file(journal, writer)
         try:
-            self._descriptor: int | None = self._locked()
+            with forking:
+                self._descriptor: int | None = self._locked()
+                watch_forks(self)
             os.pwrite(self._descriptor, _SIGN.pack(beat, os.getpid(), time.time()), 0)
         except OSError as error:
             raise JournalWriteError(
@@ -195,11 +200,12 @@ class WriterFile:
     def remove(self) -> None:
         """Delete the file and release its lock."""
         if self._descriptor is not None:
-            self.disown()
+            self.abandon()
             self.path.unlink(missing_ok=True)
 
-    def disown(self) -> None:
-        """Close the file; a lock stays with the process from which this one was forked."""
+    def abandon(self) -> None:
+        """Close the file. In a forked process, the lock stays with the parent."""
+        unwatch_forks(self)
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
