@@ -333,9 +333,9 @@ def test_reading_works_while_another_process_writes_and_writing_does_not(jobs, p
         assert code == 0
         assert f"running (process {writer.pid} writes the journal)" in out
         assert jobs("export", now, "-o", tmp_path / "out.csv")[0] == 0
-        code, _, err = jobs("forget", old, "--yes")
-        assert code == 2
-        assert err == (f"octoffm: the journal {path} is being written by process {writer.pid}: wait until it ends\n")
+        code, _, err = jobs("forget", now, "--yes", "--force")
+        assert code == 1
+        assert f"run {now} is under way in process {writer.pid}: wait until it ends" in err
         writer.kill()
     _, out, _ = jobs("list", "--json")
     assert [json.loads(line)["state"] for line in out.splitlines()] == ["interrupted"] * 2
@@ -366,7 +366,8 @@ def test_a_runs_state_follows_from_who_writes_the_journal(started, finished, hol
 
 def test_the_holder_is_this_process_while_the_journal_is_open(path):
     async def look() -> Holder | None:
-        async with Journal.open(path):
+        async with Journal.open(path) as journal:
+            await journal.begin_run(seller="S", operation="o")
             return holder_of(path)
 
     assert holder_of(path) is None

@@ -15,10 +15,10 @@ import pytest
 from benchmarks.servers import PostgresServer
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError
 from octoffm_async.journal import IllegalTransitionError, OutgoingItem, State, payload_hash
+from octoffm_async.journal.lease import GRACE
 from octoffm_async.journal.postgres import changes as journal_changes
 from octoffm_async.journal.postgres import writer as journal_writer
 from octoffm_async.journal.postgres.journal import PostgresJournal, PostgresJournalRun
-from octoffm_async.journal.postgres.writer_lease import GRACE
 
 pytestmark = pytest.mark.one_loop
 
