@@ -5,7 +5,7 @@ a lost answer or a crash of this very backend, gives the same shipment and is ne
 
 ``python examples/web_backend.py`` serves on http://127.0.0.1:8000 (or the port given as argument) against a sandbox in
 this process; with the ``OCTOFFM_…`` variables exported it works against the real API, and then orders are real. The
-journal is ``orders.journal`` in the current folder; one process at a time holds it::
+journal is ``orders.journal`` in the current folder, which several workers on one machine may share::
 
     curl -s localhost:8000/stocks/LAMP-1
     curl -s localhost:8000/orders -H 'content-type: application/json' -d '{"reference": "ORDER-1", "lines":

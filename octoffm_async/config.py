@@ -145,7 +145,8 @@ class Config:
     """Upper bound of the first pause after a 429 without ``Retry-After``; it doubles as long as 429s are received. One
     request probes after each pause, so too short a pause costs one 429, too long a one costs throughput."""
     max_retry_after: float = 300.0
-    """A ``Retry-After`` above this raises an error at once instead of a silent pause."""
+    """A ``Retry-After`` above this raises an error at once instead of a silent pause. Other calls of the same limit
+    pause for this long at most; then one request tries whether the API is well again, for the time may be wrong."""
     retry_budget: int = 500
     """Units that retries spend (5, 10 after a time-out) and successes refill: 100 failures in a row, as in botocore."""
 

@@ -8,10 +8,10 @@
     ├── StatusUnreachableError      the object reached another final status than the awaited one
     ├── StoreError                  a shared store (PostgreSQL, Redis) is unavailable, or refuses
     ├── JournalError                the journal cannot do what was asked
-    │   ├── JournalInUseError       another process, or this one, already writes the journal
     │   ├── OtherEnvironmentError   the journal belongs to another API or account than the client
     │   ├── JournalDamagedError     the file is not a journal, damaged, or of a newer version; it was not changed
     │   └── JournalWriteError       the journal cannot be written: the disk is full, or read-only
+    │       ├── JournalInUseError   another program, an older version or a suspended process keeps it locked
     │       └── FencedError         this process lost its lease: other processes go on with its items
     └── CallError                   one call of the API did not succeed
         ├── OverloadedError         its permit would come too late, or too many calls wait: nothing was sent
@@ -165,14 +165,6 @@ class JournalError(OctoffmError):
     """The journal cannot carry out a request."""
 
 
-class JournalInUseError(JournalError):
-    """Another process, or another journal object of this process, already writes it. ``pid`` is 0 if not known."""
-
-    def __init__(self, message: str, *, pid: int = 0) -> None:
-        super().__init__(message)
-        self.pid = pid
-
-
 class OtherEnvironmentError(JournalError):
     """The journal's data of this seller belongs to another API, or another account, than the client's.
 
@@ -194,6 +186,14 @@ class JournalWriteError(JournalError):
 
     The client must not send an item that it could not write; items written before are still there.
     """
+
+
+class JournalInUseError(JournalWriteError):
+    """Another program, an older version or a suspended process keeps it locked. ``pid`` is 0 if not known."""
+
+    def __init__(self, message: str, *, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
 
 
 class FencedError(JournalWriteError):

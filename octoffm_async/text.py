@@ -11,13 +11,19 @@ import codecs
 import os
 import re
 import sys
+import traceback
 import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins it
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _NOT_ASCII = re.compile(r"[^\n\x20-\x7e]")
 _LETTER = re.compile("[^\n\t ]")
 _STYLES = {"bold": "1m", "red": "31m", "green": "32m", "yellow": "33m", "cyan": "36m"}
@@ -31,12 +37,14 @@ class UnwritableOutputError(Exception):
 
 
 def decode_text(content: bytes) -> str:
-    """Decode UTF-8, or UTF-16 with a byte order mark as Windows writes it; line ends become ``\\n``.
+    """Decode UTF-8, or UTF-16 and UTF-32 as Windows programs write them; line ends become ``\\n``.
 
     Raises:
-        UnicodeDecodeError: It is neither.
+        UnicodeDecodeError: It is none of them.
     """
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark) and content != mark), "utf-8")
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8-sig")
+    if encoding == "utf-8-sig" and len(content) > 1 and 0 in content[:2]:  # no text that people write begins with NUL
+        encoding = "utf-16-le" if content[0] else "utf-16-be"
     return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -56,6 +64,13 @@ def safe_json(line: str, *, ascii_only: bool = False) -> str:
     if line.isascii() if ascii_only else line.isprintable():
         return line.replace("\x7f", "\\u007f")
     return _NOT_ASCII.sub(lambda found: _escaped(found[0]) if ascii_only else _escaped_if_unsafe(found[0]), line)
+
+
+def safe_traceback(error: BaseException) -> str:
+    """Return a traceback; the messages in it are one line each, for they may hold texts of the API."""
+    ours = ("  File ", "Traceback ", "\n")
+    parts = traceback.format_exception(error)
+    return "".join(part if part.startswith(ours) else f"{printable(part)}\n" for part in parts)
 
 
 def style(text: str, name: str) -> str:

@@ -17,12 +17,14 @@ import random
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import (
+    AnsweredError,
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
     CredentialsRefusedError,
     PermissionDeniedError,
     StoreError,
+    UnusableAnswerError,
 )
 from .store import SharedRefusal, TokenRecord
 from .token import shared_from, token_from, token_here
@@ -42,6 +44,8 @@ STORE_TIMEOUT = 5.0
 """Seconds that a store may take for any operation."""
 PATIENCE = 0.5
 """The part of the lease for which to wait for the lock; up to half as long again, so that clients spread out."""
+PASSING_MOST, PASSING_FOR = 5, 300.0
+"""Refusals in a row that are no OAuth error, and their seconds, after which calls no longer wait for their end."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
 """Seconds between two looks while another client holds the lock."""
 _ALONE = object()
@@ -50,7 +54,7 @@ _ALONE = object()
 class RenewalRefused(Exception):  # noqa: N818  (not an error of its own: it carries one)
     """The credentials were refused: ``error`` says so; another look before ``until`` (loop time) is useless."""
 
-    def __init__(self, error: CredentialsRefusedError, until: float = math.inf) -> None:
+    def __init__(self, error: AnsweredError, until: float = math.inf) -> None:
         super().__init__()
         self.error = error
         self.until = until
@@ -68,6 +72,8 @@ class TokenRenewer:
         self._account = account
         self._lease = lease
         self._refused: CredentialsRefusedError | None = None
+        self._refusals = 0
+        self._refusals_began = 0.0
         self._clearing_refusal = False
         self._failure_logged = False
         self._releasing: asyncio.Future[None] | None = None
@@ -154,14 +160,38 @@ class TokenRenewer:
         here, there = asyncio.get_running_loop().time(), self._store.now()
         try:
             answer = await self._fetch()
+        except UnusableAnswerError as error:
+            if error.retryable:
+                self._note_passing(error)
+            raise
         except (AuthenticationError, BadRequestError, PermissionDeniedError) as error:
+            if error.retryable:
+                self._note_passing(error)
+                raise
             self._refused = _as_refused(error)
             await self._call_store(self._store.refuse(self._account, _shared(error, self._store.now())), None)
             raise RenewalRefused(self._refused) from error
+        self._refusals = 0
         token = token_from(answer, asked_at=here)
         if await self._call_store(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
             self._failure_logged = False
         return token
+
+    def _note_passing(self, error: AnsweredError) -> None:
+        """Note a refusal that is no OAuth error.
+
+        Raises:
+            RenewalRefused: There was no other answer for so long that it does not pass.
+        """
+        now = asyncio.get_running_loop().time()
+        self._refusals += 1
+        if self._refusals == 1:
+            self._refusals_began = now
+        lasted = now - self._refusals_began
+        if self._refusals >= PASSING_MOST and lasted >= PASSING_FOR:
+            error.retryable = False
+            error.message += f"; for {lasted:.0f} s there was no other answer"
+            raise RenewalRefused(error) from error
 
     async def _call_store(self, work: Awaitable[T], otherwise: T) -> T:
         """Return the store's result, or ``otherwise`` if the store fails."""

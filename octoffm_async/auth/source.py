@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..errors import CallError, ClosedError, ConfigurationError
+from ..errors import CallError, ClosedError, ConfigurationError, UnusableAnswerError
 from .keyvalue_store import MemoryTokenStore
 from .renewal import RenewalRefused, TokenRenewer
 from .store import TokenAccount
@@ -27,13 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..contract.access import TokenAnswer
-    from ..errors import CredentialsRefusedError
+    from ..errors import AnsweredError
     from .store import TokenStore
 
 __all__ = ["Token", "TokenSource", "token_from"]
 
 RECHECK_SECONDS = 10.0
 """Seconds between two looks into the store while the credentials count as refused: another client may have new ones."""
+DROPS_MOST, DROP_SECONDS = 10.0, 10.0
+"""Tokens that the API refused and that may be forgotten at once, and the seconds after which one more may be."""
+UNUSED_COST = 3.0
+"""The number that a token counts for which the API never accepted: one that was dead on arrival."""
+DEAD_MOST = 10
+"""Tokens in a row that arrive after their end before the client pauses."""
 _NOBODY = TokenAccount("", "")
 
 
@@ -54,8 +60,11 @@ class TokenSource:
         self._renewals = TokenRenewer(fetch, MemoryTokenStore() if store is None else store, account, lease=lease)
         self._token: Token | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._refused: CredentialsRefusedError | None = None
+        self._refused: AnsweredError | None = None
         self._look_at = 0.0
+        self._dead = 0
+        self._drops = DROPS_MOST
+        self._drops_at = 0.0
 
     def rebind(self) -> None:
         """Prepare for use on another event loop: a renewal on the last one ended with it."""
@@ -104,9 +113,20 @@ class TokenSource:
             if (error := renewing.exception()) is not None and self.usable(now()) is None:
                 raise copy.copy(error)
 
-    def invalidate(self, token: Token) -> None:
-        """Forget ``token``, which the API refused, unless a newer one replaced it."""
-        if self._token is token:
+    def invalidate(self, token: Token, *, accepted: bool = False) -> None:
+        """Forget ``token``, which the API refused, unless a newer one replaced it.
+
+        It is kept if too many were forgotten lately: the next would be refused as well, or this one only for one
+        seller. ``accepted`` says that the API took the token before.
+        """
+        if self._token is not token:
+            return
+        now = asyncio.get_running_loop().time()
+        self._drops = min(DROPS_MOST, self._drops + (now - self._drops_at) / DROP_SECONDS)
+        self._drops_at = now
+        cost = 1.0 if accepted else UNUSED_COST
+        if self._drops >= cost:
+            self._drops -= cost
             self._token = None
             self._renewals.rejected = token.secret
 
@@ -136,8 +156,9 @@ class TokenSource:
 
     async def _renew(self) -> None:
         try:
-            self._token = await self._renewals.renew(self._token, self._meanwhile)
+            self._token = token = await self._renewals.renew(self._token, self._meanwhile)
             self._refused = None
+            self._note_arrival(token, asyncio.get_running_loop().time())
         except RenewalRefused as refused:
             self._token, self._refused = None, refused.error
             self._look_at = min(refused.until, asyncio.get_running_loop().time() + RECHECK_SECONDS)
@@ -146,6 +167,16 @@ class TokenSource:
             raise
         finally:
             self._renewing = None
+
+    def _note_arrival(self, token: Token, now: float) -> None:
+        """Note whether a token's life was over before it arrived; after a few of those pause before the next."""
+        self._dead = self._dead + 1 if now >= token.expires_at else 0
+        if self._dead >= DEAD_MOST:
+            self._token, self._look_at = None, now + RECHECK_SECONDS
+            self._refused = UnusableAnswerError(
+                f"the token endpoint gave {self._dead} tokens in a row whose life (expires_in) was over when they "
+                f"arrived, after {now - token.asked_at:.2f} s; the next one is asked for in {RECHECK_SECONDS:.0f} s"
+            )
 
     def _meanwhile(self, token: Token) -> None:
         # The store has a token that is due for renewal, but valid until then.

@@ -11,7 +11,7 @@ from ..feeds.stock_scan import OVERLAP, PAGES_UNDER_WAY, StockScan
 from ..session.seller_session import SellerSession
 from .creations import job_of
 from .durable.job import JournaledJob
-from .durable.resume import ResumeJob, StoredItem
+from .durable.resume import ResumeJob
 from .durable.settings import PATIENCE, JournalOptions
 from .durable.status_tracking import FOLLOW_FOR, StatusTracker
 from .job import RunOptions
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..journal import Journal
     from .durable.status_tracking import InboundGoal, OutboundGoal
     from .outcomes import CreateOutcome, LookupOutcome, OrderOutcome, ProductOutcome, Summary
+    from .reconciliation.remote_lookup import OrderKind
     from .stocks.lookup import StockLookupMethod
 
 T = TypeVar("T")
@@ -295,7 +296,7 @@ class Bulk:
         patience: float = PATIENCE,
         resend_unknown: bool = False,
         verify_first: bool = False,
-    ) -> Run[StoredItem, CreateOutcome]:
+    ) -> Run[Any, CreateOutcome]:
         """Resume a run of this seller without its input: ``run`` is its id, such as ``20260801-101500-3fa1``.
 
         The run first looks up the undecided items; items that are absent or failed, and unknown items that are proven
@@ -312,9 +313,16 @@ class Bulk:
             drain=drain,
             with_items=with_items,
         )
-        job = ResumeJob(
-            self._scope, journal, run, patience=patience, resend_unknown=resend_unknown, verify_first=verify_first
+        how = JournalOptions(
+            journal=journal,
+            seller_id=self._scope.seller_id,
+            operation="",
+            patience=patience,
+            resend_unknown=resend_unknown,
+            verify_first=verify_first,
+            run=run,
         )
+        job = ResumeJob(how, scope=SellerSession(self._scope.session, self._scope.seller_id, self._scope.options))
         return Run(job, job, options, self._check, RunTrace(self._scope, "resume"))
 
     def _create(
@@ -338,6 +346,10 @@ class Bulk:
         return Run(
             JournaledJob(job, finder, journaling, scope=scope), items, options, self._check, RunTrace(scope, operation)
         )
+
+    def _tracker(self, kind: OrderKind, goal: str, *, seconds: float) -> StatusTracker:
+        """Return a tracker of orders that several processes created together."""
+        return StatusTracker(self._scope, kind, goal, seconds=seconds)
 
     def _creation(
         self,

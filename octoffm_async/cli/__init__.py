@@ -12,6 +12,13 @@ def main() -> None:
         if find_spec(package) is None:
             sys.stderr.write(f"octoffm: {package} is missing: pip install 'octoffm-async[cli]'\n")
             sys.exit(2)
-    from .app import run
+    from ..text import safe_traceback
+    from .app import run, safe_output
 
-    sys.exit(run())
+    try:
+        code = run()
+    except Exception as error:  # noqa: BLE001  (a bug of this package: with its traceback)
+        code = 1
+        with safe_output():
+            sys.stderr.write(safe_traceback(error))
+    sys.exit(code)

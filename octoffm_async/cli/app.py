@@ -5,18 +5,19 @@ Nothing here imports the client before a command is called or has failed: see :m
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import threading
 from contextlib import contextmanager
 from importlib import import_module
-from io import TextIOWrapper, UnsupportedOperation
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from ..text import OutputClosedError, SafeStream, UnwritableOutputError
+from ..text import OutputClosedError, SafeStream, UnwritableOutputError, safe_traceback
 from ..version import __version__
 from .lazy import Later, LazyGroup
 from .options import verbose_option
@@ -129,8 +130,8 @@ def _terminable() -> Generator[None]:
 def _standard(stream: TextIO | None, descriptor: int) -> TextIO:
     if stream is None:
         return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-    if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
+    if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+        reconfigure(errors="backslashreplace")
     return stream
 
 
@@ -148,18 +149,19 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.code != 128 + signal.SIGTERM:  # of a completion
             raise
         sys.stderr.write("octoffm: terminated\n")
-        return error.code
+        return 128 + signal.SIGTERM
     except click.ClickException as error:
         return _print_error(error)
     except Exception as error:
-        from .errors import EXPECTED
+        from .errors import EXPECTED, ExitCode
 
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE) and not verbose:
+            sys.stderr.write("octoffm: too many open files: raise the limit (ulimit -n), or lower --concurrency\n")
+            return ExitCode.REFUSED
         if not isinstance(error, EXPECTED):
             raise
         if verbose:
-            import traceback
-
-            traceback.print_exc()
+            sys.stderr.write(safe_traceback(error))
         return _print_error(error)
     return int(result or 0)
 

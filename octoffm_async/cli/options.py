@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..text import decode_text, printable
+from ..text import decode_text, printable, safe_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds options to a command, in the order in which its help shows them."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):  # the option that is applied last is the first one in the help
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def parse_pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
@@ -43,16 +55,37 @@ def parse_rate(context: click.Context, option: click.Parameter, given: str | Non
         raise click.BadParameter(str(error), context, option) from None
 
 
+class JournalAddress:
+    """The address of a journal: a file, or a PostgreSQL database. Its text has no password: it is for people.
+
+    ``file`` is ``None`` for a database.
+    """
+
+    def __init__(self, text: str) -> None:
+        is_database = text.startswith(("postgresql://", "postgres://"))
+        self.address: str = text
+        self.file: Path | None = None if is_database else Path(text)
+
+    def __str__(self) -> str:
+        if self.file is not None:
+            return str(self.file)
+        return re.sub(r"(?<=//)([^:@/?]*):[^@/]*(?=@)", r"\1", self.address.partition("?")[0])
+
+
+def _journal_address(_context: click.Context, _option: click.Parameter, given: str) -> JournalAddress:
+    return JournalAddress(given)
+
+
 def journal_option(command: F) -> F:
-    """Add ``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command receives ``journal: Path``."""
+    """Add ``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command receives ``journal: JournalAddress``."""
     return click.option(
         "--journal",
-        type=click.Path(path_type=Path),
+        callback=_journal_address,
         envvar="OCTOFFM_JOURNAL",
         show_envvar=True,
         required=True,
         metavar="PATH",
-        help="The journal's file.",
+        help="The journal: a file, or postgresql://user@host/name.",
     )(command)
 
 
@@ -94,6 +127,9 @@ class LineFormatter(logging.Formatter):
         record.message = printable(record.message)
         return super().formatMessage(record)
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return safe_traceback(ei[1]).rstrip("\n") if ei[1] is not None else super().formatException(ei)
+
 
 def log_calls() -> None:
     """Log the client's calls to standard error."""
@@ -110,6 +146,34 @@ def contract_option(command: F) -> F:
         metavar="FILE",
         help="A contract file: the API's spelling of names, in place of OCTOFFM_CONTRACT.",
     )(command)
+
+
+seller_option = click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID.")
+proxies_option = click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name.")
+
+
+def timeout_option(seconds: int) -> Callable[[F], F]:
+    """Return the option ``--timeout S``, with the seconds that hold without it."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help=f"Seconds that a call may take, retries included ({seconds}).",
+    )
+
+
+def calling_options(timeout: int) -> tuple[Callable[[Any], Any], ...]:
+    """Return the options of every command that calls the API."""
+    return (
+        seller_option,
+        env_file_option,
+        timeout_option(timeout),
+        proxies_option,
+        contract_option,
+        drift_option,
+        json_option,
+        verbose_option,
+    )
 
 
 def drift_option(command: F) -> F:

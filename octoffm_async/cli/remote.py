@@ -6,12 +6,10 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..client import FulfillmentClient
 from ..config import Config
 from .contract.drift_option import drift_path, recording_drift
-from .options import contract_option, drift_option, env_file_option, environment, json_option, verbose_option
+from .options import calling_options, environment, with_options
 from .runtime import check_stdout, run_async
 
 if TYPE_CHECKING:
@@ -66,25 +64,4 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
 
             return run_async(work())
 
-    return _with_options(made)
-
-
-def _with_options(made: Callable[..., int]) -> Callable[..., int]:
-    options: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
-        click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
-        env_file_option,
-        click.option(
-            "--timeout",
-            type=click.FloatRange(0, min_open=True),
-            metavar="S",
-            help="Seconds that a call may take, retries included (60).",
-        ),
-        click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
-        contract_option,
-        drift_option,
-        json_option,
-        verbose_option,
-    )
-    for option in reversed(options):
-        made = option(made)
-    return made
+    return with_options(*calling_options(60))(made)

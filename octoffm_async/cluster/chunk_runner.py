@@ -1,17 +1,26 @@
-"""The processing of one chunk: a bulk run with the journal over its items, and the counts of their outcomes."""
+"""The processing of one chunk: a bulk run with the journal over its items, and the counts of their outcomes.
+
+The last chunk of a job that follows its orders has no items (:class:`FollowingRunner`): one scan of the changes serves
+all orders of the job, where a scan for each chunk would read the same list a thousand times.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from ..bulk.durable.settings import JournalOptions
+import msgspec
+
+from ..bulk.durable.settings import JournalOptions, outcome_of_match, settle
 from ..bulk.job import RUN_ENDING
 from ..bulk.outcomes import Created, Failed, Refused, Skipped, Unknown
-from ..errors import CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
+from ..bulk.reconciliation.reconcile import utc_now
+from ..errors import CallError, CredentialsRefusedError, FencedError, JournalError, OtherEnvironmentError
 from ..journal.base import LOOK_UP_MOST
 from ..journal.environment import environment_of
+from ..journal.states import State
 from .jobs import ItemCounts, creation_type_of
 from .scheduling import CHUNK_SECONDS, ChunkReport
 from .submission import unpack
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
 
 DRAIN = 20.0
 """Seconds for which a worker that must stop waits for the requests in flight."""
+FIRST_LOOK, LAST_LOOK = 2.0, 300.0
+"""Least and most seconds between two looks at the orders of a job, a tenth of the time since the last was sent."""
 WORKER_ERRORS = (CredentialsRefusedError, FencedError, OtherEnvironmentError)
 """Errors that would end every further chunk of this worker too."""
 logger: logging.Logger = logging.getLogger("octoffm_async")
@@ -64,7 +75,7 @@ class ChunkRunner:
     def __init__(
         self, lease: ChunkLease, client: FulfillmentClient, journal: Journal, *, on_outcome: Callable[[Outcome], None]
     ) -> None:
-        self.lease = lease
+        self.lease: ChunkLease = lease
         self._client = client
         self._journal = journal
         self._on_outcome = on_outcome
@@ -94,13 +105,7 @@ class ChunkRunner:
             chunk = unpack(lease.payload, creation_type_of(lease.operation))
         except ValueError as error:
             return ChunkReport(counts=ItemCounts(unsent=lease.items), problem=str(error))
-        journal_run = await self._journal.begin_run(
-            seller=lease.seller,
-            operation=lease.operation,
-            run=lease.run,
-            source=f"{lease.source} (job {lease.job})",
-            environment=environment_of(self._client.config),
-        )
+        journal_run = await self._begin_run()
         if lease.run is None:
             await keep_run(lease.job, journal_run.run)
         self._items = items = TimedIterator((one.item for one in chunk), seconds=seconds)
@@ -116,6 +121,16 @@ class ChunkRunner:
         self._counts.unsent += self.lease.items - sum(self._counts.as_dict().values())
         return ChunkReport(
             counts=self._counts, problem=str(error) or repr(error), is_postponed=is_postponed, is_incomplete=True
+        )
+
+    async def _begin_run(self) -> JournalRun:
+        lease = self.lease
+        return await self._journal.begin_run(
+            seller=lease.seller,
+            operation=lease.operation,
+            run=lease.run,
+            source=f"{lease.source} (job {lease.job})",
+            environment=environment_of(self._client.config),
         )
 
     async def _send_items(self, items: TimedIterator, journal_run: JournalRun) -> str:
@@ -174,6 +189,62 @@ class ChunkRunner:
             others = sum(entry is not None and entry.run != journal_run.run for entry in entries)
             self._counts.created -= others
             self._counts.already += others
+
+
+class FollowingRunner(ChunkRunner):
+    """The processing of a job's last chunk, which has no items: one look at the statuses of all orders of the job."""
+
+    async def run(self, *, seconds: float = CHUNK_SECONDS, keep_run: Callable[[str, str], Any]) -> ChunkReport:  # noqa: ARG002  (one scan, however long)
+        """Scan once for the orders that are not there yet; the report says when to look again.
+
+        Raises:
+            CredentialsRefusedError, FencedError, OtherEnvironmentError: this worker can process no further chunk.
+            JournalError: the journal cannot be used now.
+        """
+        lease, began = self.lease, asyncio.get_running_loop().time()
+        counts = self._counts = msgspec.structs.replace(lease.counts, unknown=0)
+        kind, goal = creation_type_of(lease.operation).followed_as, lease.how.follow
+        if self._stopped or lease.run is None or kind is None or goal is None:
+            again_in = None if lease.is_last and not self._stopped else FIRST_LOOK  # else nothing was sent yet
+            return ChunkReport(counts=lease.counts, again_in=again_in, is_final=again_in is None)
+        journal_run = await self._begin_run()
+        bulk = self._client.seller(lease.seller).bulk
+        tracker = bulk._tracker(kind, goal, seconds=lease.how.follow_for)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        awaited: dict[str, str | None] = {}
+        over, first, last = 0, utc_now(), None
+        given_up_before = first - timedelta(seconds=lease.how.follow_for)
+        async for entry in self._journal.entries(lease.run, State.CREATED):
+            if tracker.has_arrived(entry.followed):
+                continue
+            if entry.sent_at <= given_up_before:
+                over += 1
+                continue
+            awaited[entry.key] = entry.remote_id
+            first, last = min(first, entry.sent_at), max(last or entry.sent_at, entry.sent_at)
+        try:
+            async for key, match, status, _ in tracker.follow(awaited, since=first, rest=_never):
+                if match is not None and match.refused:
+                    settle(journal_run, outcome_of_match(key, match))
+                    counts.refused += 1
+                elif match is not None:
+                    journal_run.record_status(key, status)
+        except CallError as error:
+            if isinstance(error, WORKER_ERRORS):
+                raise
+            logger.warning("the orders of job %s were not looked at: %s", lease.job, error)
+        await (journal_run.finish() if lease.is_last else journal_run.flush())
+        counts.unknown = over
+        counts.created = -counts.refused - over
+        if lease.is_last and not awaited:
+            return ChunkReport(counts=counts, is_final=True, problem=f"{over} never were {goal}" if over else "")
+        age = 0.0 if last is None else (utc_now() - last).total_seconds()
+        spent = asyncio.get_running_loop().time() - began
+        again_in = max(FIRST_LOOK, 10 * spent, min(LAST_LOOK, age / 10))
+        return ChunkReport(counts=counts, again_in=again_in, problem=f"{len(awaited)} are not {goal} yet")
+
+
+async def _never(_seconds: float) -> bool:
+    return False
 
 
 def is_worker_error(error: BaseException) -> bool:

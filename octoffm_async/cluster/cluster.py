@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
 from ..bulk.durable.settings import PATIENCE
+from ..bulk.durable.status_tracking import FOLLOW_FOR
 from ..errors import ClosedError, ConfigurationError
 from ..stores.database import as_database
 from ..tabular.column_plan import plan_for
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
+    from ..bulk.durable.status_tracking import InboundGoal, OutboundGoal
     from ..config import Secret
     from ..stores.database import Database
     from ..tabular.item_types import ItemType
@@ -46,7 +48,8 @@ WHERE job = %(job)s
 _RETRY: LiteralString = """
 WITH again AS (
     UPDATE octoffm_chunks SET state = 'ready', tries = 0, begun = 0, ready_at = now(), ended_at = NULL, problem = ''
-    WHERE job = %(job)s AND state IN ('stuck', 'cancelled') RETURNING 1
+    WHERE job = %(job)s AND (state IN ('stuck', 'cancelled') OR (items = 0 AND state = 'done' AND EXISTS (
+        SELECT FROM octoffm_chunks WHERE job = %(job)s AND state IN ('stuck', 'cancelled')))) RETURNING 1
 )
 UPDATE octoffm_jobs SET ended = ended - (SELECT count(*) FROM again), stuck = 0,
     state = CASE WHEN ended - (SELECT count(*) FROM again) < chunks THEN 'open' ELSE 'done' END,
@@ -98,6 +101,8 @@ class Cluster:
         source: str = "",
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        follow: OutboundGoal | InboundGoal | None = None,
+        follow_for: float = FOLLOW_FOR,
         chunk: int = CHUNK,
         on_progress: OnProgress | None = None,
     ) -> JobRecord:
@@ -105,8 +110,10 @@ class Cluster:
 
         Workers start when all requests are loaded; if the input raises, none of them is sent. A plain iterable is read
         on this event loop. ``source`` describes the input to people; ``chunk`` is the number of items of a chunk;
-        ``patience`` (seconds) and ``resend_unknown`` are those of ``client.bulk``;
-        ``on_progress`` is called with the number of items loaded so far.
+        ``patience`` (seconds), ``resend_unknown``, ``follow`` and ``follow_for`` are those of ``client.bulk``. A job
+        that follows is open until each order that it created has reached the status, or was refused, or
+        ``follow_for`` seconds after it was sent, when it counts as unknown. ``on_progress`` is called with the number
+        of items loaded so far.
 
         Raises:
             StoreError: the database is unreachable, or refuses.
@@ -116,7 +123,7 @@ class Cluster:
             items,
             seller=seller,
             source=source,
-            how=JobOptions(patience=patience, resend_unknown=resend_unknown),
+            how=JobOptions(patience=patience, resend_unknown=resend_unknown, follow=follow, follow_for=follow_for),
             chunk=chunk,
             on_progress=on_progress,
         )
@@ -134,6 +141,8 @@ class Cluster:
         rejects: str | PathLike[str] | None = None,
         patience: float = PATIENCE,
         resend_unknown: bool = False,
+        follow: OutboundGoal | InboundGoal | None = None,
+        follow_for: float = FOLLOW_FOR,
         chunk: int = CHUNK,
         on_progress: Callable[[int, float], None] | None = None,
     ) -> JobRecord:
@@ -162,7 +171,7 @@ class Cluster:
                 items,
                 seller=seller,
                 source=str(path),
-                how=JobOptions(patience=patience, resend_unknown=resend_unknown),
+                how=JobOptions(patience=patience, resend_unknown=resend_unknown, follow=follow, follow_for=follow_for),
                 chunk=chunk,
                 on_progress=progress,
                 faulty=lambda: items.faulty,

@@ -1,4 +1,9 @@
-"""The heartbeat of a worker: writes its counters, notices cancelled jobs, and rescues the jobs of dead workers."""
+"""The heartbeat of a worker: writes its counters, notices cancelled jobs, and rescues the jobs of dead workers.
+
+One worker at a time also vacuums the tables of requests and chunks. Requests are deleted as soon as their items are
+decided, chunks when their job is forgotten. PostgreSQL's own vacuum comes late to tables that grow for hours, and never
+where an administrator has turned it off: the file of the table would grow by each item's request.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +15,26 @@ import socket
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import msgspec
+from psycopg import sql
 
 from ..errors import StoreError
-from . import queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..stores.database import Database
+    from .queue import ResilientJobManager
     from .scheduling import ChunkScheduler
 
 TICK: Final = 1.0
 """Seconds between two heartbeats."""
 ORPHANS_EVERY: Final = 30.0
+VACUUM_EVERY: Final = 60.0
+DEAD_ROWS: Final = 10_000
+"""Dead rows of a table, besides a fifth of its live ones, from which on it is vacuumed."""
+_VACUUMING: Final = 0x6F637661
+"""The key of the advisory lock of the worker that vacuums."""
+_VACUUMED: Final = ("octoffm_journal_payloads", "octoffm_chunks")
 _FORGOTTEN_AFTER: Final = 86_400.0
 
 _SIGN_ON: LiteralString = """
@@ -34,6 +46,10 @@ UPDATE octoffm_workers SET turns = %(turns)s, items = %(items)s, per_second = %(
     throttled = %(throttled)s, seen_at = now() WHERE worker = %(worker)s
 """
 _CANCELLED: LiteralString = "SELECT job FROM octoffm_jobs WHERE job = ANY(%s) AND state = 'cancelled'"
+_DEAD: LiteralString = """
+SELECT relname FROM pg_stat_user_tables
+WHERE relid = to_regclass(relname) AND relname = ANY(%s) AND n_dead_tup > %s + n_live_tup / 5
+"""
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
@@ -58,6 +74,7 @@ class Heartbeat:
         self,
         database: Database,
         scheduler: ChunkScheduler,
+        manager: ResilientJobManager,
         *,
         places: int,
         silent: float,
@@ -68,6 +85,7 @@ class Heartbeat:
     ) -> None:
         self._database = database
         self._scheduler = scheduler
+        self._manager = manager
         self._places = places
         self._silent = silent
         self._counters = counters
@@ -80,6 +98,14 @@ class Heartbeat:
 
     async def keep(self) -> None:
         """Run until cancelled."""
+        vacuuming = asyncio.create_task(_keep_vacuumed(self._database), name="octoffm_async vacuum")
+        try:
+            await self._keep_ticking()
+        finally:
+            vacuuming.cancel()
+            await asyncio.wait([vacuuming])
+
+    async def _keep_ticking(self) -> None:
         now = asyncio.get_running_loop().time
         orphans_at = rescue_at = now()
         while True:
@@ -87,7 +113,7 @@ class Heartbeat:
                 await self._write(now())
                 if now() >= rescue_at:
                     rescue_at = now() + self._silent / 4 * random.uniform(0.8, 1.2)
-                    if rescued := await queue.requeue_stalled_jobs(self._database, silent=self._silent):
+                    if rescued := await self._manager.requeue_stalled_jobs(silent=self._silent):
                         logger.warning("%d jobs of workers without a heartbeat were returned to the queue", rescued)
                 if now() >= orphans_at:
                     orphans_at = now() + ORPHANS_EVERY * random.uniform(0.8, 1.2)
@@ -126,3 +152,28 @@ class Heartbeat:
         async with self._database.connection() as connection:
             for (job,) in await (await connection.execute(_CANCELLED, (at,))).fetchall():
                 self._cancel(job)
+
+
+async def _keep_vacuumed(database: Database) -> None:
+    while True:
+        await asyncio.sleep(VACUUM_EVERY * random.uniform(0.5, 1.5))
+        await vacuum(database)
+
+
+async def vacuum(database: Database, *, dead_rows: int = DEAD_ROWS) -> list[str]:
+    """Vacuum the tables with many dead rows, unless another worker does; return their names."""
+    done: list[str] = []
+    try:
+        async with database.connection() as connection:
+            taken = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_VACUUMING,))
+            if await taken.fetchone() != (True,):
+                return []
+            try:
+                for (table,) in await (await connection.execute(_DEAD, (list(_VACUUMED), dead_rows))).fetchall():
+                    await connection.execute(sql.SQL("VACUUM (SKIP_LOCKED) {}").format(sql.Identifier(table)))
+                    done.append(table)
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock(%s)", (_VACUUMING,))
+    except StoreError as error:
+        logger.debug("not vacuumed now: %s", error)
+    return done

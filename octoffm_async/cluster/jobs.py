@@ -4,6 +4,9 @@
 - A *chunk* is ``ready``, ``running``, ``done`` (every item of it is decided), ``stuck`` (some items were not decided in
   several attempts) or ``cancelled``. Its counts are of the whole chunk and replace those of an earlier attempt, so a
   chunk that was processed twice counts once. The counts of a job are the sums over its chunks, and change with them.
+- The last chunk of a job that *follows* its orders has no items: a worker looks at the statuses of all of them, again
+  and again with pauses, until each has arrived or its time is over. Its counts are those that move: an order that was
+  refused late is one created less and one refused more.
 - A *queue job* stands for one chunk of a partition. The queue never holds more than one queue job of a partition, so
   it does not grow with the files, and partitions are served in rotation.
 """
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
 import msgspec
 
 from ..bulk.durable.settings import PATIENCE
+from ..bulk.durable.status_tracking import FOLLOW_FOR, goal_of
 from ..contract.inbound import InboundShipmentRequest
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..contract.outbound import OutboundShipmentRequest
@@ -33,7 +37,8 @@ ChunkState: TypeAlias = Literal["ready", "running", "done", "stuck", "cancelled"
 CHUNK: Final = 500
 """Items of a chunk: some seconds of a seller's limit, and a payload of some 100 kB."""
 PART: Final = "jobs"
-VERSION: Final = 1
+VERSION: Final = 2
+"""2: jobs may follow their orders, which older workers would not do."""
 COUNTED: Final = ("created", "already", "refused", "failed", "unknown", "unsent")
 
 _COUNTS: LiteralString = ", ".join(f"{name} bigint NOT NULL DEFAULT 0" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
@@ -99,12 +104,14 @@ class CreationType(msgspec.Struct, frozen=True):
     operation: str
     type: Any
     key: str
+    followed_as: Literal["outbound", "inbound"] | None = None
+    """The kind of order whose status can be followed, if it has one."""
 
 
 CREATIONS: Final[dict[str, CreationType]] = {
     "products": CreationType("products", CREATE_PRODUCTS.name, FulfillmentProduct, "seller_product_reference"),
-    "orders": CreationType("orders", CREATE_OUTBOUND.name, OutboundShipmentRequest, "reference"),
-    "inbound": CreationType("inbound", CREATE_INBOUND.name, InboundShipmentRequest, "reference"),
+    "orders": CreationType("orders", CREATE_OUTBOUND.name, OutboundShipmentRequest, "reference", "outbound"),
+    "inbound": CreationType("inbound", CREATE_INBOUND.name, InboundShipmentRequest, "reference", "inbound"),
 }
 
 
@@ -125,6 +132,21 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     patience: float = PATIENCE
     resend_unknown: bool = False
+    follow: str | None = None
+    follow_for: float = FOLLOW_FOR
+
+    def check(self, creation: CreationType) -> None:
+        """Check that orders of this kind can be followed as wanted.
+
+        Raises:
+            ConfigurationError: They cannot.
+        """
+        if self.follow is None:
+            return
+        kind = creation.followed_as
+        if kind is None:
+            raise ConfigurationError(f"{creation.kind} have no status to follow")
+        goal_of(kind, self.follow, self.follow_for)
 
 
 class ItemCounts(msgspec.Struct, kw_only=True):

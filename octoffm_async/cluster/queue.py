@@ -1,12 +1,25 @@
-"""The queue: procrastinate over the database that the fleet shares, with three additions of this package.
+"""The queue: procrastinate over the fleet's database, with what the promises of this package need besides.
 
-- Its statements run on the connections of :class:`~octoffm_async.stores.Database`. A database that is
-  unreachable stops no worker: the worker repeats its periodic statements (heartbeat, fetch, listen) a little later.
-- A worker ends only the queue jobs that it still holds. Procrastinate would let a process that was suspended past its
-  heartbeat mark a job as failed that another worker has taken over. Here a claim (:class:`JobClaim`) names the worker
-  and the attempt, and only the claim that still counts ends or returns a job.
-- Workers return the jobs of a dead worker to the queue within seconds (:func:`requeue_stalled_jobs`), not by a periodic
-  job, which would itself wait for a free worker.
+========================  ============================================================================================
+part                      whose
+========================  ============================================================================================
+tables, order, locks      procrastinate's: one lock for each partition, one queueing lock, priorities and schedules
+choice of the next job    procrastinate's; a lost race for a lock means "none now", not the end of the worker
+worker, polling, stop     procrastinate's :class:`~procrastinate.worker.Worker`
+registration, heartbeat   procrastinate's; a worker whose registration was deleted cannot fetch, and begins anew
+detection of dead workers procrastinate's ``get_stalled_jobs``
+return of their jobs      ours, around procrastinate's function: two workers find the same job, and a job that was
+                          returned and fetched again must not be returned once more; and at once, where procrastinate
+                          proposes a periodic job, which would itself wait for a free worker, and polling
+end and retry of a job    ours: procrastinate lets a process that was suspended past its heartbeat end a job that
+                          another worker holds by now. A claim (:class:`JobClaim`) names the worker and the attempt;
+                          only the claim that still counts ends or returns a job, in one transaction with what the
+                          job did
+retry after a failure     ours, of chunks (:mod:`.scheduling`): a chunk that failed must not hold up its partition
+connections               ours (:class:`~octoffm_async.stores.Database`): chunk, counts and queue job change in one
+                          transaction, errors say whether the database is away and never show its password, and a worker
+                          needs one pool. A database that is away ends no worker: its periodic statements are repeated
+========================  ============================================================================================
 """
 
 from __future__ import annotations
@@ -43,22 +56,14 @@ _NEEDED: Final = ("procrastinate_fetch_job_v2", "procrastinate_retry_job_v2", "p
 
 _HOLD: LiteralString = """
 SELECT id FROM procrastinate_jobs
-WHERE id = %(id)s AND status = 'doing' AND attempts = %(attempts)s AND worker_id = %(worker)s FOR UPDATE
+WHERE id = %(id)s AND status = 'doing' AND attempts = %(attempts)s AND worker_id IS NOT DISTINCT FROM %(worker)s
+FOR UPDATE
 """
-_RESCUE: LiteralString = """
-WITH stalled AS (
-    SELECT job.id FROM procrastinate_jobs job
-    WHERE job.status = 'doing' AND job.queue_name = %(queue)s AND NOT EXISTS (
-        SELECT FROM procrastinate_workers worker
-        WHERE worker.id = job.worker_id AND worker.last_heartbeat >= now() - make_interval(secs => %(seconds)s))
-    ORDER BY job.id FOR UPDATE SKIP LOCKED
-), rescued AS MATERIALIZED (
-    SELECT id, procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM stalled
-)
-SELECT id, pg_notify('procrastinate_queue_v1#' || %(queue)s,
-    json_build_object('type', 'job_inserted', 'job_id', id)::text) FROM rescued
+_RETURN: LiteralString = """
+SELECT procrastinate_retry_job_v2(%(id)s, now() + make_interval(secs => %(seconds)s), NULL, NULL, NULL),
+    pg_notify('procrastinate_queue_v1#' || %(queue)s,
+        json_build_object('type', 'job_inserted', 'job_id', %(id)s)::text)
 """
-_BEAT: LiteralString = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id"
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
 
@@ -67,12 +72,13 @@ class JobClaim(NamedTuple):
 
     id: int
     attempts: int
-    worker: int
+    worker: int | None
+    """``None`` if the worker's registration was deleted."""
 
     @classmethod
     def of(cls, job: jobs.Job) -> JobClaim:
         """Return the claim of the worker that fetched a job."""
-        return cls(job.id or 0, job.attempts, job.worker_id or 0)
+        return cls(job.id or 0, job.attempts, job.worker_id)
 
 
 class Connector(BaseAsyncConnector):
@@ -163,20 +169,10 @@ class ResilientJobManager(JobManager):
             return None
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Write the worker's heartbeat.
-
-        Raises:
-            WorkerForgottenError: the worker's registration was deleted; it must register again.
-        """
         try:
-            rows = await self.connector.execute_query_all_async(_BEAT, worker=worker_id)
+            await super().update_heartbeat(worker_id)
         except StoreError as error:
             logger.debug("no heartbeat now: %s", error)
-            return
-        if not rows:
-            raise WorkerForgottenError(
-                f"worker {worker_id} sent no heartbeat for so long that its registration was deleted"
-            )
 
     async def defer_periodic_job(self, job: jobs.Job, periodic_id: str, defer_timestamp: int) -> int | None:
         try:
@@ -193,7 +189,7 @@ class ResilientJobManager(JobManager):
             return
         try:
             if job.task_name == self._chunk_task:
-                await self._give_back(claim)
+                await self._return_to_queue(claim, seconds=RETRY_SECONDS)
                 return
             async with self._database.connection() as connection, connection.transaction():
                 if await holds_claim(connection, claim):
@@ -207,17 +203,17 @@ class ResilientJobManager(JobManager):
         except StoreError as error:
             logger.debug("worker %d stays registered: %s", worker_id, error)
 
-    async def _give_back(self, claim: JobClaim) -> None:
+    async def requeue_stalled_jobs(self, *, silent: float) -> int:
+        """Return the jobs of workers without a heartbeat for ``silent`` seconds to the queue; return their number."""
+        stalled = await self.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=silent)
+        return sum([await self._return_to_queue(JobClaim.of(job), seconds=0.0) for job in stalled])
+
+    async def _return_to_queue(self, claim: JobClaim, *, seconds: float) -> bool:
+        """Let the job of a claim that still counts be fetched again, and wake the workers; return False otherwise."""
         async with self._database.connection() as connection, connection.transaction():
-            if await holds_claim(connection, claim):
-                await connection.execute(
-                    "SELECT procrastinate_retry_job_v2(%s, now() + make_interval(secs => %s), NULL, NULL, NULL)",
-                    (claim.id, RETRY_SECONDS),
-                )
-
-
-class WorkerForgottenError(Exception):
-    """The error of a worker whose registration the queue deleted because its heartbeat was overdue."""
+            if counts := await holds_claim(connection, claim):
+                await connection.execute(_RETURN, {"id": claim.id, "seconds": seconds, "queue": QUEUE})
+        return counts
 
 
 def queue_app(database: Database, *, chunk_task: str) -> tuple[App, ResilientJobManager]:
@@ -258,13 +254,6 @@ async def holds_claim(connection: Connection, claim: JobClaim) -> bool:
 async def finish(connection: Connection, claim: JobClaim) -> None:
     """End the job of a claim, and delete it from the queue."""
     await connection.execute(sql.queries["finish_job"], {"job_id": claim.id, "status": "succeeded", "delete_job": True})
-
-
-async def requeue_stalled_jobs(database: Database, *, silent: float) -> int:
-    """Return the jobs of workers without a heartbeat for ``silent`` seconds to the queue; return their number."""
-    async with database.connection() as connection:
-        found = await connection.execute(_RESCUE, {"queue": QUEUE, "seconds": silent})
-        return len(await found.fetchall())
 
 
 def _first(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -66,12 +66,12 @@ ORDER BY job.turned_at NULLS FIRST, job.submitted_at LIMIT 1
 _BEGIN: LiteralString = """
 UPDATE octoffm_chunks SET state = CASE WHEN begun < %(most)s THEN 'running' ELSE 'stuck' END, begun = begun + 1
 WHERE job = %(job)s AND number = %(number)s
-RETURNING state, payload, items, tries
+RETURNING state, payload, items, tries, created, already, refused, failed, unknown, unsent
 """
 _JOB_OF_CHUNK: LiteralString = """
 UPDATE octoffm_jobs SET turned_at = clock_timestamp(), began_at = coalesce(began_at, now())
 FROM octoffm_lanes WHERE job = %s AND octoffm_lanes.lane = octoffm_jobs.lane
-RETURNING seller, operation, source, how, run
+RETURNING seller, operation, source, how, run, chunks - ended
 """
 _SET: LiteralString = ", ".join(f"{name} = %({name})s" for name in COUNTED)  # pyright: ignore[reportAssignmentType]
 _OLD: LiteralString = ", ".join(COUNTED)  # pyright: ignore[reportAssignmentType]
@@ -138,6 +138,10 @@ class ChunkLease(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     how: JobOptions
     run: str | None
+    counts: ItemCounts
+    """The counts of the last attempt."""
+    is_last: bool
+    """True if all other chunks of the job have ended."""
 
 
 class ChunkReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +155,10 @@ class ChunkReport(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     is_postponed: bool = False
     is_incomplete: bool = False
+    again_in: float | None = None
+    """Seconds after which the chunk is processed again although nothing failed: it follows the orders of its job."""
+    is_final: bool = False
+    """True if the chunk is done whatever it counts: its job's orders are no longer followed."""
 
 
 class ChunkScheduler:
@@ -238,7 +246,7 @@ class ChunkScheduler:
         named = {"job": job, "number": number, "most": MAX_CHUNK_STARTS}
         row = await (await connection.execute(_BEGIN, named)).fetchone()
         assert row is not None  # noqa: S101  (the partition is locked)
-        state, payload, items, tries = row
+        state, payload, items, tries, *counted = row
         if state == "stuck":
             problem = f"{MAX_CHUNK_STARTS} workers died over it"
             report = ChunkReport(counts=ItemCounts(unknown=items), problem=problem)
@@ -246,7 +254,7 @@ class ChunkScheduler:
             return None
         row = await (await connection.execute(_JOB_OF_CHUNK, (job,))).fetchone()
         assert row is not None  # noqa: S101
-        seller, operation, source, how, run = row
+        seller, operation, source, how, run, chunks_left = row
         return ChunkLease(
             claim=claim,
             partition=partition,
@@ -260,6 +268,8 @@ class ChunkScheduler:
             source=source,
             how=msgspec.convert(how, JobOptions),
             run=run,
+            counts=ItemCounts(**dict(zip(COUNTED, counted, strict=True))),
+            is_last=chunks_left == 1,
         )
 
     async def _write(self, connection: Connection, job: str, number: int, tries: int, report: ChunkReport) -> None:
@@ -311,7 +321,9 @@ def chunk_decision(report: ChunkReport, tries: int) -> tuple[ChunkState, int, fl
     only if no item was decided.
     """
     counts = report.counts
-    if not counts.left and not report.is_incomplete:
+    if report.again_in is not None:
+        return "ready", tries, report.again_in
+    if report.is_final or not (counts.left or report.is_incomplete):
         return "done", tries, 0.0
     if report.is_postponed and not counts.failed + counts.unknown:
         return "ready", tries, 0.0

@@ -106,6 +106,7 @@ class Loader:
 
     async def begin(self, connection: Connection, *, seller: str, source: str, how: JobOptions) -> None:
         """Create the job, and delete jobs whose submission was interrupted."""
+        self._follows = how.follow is not None
         await connection.execute(_SWEEP, (_LOADING,))
         await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOADING, self.job))
         partition = (seller, self._creation.operation)
@@ -137,6 +138,9 @@ class Loader:
     async def finish(self, connection: Connection, *, faulty: int) -> Submission:
         """Write the remaining items, and open the job to the workers."""
         self._close_chunk()
+        if self._follows and self._chunks:
+            self._full.append((self.job, self._chunks, 0, pack([])))
+            self._chunks += 1
         await self.write(connection)
         async with connection.transaction():
             await connection.execute(
@@ -177,10 +181,11 @@ async def load(
     """Load all items as one job, without items whose key came before in the same input.
 
     Raises:
-        ConfigurationError: the seller's id is not valid in a header.
+        ConfigurationError: the seller's id is not valid in a header, or the items cannot be followed as wanted.
         StoreError: the database is unreachable, or refuses; workers send nothing of the job.
     """
     check_header_value("seller_id", seller)
+    how.check(creation)
     loader = Loader(database, scheduler, creation, chunk=chunk)
     seen, repeated, finished = FirstOccurrences(), 0, False
     async with database.connection() as connection:

@@ -93,7 +93,7 @@ class Worker:
                         return
                 except OtherEnvironmentError:
                     raise
-                except (StoreError, JournalError, queue.WorkerForgottenError) as error:
+                except (StoreError, JournalError) as error:
                     logger.warning("the worker starts a new session: %s", error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(queue.RETRY_SECONDS):

@@ -14,7 +14,7 @@ from procrastinate.worker import Worker as EngineWorker
 from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from ..journal.postgres.journal import LEASE
 from . import queue
-from .chunk_runner import ChunkRunner, is_worker_error
+from .chunk_runner import ChunkRunner, FollowingRunner, is_worker_error
 from .heartbeat import Heartbeat, WorkerCounters
 from .mirror import schedule_mirrors
 from .scheduling import CHUNK_SECONDS, CHUNK_TASK, ChunkReport, ChunkScheduler, LostLeaseError
@@ -102,6 +102,7 @@ class WorkerSession:
         self._heartbeat = Heartbeat(
             database,
             self._scheduler,
+            self._manager,
             places=options.concurrency,
             silent=options.silent,
             counters=self._counters,
@@ -161,7 +162,8 @@ class WorkerSession:
         if lease is None:
             return
         began = asyncio.get_running_loop().time()
-        runner = ChunkRunner(lease, self._client, self._journal, on_outcome=partial(self._count, lease))
+        kind = ChunkRunner if lease.items else FollowingRunner
+        runner = kind(lease, self._client, self._journal, on_outcome=partial(self._count, lease))
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
         self._runners[runner] = task

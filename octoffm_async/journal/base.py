@@ -28,7 +28,7 @@ writer:
   → ``sent``), then its outcome from the response, or ``pending`` if the request was not sent after all;
 - the reconciliation of any run of the same seller and operation: ``sent`` or ``unknown`` → ``created``, ``refused``,
   ``pending`` or ``unknown``, for entries that no other run is working on. Within a process :mod:`.key_claims` excludes
-  the other runs; between processes, the journal does: a file has one writer, PostgreSQL has leases and a fence;
+  the other runs; between processes, the journal does, with leases and a fence (:mod:`.lease`);
 - the status tracking of a run: ``created`` → ``refused``, for a late refusal;
 - a person (:meth:`Journal.settle`): undecided → ``created`` or ``pending``;
 - the check of ids (:meth:`JournalRun.reset_to_unknown`): ``created`` → ``unknown``, if the id turns out to belong to
@@ -257,13 +257,16 @@ class Journal(Protocol):
 
     Use it with ``async with``; leaving the block writes what is queued.
 
-    ``opened_at`` is the time since which only this process writes it: requests of earlier writers were sent by then. It
-    is ``None`` where several processes may write. Where a process may lose its right to send, there is a ``fence``.
+    ``opened_at`` is the time since which every request of this machine goes through the journal's file, if it has one:
+    a request of which the file knows nothing was sent by then. A process may lose its right to send: hence the
+    ``fence``.
     """
 
     opened_at: datetime | None
     opened_on: float | None = None
     """The same time by the event loop's clock, which no user can set."""
+    taken_on: float | None = None
+    """The last time by that clock at which this process took over items of others."""
     gap: Gap | None = None
     """A period that may be missing after an older state was restored: orders are then looked up first."""
 
@@ -282,9 +285,9 @@ class Journal(Protocol):
     ) -> Journal:
         """Return the journal at ``address``, to be entered with ``async with``: a file, or ``postgresql://…``.
 
-        A file has one writer at a time; ``durability="power"`` makes it survive a power cut too. In PostgreSQL, which
-        sets its own durability, many processes may write at once. ``verify_first`` also opens a file that lacks its
-        ``-wal``, for runs that look up every order first.
+        Many processes may write at once: a file on a local disk serves those of one machine, PostgreSQL those of many.
+        ``durability="power"`` makes a file survive a power cut too; PostgreSQL sets its own durability.
+        ``verify_first`` also opens a file that lacks its ``-wal``, for runs that look up every order first.
 
         Raises:
             ConfigurationError: the address is not one of a journal, or the packages for PostgreSQL are not installed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from .states import State
 
@@ -20,6 +20,7 @@ __all__ = [
     "RecordCreated",
     "RecordOutcome",
     "RecordStatus",
+    "ReleaseItem",
     "StoreFunction",
 ]
 
@@ -72,6 +73,14 @@ class RecordStatus:
     status: str
 
 
+class ReleaseItem(NamedTuple):
+    """The command to release an item if it is undecided. No caller waits for it."""
+
+    scope: int
+    run_id: int
+    key: str
+
+
 @dataclass(slots=True)
 class ReadEntries:
     """Command that reads entries."""
@@ -99,4 +108,6 @@ class StoreFunction:
     writes: bool = False
 
 
-Command: TypeAlias = ReadEntries | MarkSent | RecordOutcome | RecordCreated | RecordStatus | Flush | StoreFunction
+Command: TypeAlias = (
+    ReadEntries | MarkSent | RecordOutcome | RecordCreated | RecordStatus | ReleaseItem | Flush | StoreFunction
+)

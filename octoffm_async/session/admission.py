@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contract.operations import CREATE_TOKEN
+from ..errors import UnusableAnswerError
 
 if TYPE_CHECKING:
     from ..auth.source import Token, TokenSource
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from .retry.circuit_breaker import Circuit
 
 __all__ = ["Admission"]
+
+EXPIRED_MOST = 10
+"""Tokens that may end while one call waits for its permit."""
 
 
 class Admission:
@@ -40,7 +44,7 @@ class Admission:
         """Wait for the circuit, a token, a slot and a permit. On return the call holds the slot."""
         now, circuit = call.clock, self._circuit
         limiter, lane, until = call.limiter, call.lane, call.deadline
-        is_repeated = False
+        is_repeated, expired = False, 0
         if call.operation is CREATE_TOKEN:
             await self._tokens.permit()
             call.limiter_probe = await limiter.acquire(lane, now=now(), until=until)
@@ -59,3 +63,8 @@ class Admission:
                 return token
             limiter.release(probe=call.limiter_probe)  # the circuit opened, or the token expired, meanwhile
             is_repeated = True
+            expired += not held_back
+            if expired >= EXPIRED_MOST:
+                raise UnusableAnswerError(
+                    f"not sent: the lives (expires_in) of {expired} tokens ended while the call waited for its limit"
+                )

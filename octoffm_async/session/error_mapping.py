@@ -6,9 +6,12 @@ proxy, as HTML or with an empty body: the mapping never takes JSON for granted.
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -18,6 +21,7 @@ from ..errors import (
     AuthenticationError,
     BadRequestError,
     ConflictError,
+    NotAnsweredError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
@@ -26,6 +30,7 @@ from ..errors import (
     UnusableAnswerError,
 )
 from ..transport import headers
+from .retry.policy import AttemptResult, classify
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
 EXCERPT_CHARACTERS = 500
 READ_BYTES = 16_384
 FIELD_ERRORS_MOST = 1000
+_TITLE_MOST = 100
+_PAGE_TITLE = re.compile(rb"<title[^>]{0,100}>(.{0,500}?)</title", re.IGNORECASE | re.DOTALL)
 
 _BY_STATUS: dict[int, type[AnsweredError]] = {
     401: AuthenticationError,
@@ -44,19 +51,24 @@ _BY_STATUS: dict[int, type[AnsweredError]] = {
     422: UnprocessableError,
     429: RateLimitedError,
 }
+_BLANKS = b"\xef\xbb\xbf \t\r\n"
+_OAUTH_ERROR = re.compile(r"(?:invalid|unauthorized|unsupported)_[a-z_]+|access_denied")
 _PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
 
-def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredError:
+def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredError:
     """Return the error for a non-2xx response, without secrets: a server may echo the request."""
     content = _Content(response.body, secrets)
     status = response.status
-    title = content.text("title") or content.text("error") or _PHRASES.get(status, "")
+    title = content.text("title") or content.text("error") or content.page_title() or _PHRASES.get(status, "")
     detail = content.text("detail") or content.text("error_description")
     field_errors = content.field_errors()
     message = f"{status} {title}".rstrip()
     if detail and detail != title:
         message += f": {detail}"
+    if 300 <= status < 400:
+        where = "token_url" if "token" in response.url.rpartition("/")[2] else "base_url"
+        message += f", a redirect to {_target(response, secrets)}; it is not followed: mend {where} if that is right"
     message += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
     return _class_for(status)(
         message,
@@ -68,6 +80,53 @@ def error_for(response: Response, *, secrets: Collection[str] = ()) -> AnsweredE
         retry_after=headers.parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=excerpt(response.body, secrets),
     )
+
+
+def classify_token_answer(outcome: Response | NotAnsweredError) -> AttemptResult:
+    """Return the verdict on a request for a token; FAILED also for what something before the endpoint answered.
+
+    A firewall or a gateway answers 403 or 400 with a page, or with JSON of its own, a captive portal 200 with a page.
+    That says nothing of the credentials, and may pass: only an OAuth error does, and a 401 unless it is a page.
+    """
+    if isinstance(outcome, NotAnsweredError):
+        return classify(outcome)
+    is_page = outcome.body.lstrip(_BLANKS)[:1] in (b"<", b"")
+    match outcome.status:
+        case 401:
+            passes = is_page and bool(outcome.body)
+        case 400 | 403:
+            content = _Content(outcome.body, ())
+            passes = not any(_OAUTH_ERROR.fullmatch(content.text(name)) for name in ("error", "code"))
+        case status:
+            passes = is_page and 200 <= status < 300
+    return AttemptResult.FAILED if passes else classify(outcome)
+
+
+def failure_of(
+    outcome: Response | NotAnsweredError, verdict: AttemptResult, secrets: Collection[str]
+) -> AnsweredError | NotAnsweredError:
+    """Return the error for an attempt that is no success; one that may pass is ``retryable``."""
+    if isinstance(outcome, NotAnsweredError):
+        return outcome
+    error = error_for(outcome, secrets)
+    if verdict is AttemptResult.FAILED and classify(outcome) is not AttemptResult.FAILED:
+        error.retryable = True
+        error.message += "; this is no answer of a token endpoint, but of something before it, such as a firewall"
+    return error
+
+
+def _target(response: Response, secrets: Iterable[str]) -> str:
+    """Return the address that a redirect names, without what could be secret in it."""
+    location = response.headers.get("Location", "")
+    shown = ""
+    try:
+        target = urlsplit(urljoin(response.url, location))
+        shown = f"{target.scheme}://{target.hostname}{'' if target.port is None else f':{target.port}'}{target.path}"
+    except ValueError:
+        location = ""
+    if not location or not shown.isprintable():
+        return "no address that can be read"
+    return redact(shown, secrets)[:EXCERPT_CHARACTERS]
 
 
 def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) -> UnusableAnswerError:
@@ -102,10 +161,21 @@ class _Content:
     def __init__(self, body: bytes, secrets: Iterable[str]) -> None:
         self._secrets = tuple(secrets)
         self._values = _json_object(body)
+        self._body = body[:READ_BYTES]
 
     def text(self, name: str) -> str:
         value = self._member(name)
         return self._shown(value) if isinstance(value, str) else ""
+
+    def page_title(self) -> str:
+        """Return the title of an HTML page: often all that says who answered, and why."""
+        found = None if self._values else _PAGE_TITLE.search(self._body)
+        if found is None:
+            return ""
+        text = html.unescape(found[1].decode("utf-8", errors="replace"))
+        return self._shown(" ".join("".join(sign if sign.isprintable() else " " for sign in text).split()))[
+            :_TITLE_MOST
+        ]
 
     def _member(self, name: str) -> object:
         key = find_key(self._values, name)
@@ -125,7 +195,7 @@ class _Content:
 def _class_for(status: int) -> type[AnsweredError]:
     if status >= 500:
         return ServerError
-    if 300 <= status < 400 or status < 200:
+    if status < 400:
         return UnusableAnswerError
     return _BY_STATUS.get(status, BadRequestError)
 

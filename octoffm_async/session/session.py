@@ -65,7 +65,7 @@ from .background import Background
 from .call import CallState
 from .decoding.answers import Answers, BadRowsError, UnusableError
 from .decoding.drift import DriftLog
-from .error_mapping import error_for, unusable
+from .error_mapping import classify_token_answer, failure_of, unusable
 from .event_emitter import EventEmitter
 from .options import DEFAULTS
 from .request_headers import FOR_TOKEN, RequestHeaders
@@ -133,6 +133,8 @@ class Session:
         """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
         self.affinity: Affinity = Affinity("the client", getattr(transport, "abandon", None))
         """The event loop on which the session is open."""
+        self._accepted: Token | None = None
+        """The last token that the API accepted."""
         self._draining: asyncio.AbstractEventLoop | None = None
         self._calls_running = 0
         self._idle = asyncio.Event()
@@ -342,11 +344,12 @@ class Session:
                     raise
                 await self._retries.wait_or_raise(call, AttemptResult.NOT_SENT, error)
                 continue
-            verdict = classify(outcome)
+            verdict = classify(outcome) if token is not None else classify_token_answer(outcome)
             # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
             if (verdict is OK or verdict is AttemptResult.REFUSED) and isinstance(outcome, Response):
                 self._retries.on_accepted(call, outcome)
                 if verdict is OK:
+                    self._accepted = token or self._accepted
                     self._retries.on_success(call)
                     if peek is not None:
                         if self._head_reporting is None:
@@ -358,10 +361,8 @@ class Session:
                     return value, outcome
             # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`..auth.source`).
             if verdict is AttemptResult.UNAUTHORIZED and token is not None and not call.token_renewed:
-                self.tokens.invalidate(token)
-            failed = (
-                outcome if isinstance(outcome, NotAnsweredError) else error_for(outcome, secrets=self._secrets(token))
-            )
+                self.tokens.invalidate(token, accepted=token is self._accepted)
+            failed = failure_of(outcome, verdict, self._secrets(token))
             await self._retries.wait_or_raise(call, verdict, failed)
 
     def _attempt(
@@ -436,10 +437,9 @@ class Session:
                 if response.status == 201 and operation.repeatability is Repeatability.SAFE:
                     response.history.doubt("another request was answered over its connection with what it created")
                 response.history.drop()
+            error = unusable(response, str(reason), secrets=self._secrets(token))
             if token is None:  # a broken answer of the token endpoint may still hold a token: show none of it
-                error = unusable(response._replace(body=b""), "it holds no token")
-            else:
-                error = unusable(response, str(reason), secrets=self._secrets(token))
+                error.body = ""
             error.outcome_unknown = operation.repeatability is not Repeatability.SAFE
             raise error from None
 

@@ -23,10 +23,9 @@ from yarl import URL
 from ..affinity import silence
 from ..errors import ClosedError, UnusableAnswerError
 from .codings import ACCEPTED
-from .connection import HEAD_LIMITS, is_cut_off, tls_of
+from .connection import CLOSINGS_TO_LEARN, HEAD_LIMITS, is_cut_off, tls_of
 from .failures import to_package_error
 from .http1 import LOST, METHODS, RESENT, Http1Transport, usable
-from .pool import CLOSINGS_TO_LEARN
 from .response import BoundedBodyReader, Response
 
 if TYPE_CHECKING:
@@ -256,6 +255,8 @@ class AiohttpTransport:
         plain: dict[str, Any] = {}
         if _is_plain(session):
             plain = {**HEAD_LIMITS, "auto_decompress": False}
+            if self._ssl is not None:
+                plain["ssl"] = self._ssl  # as for the other way, which shares the connector's connections
             headers = {"Accept-Encoding": ACCEPTED, **headers}
             if self._closings >= CLOSINGS_TO_LEARN and session is not self._single:
                 headers["Connection"] = "close"  # all that can be done with a session of the caller's
@@ -310,9 +311,8 @@ class AiohttpTransport:
             response.release()
         if "Content-Length" not in named and "Transfer-Encoding" not in named and is_cut_off(tls):
             raise aiohttp.ClientPayloadError("Response payload is not completed: TLS ended without its goodbye")
-        if decodes and (codings := named.get("Content-Encoding")) is not None:
-            whole = self._body.decode(whole, codings, status, named)
-        return Response(status, named, whole, url)
+        read = Response(status, named, whole, url)
+        return read._replace(body=self._body.finish(read, response.method)) if decodes else read
 
 
 class _WatchedBody(aiohttp.BytesPayload):

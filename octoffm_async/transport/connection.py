@@ -8,6 +8,7 @@ here it is one future.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import ssl
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,15 +26,28 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
 
     from .fences import Fence
-    from .pool import IdleConnections
 
-__all__ = ["HEAD_LIMITS", "Http1Connection", "ResponseHead", "can_parse", "is_cut_off", "tls_of"]
+__all__ = [
+    "CLOSINGS_TO_LEARN",
+    "HEAD_LIMITS",
+    "Http1Connection",
+    "IdleConnections",
+    "ResponseHead",
+    "can_parse",
+    "is_cut_off",
+    "tls_of",
+]
 
 READ_AHEAD = 2**18
 """Half the number of bytes of a body that are buffered before reading from the socket is paused."""
 HEAD_LIMITS: dict[str, Any] = {"max_line_size": 33_792, "max_field_size": 33_792, "max_headers": 1024}
 """The largest head of a response: header lines with a value of 32 KiB, and their number."""
 
+CLOSINGS_TO_LEARN = 3
+"""Connections that a server closes early and unannounced before requests that may not be sent twice avoid used ones."""
+LASTING_TO_UNLEARN, LASTING_MOST = 100, 3200
+"""Connections in a row that last, unused, before used ones are trusted again; twice as many each time it was wrong."""
+logger: logging.Logger = logging.getLogger("octoffm_async")
 _UNASKED = "a response came over its connection that no request waited for"
 _SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
 """The beginning of a response that another request may have been meant to get. A server that closes an idle connection
@@ -42,6 +56,54 @@ _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
 ResponseHead: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
 """The head of a response, and the stream of its body."""
+
+
+class IdleConnections(dict["Http1Connection", None]):
+    """The idle connections of one origin, the last one in is the first one out; and how their server ends them."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self.origin = origin
+        self.only_new: bool = False
+        """True while requests that may not be sent twice get a new connection each."""
+        self.watched: dict[Http1Connection, None] = {}
+        self._closings = 0
+        self._lasting = 0
+        self._closings_to_learn = CLOSINGS_TO_LEARN
+        self._lasting_to_unlearn = LASTING_TO_UNLEARN
+
+    def lost(self, connection: Http1Connection) -> None:
+        """Remove a connection that the server closed, if it is here."""
+        if (connection in self or connection in self.watched) and not connection.is_idle:
+            self.note_closing()
+        self.remove(connection)
+
+    def remove(self, connection: Http1Connection) -> None:
+        """Remove a connection, if it is here."""
+        self.pop(connection, None)
+        self.watched.pop(connection, None)
+
+    def note_closing(self) -> None:
+        """Note that the server closed a connection soon after a response, without saying so."""
+        self._lasting = 0
+        self._closings += 1
+        if self._closings >= self._closings_to_learn and not self.only_new:
+            self.only_new = True
+            logger.warning(
+                "%s closes connections without announcing it: creations now use a new connection each", self.origin
+            )
+
+    def note_lasting(self) -> None:
+        """Note that a connection lasted without a request."""
+        self._lasting += 1
+        if self._lasting < self._lasting_to_unlearn:
+            return
+        self._closings = self._lasting = 0
+        if self.only_new:
+            self.only_new = False
+            self._closings_to_learn = 1
+            self._lasting_to_unlearn = min(2 * self._lasting_to_unlearn, LASTING_MOST)
+            logger.warning("%s keeps connections open again: creations share them", self.origin)
 
 
 class Http1Connection(BaseProtocol):

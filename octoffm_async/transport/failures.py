@@ -41,7 +41,9 @@ def unreadable_head(error: Exception) -> Exception:
 
 def is_refused_certificate(error: BaseException | None) -> bool:
     """Return True for the alert of a server that did not accept the client's certificate, or wants one."""
-    return isinstance(error, ssl.SSLError) and _WANTS_CERTIFICATE.search(error.reason or "") is not None
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__
+    return error is not None and _WANTS_CERTIFICATE.search(error.reason or "") is not None
 
 
 def to_package_error(  # noqa: PLR0911  (one for each kind)
@@ -59,8 +61,8 @@ def to_package_error(  # noqa: PLR0911  (one for each kind)
     match error:
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
             return TLSError(f"no TLS connection to {host}: {reason}{_cure(error)}")
-        case aiohttp.ClientOSError() if is_refused_certificate(error.__cause__):
-            return TLSError(f"no TLS connection to {host}: {reason}{_cure(error.__cause__)}")
+        case aiohttp.ClientOSError() if is_refused_certificate(error):
+            return TLSError(f"no TLS connection to {host}: {reason}{_cure(error)}")
         case aiohttp.ClientResponseError(__cause__=HttpProcessingError(__cause__=Exception() as cause)) if isinstance(
             unreadable := unreadable_head(cause), UnusableAnswerError
         ):

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from aiohttp.client_reqrep import ConnectionKey
 
+    from .connection import IdleConnections
     from .fences import Fence
-    from .pool import IdleConnections
     from .response import BoundedBodyReader
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -133,6 +133,7 @@ class Http1Transport:
         return self._exchange(
             origin,
             data,
+            method,
             url,
             read_timeout=read_timeout,
             on_head=on_head,
@@ -144,6 +145,7 @@ class Http1Transport:
         self,
         origin: _Origin,
         data: bytes,
+        method: str,
         url: str,
         *,
         read_timeout: float,
@@ -175,10 +177,10 @@ class Http1Transport:
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
             whole = self._body.read_if_whole(content, status)
-            if whole is None:
-                whole = await self._body.read(content, status, named, read_timeout)
-            if (codings := named.get("Content-Encoding")) is not None:
-                whole = self._body.decode(whole, codings, status, named)
+            if not whole or "Content-Encoding" in named:
+                if whole is None:
+                    whole = await self._body.read(content, status, named, read_timeout)
+                whole = self._body.finish(Response(status, named, whole, url), method)
             self._pool.put(connection)
             return Response(status, named, whole, url, connection.history)
         except BaseException as error:
@@ -192,7 +194,7 @@ class Http1Transport:
             if connection is None or not lost or not once_more:
                 raise to_package_error(error, url) from error
         return await self._exchange(
-            origin, data, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
+            origin, data, method, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
         )
 
     def aside(self) -> AbstractContextManager[None]:

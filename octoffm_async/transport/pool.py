@@ -14,80 +14,25 @@ server has evidently changed, connections are used again.
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import aiohttp
 
-from .connection import Http1Connection
+from .connection import Http1Connection, IdleConnections
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Generator
-
-logger: logging.Logger = logging.getLogger("octoffm_async")
 
 IDLE_AFTER = 1.0
 """Seconds after which unused connections are returned to the connector; at most twice as long."""
 
 TRIES = 3
 """Connections that are tried to find one that has received no unrequested data."""
-CLOSINGS_TO_LEARN = 3
-"""Connections that a server closes early and unannounced before requests that may not be sent twice avoid used ones."""
-LASTING_TO_UNLEARN, LASTING_MOST = 100, 3200
-"""Connections in a row that last, unused, before used ones are trusted again; twice as many each time it was wrong."""
 WATCHED_MOST = 8
 """Unused connections that are watched at a time."""
-
-
-class IdleConnections(dict[Http1Connection, None]):
-    """The idle connections of one origin, the last one in is the first one out; and how their server ends them."""
-
-    def __init__(self, origin: str) -> None:
-        super().__init__()
-        self.origin = origin
-        self.only_new: bool = False
-        """True while requests that may not be sent twice get a new connection each."""
-        self.watched: dict[Http1Connection, None] = {}
-        self._closings = 0
-        self._lasting = 0
-        self._closings_to_learn = CLOSINGS_TO_LEARN
-        self._lasting_to_unlearn = LASTING_TO_UNLEARN
-
-    def lost(self, connection: Http1Connection) -> None:
-        """Remove a connection that the server closed, if it is here."""
-        if (connection in self or connection in self.watched) and not connection.is_idle:
-            self.note_closing()
-        self.remove(connection)
-
-    def remove(self, connection: Http1Connection) -> None:
-        """Remove a connection, if it is here."""
-        self.pop(connection, None)
-        self.watched.pop(connection, None)
-
-    def note_closing(self) -> None:
-        """Note that the server closed a connection soon after a response, without saying so."""
-        self._lasting = 0
-        self._closings += 1
-        if self._closings >= self._closings_to_learn and not self.only_new:
-            self.only_new = True
-            logger.warning(
-                "%s closes connections without announcing it: creations now use a new connection each", self.origin
-            )
-
-    def note_lasting(self) -> None:
-        """Note that a connection lasted without a request."""
-        self._lasting += 1
-        if self._lasting < self._lasting_to_unlearn:
-            return
-        self._closings = self._lasting = 0
-        if self.only_new:
-            self.only_new = False
-            self._closings_to_learn = 1
-            self._lasting_to_unlearn = min(2 * self._lasting_to_unlearn, LASTING_MOST)
-            logger.warning("%s keeps connections open again: creations share them", self.origin)
 
 
 class ConnectionPool:

@@ -83,17 +83,23 @@ class BoundedBodyReader:
                 self._check_size(size, status)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def decode(self, body: bytes, codings: str, status: int, headers: MultiMapping[str]) -> bytes:
-        """Return a body without the codings that its ``Content-Encoding`` names.
+    def finish(self, response: Response, method: str) -> bytes:
+        """Return the body without its content codings.
+
+        An empty body must be proven: by its length, by chunks, or by the end of TLS. Else the connection may have been
+        lost behind the head, and an empty list would be one without orders.
 
         Raises:
-            aiohttp.ClientPayloadError: The compressed stream is damaged, or ends too early.
+            aiohttp.ClientPayloadError: The body is damaged, or ends too early.
             UnusableAnswerError: The body is too large, or its coding was not asked for.
         """
-        if not body and (headers.get("Content-Length") == "0" or status == 204):
+        status, headers, body, url, _ = response
+        if not body and (status != 200 or headers.get("Content-Length") == "0"):
             return body
+        if not body and method == "GET" and "Transfer-Encoding" not in headers and not url.startswith("https:"):
+            raise aiohttp.ClientPayloadError("Response payload is not completed: nothing came behind the headers")
         try:
-            return decode_body(body, codings, self._most)
+            return decode_body(body, headers.get("Content-Encoding", ""), self._most)
         except BodyTooLargeError:
             self._check_size(self._most + 1, status)
             raise

@@ -248,7 +248,7 @@ class SteppedJournal(SQLiteJournal):
     def crash(self) -> None:
         """Let go of the file as it is, if it was opened."""
         if self.stepped is not None:
-            self.stepped.store.close()
+            self.stepped.store._let_go()
 
 
 class Crash(BaseException):

@@ -1,4 +1,4 @@
-"""A process that orders through a journal in PostgreSQL, and stops itself, or dies, at the instant it was told.
+"""A process that orders through a journal that others share, and stops itself, or dies, at the instant it was told.
 
 :func:`work` is run in a fork (:mod:`tests.support.forks`) with a :class:`Plan` in JSON. It tells when it is about to
 stop; if it lives to the end, it prints a :class:`Report`.
@@ -10,16 +10,20 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from octoffm_async import Config, FulfillmentClient, Limit, Skipped, Unknown
+from octoffm_async.journal import Journal, SQLiteJournal
+from octoffm_async.journal.commands import Command, CommandReply, MarkSent, RecordCreated
+from octoffm_async.journal.lease import Lease
 from octoffm_async.journal.postgres import writer as journal_writer
 from octoffm_async.journal.postgres.journal import PostgresJournal
-from octoffm_async.journal.postgres.writer_lease import WriterLease
+from octoffm_async.journal.sqlite.engine import Store
 from octoffm_async.transport.connection import Http1Connection
 from tests.support.items import order
 
@@ -62,17 +66,39 @@ def stops(plan: Plan) -> Callable[[], None]:
         nonlocal times
         times += 1
         if times == plan.after:
-            os.write(1, STOPPING)
-            os.kill(os.getpid(), plan.signal)
+            with transaction:
+                os.write(1, STOPPING)
+                os.kill(os.getpid(), plan.signal)
 
     return stop
+
+
+transaction = threading.RLock()
+"""Held by the thread of a journal in a file: who is stopped in a transaction would stop all others too."""
 
 
 def arrange(plan: Plan) -> None:
     """Have it stop at the instant."""
     stop = stops(plan)
+    check, write = Lease.check, Http1Connection.send
+
+    def checked(self: Lease) -> None:
+        if plan.instant == "before write":
+            stop()
+        check(self)
+
+    def left(self: Http1Connection, *args: Any) -> None:
+        write(self, *args)
+        if plan.instant == "after write":
+            stop()
+
+    Lease.check, Http1Connection.send = checked, left  # type: ignore[method-assign,assignment]
+    (arrange_postgres if "://" in plan.journal else arrange_file)(plan, stop)
+
+
+def arrange_postgres(plan: Plan, stop: Callable[[], None]) -> None:
     changes: Any = journal_writer.changes
-    send, settle, check, write = changes.send, changes.settle, WriterLease.check, Http1Connection.send
+    send, settle = changes.send, changes.settle
 
     async def sent(*args: Any) -> None:
         if plan.instant == "before sent":
@@ -86,20 +112,34 @@ def arrange(plan: Plan) -> None:
             stop()
         return await settle(*args)
 
-    def checked(self: WriterLease) -> None:
-        if plan.instant == "before write":
-            stop()
-        check(self)
-
-    def left(self: Http1Connection, *args: Any) -> None:
-        write(self, *args)
-        if plan.instant == "after write":
-            stop()
-
-    changes.send, changes.settle, WriterLease.check, Http1Connection.send = sent, settled, checked, left  # type: ignore[method-assign,assignment]
+    changes.send, changes.settle = sent, settled
 
 
-async def run(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, report: Report) -> None:
+def arrange_file(plan: Plan, stop: Callable[[], None]) -> None:
+    process = Store.process
+
+    def processed(self: Store, commands: Sequence[Command]) -> list[CommandReply]:
+        with transaction:
+            sends = any(isinstance(command, MarkSent) for command in commands)
+            if plan.instant == "before sent" and sends:
+                stop()
+            if plan.instant == "before settle" and any(isinstance(command, RecordCreated) for command in commands):
+                stop()
+            answers = process(self, commands)
+            if plan.instant == "after sent" and sends:
+                stop()
+            return answers
+
+    Store.process = processed  # type: ignore[method-assign]
+
+
+def opened(plan: Plan) -> Journal:
+    if "://" in plan.journal:
+        return PostgresJournal(plan.journal, lease=plan.lease)
+    return SQLiteJournal(plan.journal, lease=plan.lease)
+
+
+async def run(client: FulfillmentClient, journal: Journal, plan: Plan, report: Report) -> None:
     outcomes: Counter[str] = Counter()
     try:
         items = (order(key, product="SKU-000001") for key in plan.keys)
@@ -113,7 +153,7 @@ async def run(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, r
         report.outcomes = dict(outcomes)
 
 
-async def create(client: FulfillmentClient, journal: PostgresJournal, plan: Plan, report: Report) -> None:
+async def create(client: FulfillmentClient, journal: Journal, plan: Plan, report: Report) -> None:
     for key in plan.keys:
         calls = [
             client.outbound.create(order(key, product="SKU-000001"), journal=journal, patience=plan.patience)
@@ -129,7 +169,7 @@ async def main(plan: Plan) -> Report:
     try:
         async with (
             FulfillmentClient(config, hooks=()) as client,
-            PostgresJournal(plan.journal, lease=plan.lease) as journal,
+            opened(plan) as journal,
         ):
             await client.check()
             await (create if plan.single else run)(client, journal, plan, report)

@@ -113,7 +113,7 @@ def test_what_is_wrong_with_a_file_is_told(file, text, told) -> None:
 
 
 def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path) -> None:
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     for name in ("nothing.toml", "binary.toml", "."):
         with pytest.raises(ConfigurationError, match="cannot read"):
             Config.from_file(tmp_path / name)
@@ -323,3 +323,12 @@ def test_a_config_can_be_copied_pickled_and_changed() -> None:
         config.with_(deadline=0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.deadline = 1.0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_settings_are_read_as_windows_writes_them(encoding: str, line_end: str, tmp_path) -> None:
+    text = 'client_id = "a"\nclient_secret = "gehe\u00edm"\nseller_id = "1"\n# \u20ac\n'
+    (tmp_path / "o.toml").write_bytes(text.replace("\n", line_end).encode(encoding))
+    settings = Config.from_file(tmp_path / "o.toml")
+    assert (settings.client_id, settings.secret.reveal(), settings.seller_id) == ("a", "gehe\u00edm", "1")

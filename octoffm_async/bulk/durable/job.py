@@ -77,27 +77,31 @@ class JournaledJob(Job[T]):
     def __init__(
         self,
         inner: Job[T],
-        lookup: RemoteLookup,
+        lookup: RemoteLookup | None,
         journaling: JournalOptions,
         tracker: StatusTracker | None = None,
         *,
         scope: SellerSession,
     ) -> None:
-        self.batch: int = inner.batch
-        self.one_by_one: bool = inner.one_by_one
         self._inner = inner
-        self._lookup = lookup
+        if lookup is not None:  # else the start knows the inner job
+            self._send_through(inner, lookup)
         self._tracker = tracker
         self._how = journaling
         self._scope = scope
         self._opened = AsyncExitStack()
-        self.key: Callable[[T], str] = inner.key
-        self.odd: OddReferences | None = inner.odd
         self._open: tuple[JournalRun, KeyClaims, PendingItems[T]] | None = None
         self._complete = False
         self._verification: Verification | None = None
         self._encoded: dict[str, bytes] = {}
         """Encoded requests of items that are written to the journal and not sent yet."""
+
+    def _send_through(self, inner: Job[T], lookup: RemoteLookup) -> None:
+        self._inner, self._lookup = inner, lookup
+        self.batch: int = inner.batch
+        self.one_by_one: bool = inner.one_by_one
+        self.key: Callable[[T], str] = inner.key
+        self.odd: OddReferences | None = inner.odd
 
     @property
     def journal_run(self) -> JournalRun:

@@ -250,7 +250,7 @@ class ProtectedCreation:
         key = entry.key
         left = entry
         if not is_sent and self._journal.opened_at is not None:
-            left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, left_by=None)
+            left = structs.replace(entry, state=State.SENT, changed_at=entry.sent_at, latest_sent_at=None)
         over_for = key_claims_of(self._journal, *self._names).over_for(key)
         revoker = CreationRevoker(journal_run, self._id_verifier.given)
         decided = reconcile(

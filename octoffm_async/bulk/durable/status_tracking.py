@@ -55,6 +55,20 @@ _STATUSES: dict[OrderKind, type[OutboundStatus | InboundStatus]] = {
 }
 
 
+def goal_of(kind: OrderKind, goal: str, seconds: float) -> InboundStatus | OutboundStatus:
+    """Return the status that orders are tracked to, for at most ``seconds``.
+
+    Raises:
+        ConfigurationError: Orders of this kind cannot reach it, or the time is not above zero.
+    """
+    status = _STATUSES[kind](goal)
+    if not status.known:
+        raise ConfigurationError(f"follow must be one of {', '.join(_STATUSES[kind])}, not {goal!r}")
+    if not is_above_zero(seconds):
+        raise ConfigurationError(f"follow_for must be a number of seconds above zero, not {seconds!r}")
+    return status
+
+
 class TrackingResult(NamedTuple):
     """The end of tracking an order: its status, or the reason why it was given up (then ``match`` is ``None``)."""
 
@@ -80,14 +94,10 @@ class StatusTracker:
     def __init__(self, scope: SellerSession, kind: OrderKind, goal: str, *, seconds: float = FOLLOW_FOR) -> None:
         self._scope = scope
         self._kind: OrderKind = kind
-        self.goal: InboundStatus | OutboundStatus = _STATUSES[kind](goal)
+        self.goal: InboundStatus | OutboundStatus = goal_of(kind, goal, seconds)
         self._seconds = seconds
         self._warned: set[str] = set()
         self._unclear: dict[str, _Unclear] = {}
-        if not self.goal.known:
-            raise ConfigurationError(f"follow must be one of {', '.join(_STATUSES[kind])}, not {goal!r}")
-        if not is_above_zero(seconds):
-            raise ConfigurationError(f"follow_for must be a number of seconds above zero, not {seconds!r}")
 
     def has_arrived(self, status: str) -> bool:
         """Return True if a status that was seen before needs no more tracking."""

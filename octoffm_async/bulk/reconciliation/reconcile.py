@@ -226,6 +226,8 @@ def left_ago(entry: Entry, journal: Journal, *, over_for: float | None) -> float
     ages = [] if over_for is None else [over_for]
     if entry.latest_sent_at is not None:
         ages.append((now - entry.latest_sent_at).total_seconds())
+        if journal.taken_on is not None and entry.state is not State.UNKNOWN:
+            ages.append(asyncio.get_running_loop().time() - journal.taken_on)
     elif entry.state is State.UNKNOWN:
         ages.append((now - entry.changed_at).total_seconds())
     elif opened_at is not None and entry.changed_at < opened_at:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ...bulk.durable.settings import PATIENCE
+from ...bulk.durable.status_tracking import FOLLOW_FOR
 from ...contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ...tabular.column_plan import plan_for
 from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
@@ -16,15 +15,22 @@ from ...tabular.open import open_table
 from ...text import printable
 from ..errors import ExitCode
 from ..files.dry_run import dry_run
-from ..files.options import file_options, table_options
-from ..options import contract_option, env_file_option, environment, json_option, verbose_option
+from ..files.options import CHECKING, DECIDING, READING, file_options, follow_options
+from ..options import (
+    contract_option,
+    env_file_option,
+    environment,
+    json_option,
+    seller_option,
+    verbose_option,
+    with_options,
+)
 from ..runtime import run_async
 from .options import cluster_option, opened
 from .status import print_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from ...bulk.durable.status_tracking import InboundGoal, OutboundGoal
     from ...cluster.jobs import CreationKind, JobRecord
     from ...contract.operations import Operation
     from ...tabular.item_types import ItemType
@@ -46,46 +52,28 @@ def submit() -> None:
     """
 
 
-def _options(command: Callable[..., int]) -> Callable[..., int]:
-    options: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
-        click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
-        cluster_option,
-        click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, load nothing."),
-        click.option(
-            "--rejects",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
-            help="Rejected rows. Default: FILE's name with .rejects.",
-        ),
-        click.option(
-            "--patience",
-            type=click.FloatRange(0),
-            default=PATIENCE,
-            show_default=True,
-            metavar="S",
-            help="Seconds after sending during which an item that is not found may still become visible.",
-        ),
-        click.option(
-            "--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice."
-        ),
-        click.option(
-            "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one chunk."
-        ),
-        env_file_option,
-        contract_option,
-        json_option,
-        verbose_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return table_options(command)
+_GOALS = {"products": (), "orders": ("accepted", "shipped"), "inbound": ("accepted", "received")}
+_OPTIONS = (
+    *READING,
+    seller_option,
+    cluster_option,
+    *CHECKING,
+    *DECIDING,
+    click.option(
+        "--chunk", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Items of one chunk."
+    ),
+    env_file_option,
+    contract_option,
+    json_option,
+    verbose_option,
+)
 
 
 def _command(kind: str) -> click.Group:
     group = click.Group(kind, help=f"Jobs of {_TARGETS[kind][0].plural}.")
 
     @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
-    @_options
+    @with_options(*_OPTIONS, *(follow_options(*_GOALS[kind]) if _GOALS[kind] else ()))
     def create(address: str, chunk: int, **options: Any) -> int:
         with file_options(limit=None, concurrency=None, timeout=None, proxies=False, **options) as given:
             return run_async(_submit(kind, given, address, chunk))
@@ -96,7 +84,7 @@ def _command(kind: str) -> click.Group:
 
 async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> int:
     mapping = given.whole_mapping
-    given.check_paths(journal=False)
+    given.check_paths(journal=False, rejects=not given.dry_run)
     target, operation = _TARGETS[kind]
     if given.dry_run:
         table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)
@@ -117,6 +105,8 @@ async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> in
             rejects=given.rejects_file,
             patience=given.patience,
             resend_unknown=given.resend_unknown,
+            follow=cast("OutboundGoal | InboundGoal | None", given.follow),
+            follow_for=given.follow_for or FOLLOW_FOR,
             chunk=chunk,
         )
     if given.save_mapping is not None:

@@ -10,7 +10,16 @@ from ...config import Config
 from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
 from ..files.options import limit_option, with_limit
-from ..options import contract_option, drift_option, env_file_option, environment, verbose_option
+from ..options import (
+    contract_option,
+    drift_option,
+    env_file_option,
+    environment,
+    proxies_option,
+    timeout_option,
+    verbose_option,
+    with_options,
+)
 from ..output import items
 from ..runtime import interruptible, run_async
 from .options import cluster_option, needs_extra
@@ -60,17 +69,7 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     help="Seconds without a heartbeat after which this worker counts as dead.",
 )
 @click.option("--until-done", is_flag=True, help="End when no job has work left.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="S",
-    help="Seconds that a call may take, retries included (900).",
-)
-@click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name.")
-@contract_option
-@drift_option
-@env_file_option
-@verbose_option
+@with_options(timeout_option(900), proxies_option, contract_option, drift_option, env_file_option, verbose_option)
 def worker(
     *,
     address: str,

@@ -9,6 +9,7 @@ import click
 
 from ...bulk.outcomes import total
 from ...bulk.stocks.references import References
+from ...text import printable
 from ..errors import ExitCode
 from ..filters import country_option, period_options
 from ..output import as_fields, json_line, print_json_line
@@ -67,7 +68,7 @@ async def export(
     if remote.as_json:
         print_json_line({"file": str(output), "stocks": count})
     else:
-        click.echo(f"{output}: {count:,} stock{'' if count == 1 else 's'}")
+        click.echo(printable(f"{output}: {count:,} stock{'' if count == 1 else 's'}"))
     return ExitCode.DONE
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...events import ContractDrift
+from ...text import printable
 from .drift_file import DriftEntry, DriftFileError, drift_path_of_journal, record_drift
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def recording_drift(named: Path | None, *, journal: Path | None = None) -> Gener
     finally:
         if noticed.seen:
             keep = drift_path_of_journal(journal) if named is None and journal is not None else named
-            click.echo(f"octoffm: {_drift_message(noticed.seen, keep)}", err=True)
+            click.echo(printable(f"octoffm: {_drift_message(noticed.seen, keep)}"), err=True)
     if named is not None and not noticed.seen:
         try:
             record_drift(named, [])
         except DriftFileError as error:
-            click.echo(f"octoffm: {error}", err=True)
+            click.echo(printable(f"octoffm: {error}"), err=True)
 
 
 def _drift_message(seen: list[DriftEntry], keep: Path | None) -> str:

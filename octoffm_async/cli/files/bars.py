@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -128,10 +129,12 @@ def file_display_for(title: str, *, json: bool) -> FileDisplay:
     """Return the display that fits standard output."""
     if json:
         return JsonFileDisplay()
+    # Once for nothing: rich loads parts of itself late, when the connections may have used up all descriptors.
+    _print_end(Console(file=io.StringIO(), width=160), title, {"": 0}, {})
     return BarDisplay(title) if sys.stdout.isatty() else FileDisplay()
 
 
-def _print_end(console: SafeConsole, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+def _print_end(console: Console, title: str, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
     table = Table(title, "", box=None, pad_edge=False, header_style="bold", show_header=True)
     table.columns[1].justify = "right"
     for name, count in counts.items():

@@ -8,21 +8,14 @@ import click
 
 from ...contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
-from ..options import verify_option
+from ..options import verify_option, with_options
 from ..runtime import run_async
-from .options import creating_options, file_options
+from .options import creating_options, file_options, follow_options
 from .run import FileCreation, create_from_file, start_orders, start_products, start_supplies
 
 _PRODUCTS = FileCreation(PRODUCTS, CREATE_PRODUCTS, start_products)
 _ORDERS = FileCreation(ORDERS, CREATE_OUTBOUND, start_orders)
 _SUPPLIES = FileCreation(SUPPLIES, CREATE_INBOUND, start_supplies)
-
-_follow_for = click.option(
-    "--follow-for",
-    type=click.FloatRange(0, min_open=True),
-    metavar="S",
-    help="Seconds that --follow may take, a week if not given; orders not there by then are undecided.",
-)
 
 
 @click.command("create", short_help="Register the products of a file.")
@@ -52,11 +45,7 @@ def create_products(**options: Any) -> int:
 
 @click.command("create", short_help="Ship the orders of a file, each once.")
 @creating_options
-@click.option(
-    "--follow", type=click.Choice(["accepted", "shipped"]), help="Wait until each order has this status, or is refused."
-)
-@_follow_for
-@verify_option
+@with_options(*follow_options("accepted", "shipped"), verify_option)
 def create_orders(**options: Any) -> int:
     """Ship the orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 
@@ -85,11 +74,7 @@ def create_orders(**options: Any) -> int:
 
 @click.command("create", short_help="Announce the supply orders of a file.")
 @creating_options
-@click.option(
-    "--follow", type=click.Choice(["accepted", "received"]), help="Wait until each has this status, or is refused."
-)
-@_follow_for
-@verify_option
+@with_options(*follow_options("accepted", "received"), verify_option)
 def create_supplies(**options: Any) -> int:
     """Announce the supply orders of FILE: CSV, JSON lines (.jsonl), Parquet or a workbook (.xlsx, .ods, .xls).
 

@@ -82,7 +82,7 @@ def lookup(**options: Any) -> int:
 async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     output = given.output
     mapping = given.whole_mapping
-    given.check_paths(journal=False)
+    given.check_paths(journal=False, rejects=False)
     table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)
     plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
     if given.save_mapping is not None:

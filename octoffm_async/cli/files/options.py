@@ -22,19 +22,10 @@ from ...disk.private_file import check_output, is_stream
 from ...errors import ConfigurationError
 from ...tabular.mapping_file import Mapping, load_mapping
 from ..contract.drift_option import drift_path
-from ..options import (
-    contract_option,
-    drift_option,
-    env_file_option,
-    environment,
-    json_option,
-    parse_pairs,
-    parse_rate,
-    verbose_option,
-)
+from ..options import calling_options, environment, parse_pairs, parse_rate, with_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -140,13 +131,17 @@ class FileOptions:
         except ContractFileError as error:
             raise ConfigurationError(str(error)) from None
 
-    def check_paths(self, *, journal: bool) -> None:
+    def check_paths(self, *, journal: bool, rejects: bool = True) -> None:
         """Check before the run, not in the middle of it, that every file can be written.
 
         Raises:
             ConfigurationError: A file would overwrite another, or its folder does not exist.
         """
-        named = {"--rejects": self.rejects_file, "--report": self.report, "-o": self.output}
+        named = {
+            "--rejects": self.rejects_file if rejects else self.rejects,
+            "--report": self.report,
+            "-o": self.output,
+        }
         named |= {"--drift": self.drift}
         named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_file if journal else None}
         taken = {self.file.resolve(): f"the input {self.file}"}
@@ -201,7 +196,7 @@ def _limit(context: click.Context, option: click.Parameter, given: str | None) -
 
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_READING = (
+READING = (
     click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True)),
     click.option(
         "--map", "mapping", multiple=True, callback=parse_pairs, metavar="FIELD=COLUMN", help="Column of a field."
@@ -214,21 +209,21 @@ _READING = (
     click.option("--delimiter", metavar="CHAR", help="Delimiter of CSV cells; detected by default."),
     click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
 )
-_CREATING = (
+"""Options of the file and of the mapping of its columns."""
+CHECKING = (
     click.option("--dry-run", is_flag=True, help="Check the whole file, show what would be sent, send nothing."),
     click.option("--rejects", type=_PATH, metavar="FILE", help="Rejected rows. Default: FILE's name with .rejects."),
-    click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
-    click.option(
-        "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
-    ),
-    click.option(
-        "--drain",
-        type=click.FloatRange(0),
-        default=30.0,
-        show_default=True,
-        metavar="S",
-        help="Seconds that calls in flight get after Ctrl-C.",
-    ),
+)
+"""Options of the check of a file."""
+drain_option = click.option(
+    "--drain",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that calls in flight get after Ctrl-C.",
+)
+DECIDING = (
     click.option(
         "--patience",
         type=click.FloatRange(0),
@@ -240,12 +235,35 @@ _CREATING = (
     click.option(
         "--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice."
     ),
+)
+"""Options of the decision on items whose outcome was lost."""
+_CREATING = (
+    *CHECKING,
+    click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
+    click.option(
+        "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
+    ),
+    drain_option,
+    *DECIDING,
     click.option(
         "--strict-references",
         is_flag=True,
         help="Refuse references that the API may change: outer blanks, invisible characters, over 50 characters.",
     ),
 )
+
+
+def follow_options(*goals: str) -> tuple[Callable[[Any], Any], ...]:
+    """Return the options ``--follow`` and ``--follow-for`` of orders that can reach these statuses."""
+    return (
+        click.option("--follow", type=click.Choice(goals), help="Wait until each has this status, or is refused."),
+        click.option(
+            "--follow-for",
+            type=click.FloatRange(0, min_open=True),
+            metavar="S",
+            help="Seconds that --follow may take, a week if not given; orders not there by then are undecided.",
+        ),
+    )
 
 
 def limit_option(command: F) -> F:
@@ -257,38 +275,15 @@ def limit_option(command: F) -> F:
 _CALLING = (
     limit_option,
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls at a time."),
-    click.option("--seller", metavar="ID", help="The seller to act for, in place of OCTOFFM_SELLER_ID."),
-    env_file_option,
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0, min_open=True),
-        metavar="S",
-        help="Seconds that a call may take, retries included (900).",
-    ),
-    click.option("--proxies", is_flag=True, help="Use the proxies that HTTPS_PROXY and the like name."),
-    contract_option,
-    drift_option,
-    json_option,
-    verbose_option,
+    *calling_options(900),
 )
-
-
-def table_options(command: F) -> F:
-    """Add the options of the file and of the mapping of its columns."""
-    return _decorated(command, _READING)
 
 
 def reading_options(command: F) -> F:
     """Add the options of the file, of the mapping of its columns, and of calls."""
-    return _decorated(command, _READING + _CALLING)
+    return with_options(*READING, *_CALLING)(command)
 
 
 def creating_options(command: F) -> F:
     """Add the options of :func:`reading_options` and those of a command that creates something."""
-    return _decorated(command, _READING + _CREATING + _CALLING)
-
-
-def _decorated(command: F, options: Sequence[Callable[[Any], Any]]) -> F:
-    for decorate in reversed(options):  # the option that is applied last is the first one in the help
-        command = decorate(command)
-    return command
+    return with_options(*READING, *_CREATING, *_CALLING)(command)

@@ -224,7 +224,7 @@ class FileRun:
 async def create_from_file(file_options: FileOptions, creation: FileCreation) -> int:
     """Carry out ``octoffm products create FILE`` and the like."""
     mapping = file_options.whole_mapping
-    file_options.check_paths(journal=not file_options.dry_run)
+    file_options.check_paths(journal=not file_options.dry_run, rejects=not file_options.dry_run)
     table = open_table(file_options.readable, delimiter=file_options.delimiter, encoding=file_options.encoding)
     plan = plan_for(table, creation.target, mapping.columns, mapping.values)
     check_plan(Translation(file_options.contract_file), plan)

@@ -11,6 +11,7 @@ import click
 
 from ...errors import JournalError
 from ...journal.sqlite.file.backup import back_up
+from ...text import printable
 from ..errors import line_of
 from ..runtime import run_async
 
@@ -27,6 +28,8 @@ def backup(journal: Path, target: Path | None) -> None:
     A backup protects against a lost disk. It does not know what was sent after it was made: once it is put back, the
     journal says so, and each order that is new to it is looked up before it is sent.
     """
+    if str(journal).startswith(("postgresql:", "postgres:")):
+        raise click.UsageError("a journal in PostgreSQL is backed up with pg_dump", click.get_current_context())
     now = time.time()
     if target is None:
         target = journal.with_name(f"{journal.name}.{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}")
@@ -34,7 +37,7 @@ def backup(journal: Path, target: Path | None) -> None:
         run_async(_back_up(journal, target, now))
     except JournalError as error:
         raise click.ClickException(line_of(error)) from None
-    click.echo(f"backup of {journal}: {target}; it does not know what is sent from now on")
+    click.echo(printable(f"backup of {journal}: {target}; it does not know what is sent from now on"))
 
 
 async def _back_up(journal: Path, target: Path, now: float) -> None:

@@ -15,7 +15,7 @@ UNREAD = "Items never read from the input are not in the journal: for those, run
 
 def jobs_command(
     verb: str,
-    journal: str | PathLike[str],
+    journal: object,
     run: str,
     *,
     env_file: str | None = None,
@@ -31,13 +31,13 @@ def jobs_command(
 
 
 def resume_command(
-    journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
+    journal: object, run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
 ) -> str:
     """Return the command that resumes a run."""
     return jobs_command("resume", journal, run, env_file=env_file, contract=contract)
 
 
-def settle_command(journal: str | PathLike[str], key: str, what: str = "") -> str:
+def settle_command(journal: object, key: str, what: str = "") -> str:
     """Return ``octoffm jobs settle … KEY``, quoted for a shell with any key; ``what`` is the verdict."""
     words = shlex.join(["octoffm", "jobs", "settle", "--journal", str(journal)])
     name = shlex.quote(key) if key.isprintable() else f"$'{''.join(map(_escaped, key))}'"
@@ -52,7 +52,7 @@ def _escaped(sign: str) -> str:
 
 
 def print_interrupted(
-    journal: str | PathLike[str], run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
+    journal: object, run: str, *, env_file: str | None = None, contract: PathLike[str] | None = None
 ) -> None:
     """Print on standard error that a run was interrupted, that nothing is lost, and how to resume it."""
     click.echo("octoffm: interrupted; the journal knows what was sent. To resume:", err=True)

@@ -21,9 +21,8 @@ from .settle import settle
 from .show import counts_of, list_runs, show, write_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...journal import RunRecord
+    from ..options import JournalAddress
 
 FORGET_WARNING = "A forgotten key may be sent again, and what it created would then exist twice."
 
@@ -32,8 +31,8 @@ FORGET_WARNING = "A forgotten key may be sent again, and what it created would t
 def jobs() -> None:
     """List, show, resume, export and forget runs in a journal, settle their items, and back it up.
 
-    A journal is the file that journal= names in client.bulk.create_…. Listing, showing and exporting work while
-    another process writes it.
+    A journal is what journal= names in client.bulk.create_…: a file, or a PostgreSQL database, such as a fleet's.
+    Listing, showing and exporting work while other processes write it.
     """
 
 
@@ -43,7 +42,7 @@ def jobs() -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--force", is_flag=True, help="Forget even undecided items.")
 @json_option
-def forget(run: str, journal: Path, yes: bool, force: bool, as_json: bool) -> int:
+def forget(run: str, journal: JournalAddress, yes: bool, force: bool, as_json: bool) -> int:
     """Delete a run and its items from the journal. A forgotten key may be sent again.
 
     RUN is a run's id, or a unique prefix of one.
@@ -77,13 +76,13 @@ def _is_sure(record: RunRecord) -> bool:
     return sure
 
 
-async def _find(path: Path, name: str) -> RunRecord:
-    async with opened(path) as journal:
-        return await find_run(journal, path, name)
+async def _find(address: JournalAddress, name: str) -> RunRecord:
+    async with opened(address) as journal:
+        return await find_run(journal, address, name)
 
 
-async def _forget(path: Path, record: RunRecord, *, force: bool) -> int:
-    async with opened(path, read_only=False) as journal:
+async def _forget(address: JournalAddress, record: RunRecord, *, force: bool) -> int:
+    async with opened(address, read_only=False) as journal:
         return await journal.forget(record.id, force=force)
 
 

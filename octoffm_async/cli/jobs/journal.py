@@ -14,10 +14,10 @@ from ..errors import line_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-    from pathlib import Path
 
     from ...journal import Entry, RunRecord
     from ...journal.sqlite.file.lock import Holder
+    from ..options import JournalAddress
 
 RunState: TypeAlias = Literal["running", "finished", "interrupted", "unfinished"]
 
@@ -25,16 +25,19 @@ LAST_RUNS = 5
 
 
 @asynccontextmanager
-async def opened(path: Path, *, read_only: bool = True, verify_first: bool = False) -> AsyncGenerator[Journal]:
-    """Open the journal at ``path``, which must exist. Reading works while another process writes.
+async def opened(
+    address: JournalAddress, *, read_only: bool = True, verify_first: bool = False
+) -> AsyncGenerator[Journal]:
+    """Open the journal at an address; a file must exist. Reading works while another process writes.
 
     Raises:
         ClickException: The journal cannot be opened or, for reading, be read.
     """
-    _check_exists(path)
+    if address.file is not None and not address.file.exists():
+        raise click.ClickException(f"there is no journal {address}")
     entered = False
     try:
-        async with Journal.open(path, read_only=read_only, verify_first=verify_first) as journal:
+        async with Journal.open(address.address, read_only=read_only, verify_first=verify_first) as journal:
             entered = True
             yield journal
     except JournalError as error:
@@ -43,7 +46,7 @@ async def opened(path: Path, *, read_only: bool = True, verify_first: bool = Fal
         raise click.ClickException(line_of(error)) from None
 
 
-async def find_run(journal: Journal, path: Path, name: str) -> RunRecord:
+async def find_run(journal: Journal, address: JournalAddress, name: str) -> RunRecord:
     """Return the run whose id is ``name``, or the only run whose id begins with it.
 
     Raises:
@@ -56,23 +59,29 @@ async def find_run(journal: Journal, path: Path, name: str) -> RunRecord:
     if found:
         raise click.ClickException(f"{name!r} is ambiguous: {_some(found)}")
     if not records:
-        raise click.ClickException(f"the journal {path} has no runs")
-    raise click.ClickException(f"the journal {path} has no run {name!r}; there are {_some(records)}")
+        raise click.ClickException(f"the journal {address} has no runs")
+    raise click.ClickException(f"the journal {address} has no run {name!r}; there are {_some(records)}")
 
 
-def state_of(record: RunRecord, holder: Holder | None) -> RunState:
+def holder_at(address: JournalAddress) -> Holder | None:
+    """Return the process that writes a journal's file; ``None`` for a database, which many may write."""
+    return None if address.file is None else holder_of(address.file)
+
+
+def state_of(record: RunRecord, holder: Holder | None, address: JournalAddress) -> RunState:
     """Return the state of a run.
 
-    ``unfinished``: a process that started after the run writes the journal, and may be resuming this run or not.
+    ``unfinished``: a process that started after the run writes the journal, and may be resuming this run or not; in a
+    database, any process may.
     """
     if record.finished_at is not None:
         return "finished"
     if holder is None:
-        return "interrupted"
+        return "interrupted" if address.file is not None else "unfinished"
     return "running" if record.started_at >= holder.since.replace(microsecond=0) else "unfinished"
 
 
-def run_fields(record: RunRecord, path: Path) -> dict[str, Any]:
+def run_fields(record: RunRecord, address: JournalAddress) -> dict[str, Any]:
     """Return the fields of a run for JSON."""
     return {
         "run": record.id,
@@ -80,7 +89,7 @@ def run_fields(record: RunRecord, path: Path) -> dict[str, Any]:
         "seller": record.seller,
         "api": record.api,
         "source": record.source,
-        "state": state_of(record, holder_of(path)),
+        "state": state_of(record, holder_at(address), address),
         "started_at": record.started_at,
         "finished_at": record.finished_at,
         "total": sum(record.counts.values()),
@@ -101,11 +110,6 @@ def entry_fields(entry: Entry) -> dict[str, Any]:
         "changed_at": entry.changed_at,
         "run": entry.run,
     }
-
-
-def _check_exists(path: Path) -> None:
-    if not path.exists():
-        raise click.ClickException(f"there is no journal {path}")
 
 
 def _some(records: Sequence[RunRecord]) -> str:

@@ -19,13 +19,15 @@ from .show import write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..options import JournalAddress
+
 
 @click.command()
 @journal_option
 @env_file_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
-def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> int:
+def rebind(journal: JournalAddress, env_file: Path | None, yes: bool, as_json: bool) -> int:
     """Record that the API has a new address, or the account new credentials.
 
     A journal belongs to the API and the account that each seller's items were first sent to, and is refused with
@@ -40,7 +42,8 @@ def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> in
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask: say --yes", click.get_current_context())
-        click.echo(f"What {journal} knows of seller {seller} is skipped at {given.api} from then on.", err=True)
+        question = f"What {journal} knows of seller {seller} is skipped at {given.api} from then on."
+        click.echo(printable(question), err=True)
         if not click.confirm(f"Are these items at {given.api}?", err=True):
             click.echo("nothing was changed", err=True)
             return ExitCode.REFUSED
@@ -49,15 +52,15 @@ def rebind(journal: Path, env_file: Path | None, yes: bool, as_json: bool) -> in
         write_json({"seller": seller, "before": before, "api": given.api})
     else:
         was = "no API that it named" if before is None else before
-        click.echo(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})")
+        click.echo(printable(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})"))
     return ExitCode.DONE
 
 
-async def _rebind(path: Path, config: Config) -> str | None:
-    async with opened(path, read_only=False) as journal:
+async def _rebind(address: JournalAddress, config: Config) -> str | None:
+    async with opened(address, read_only=False) as journal:
         sellers = {record.seller for record in await journal.runs()}
         if config.seller_id not in sellers:
             known = ", ".join(map(printable, sorted(sellers))) or "no seller"
-            raise click.ClickException(f"{path} knows nothing of seller {config.seller_id}, but of {known}")
+            raise click.ClickException(f"{address} knows nothing of seller {config.seller_id}, but of {known}")
         before = await journal.rebind(seller=config.seller_id, environment=environment_of(config))
     return None if before is None else before.api

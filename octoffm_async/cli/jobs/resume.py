@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...bulk.bulk import CONCURRENCY
-from ...bulk.durable.settings import PATIENCE
 from ...client import FulfillmentClient
 from ...config import Config, Limit
 from ...errors import ConfigurationError
@@ -16,6 +15,7 @@ from ...journal import State
 from ...journal.states import KEEPS_PAYLOAD
 from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
+from ..files.options import DECIDING, drain_option
 from ..options import (
     contract_option,
     drift_option,
@@ -26,6 +26,7 @@ from ..options import (
     parse_rate,
     verbose_option,
     verify_option,
+    with_options,
 )
 from ..output import items
 from ..progress import StepResult, display_for
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ...bulk.outcomes import Summary
     from ...journal import Journal, RunRecord
     from ..contract.drift_option import DriftRecorder
+    from ..options import JournalAddress
     from ..progress import ProgressDisplay
 
 
@@ -48,7 +50,7 @@ class ResumeOptions:
     """The options of the command."""
 
     run: str
-    journal: Path
+    journal: JournalAddress
     env_file: Path | None
     concurrency: int
     patience: float
@@ -74,28 +76,8 @@ class ResumeOptions:
 @click.option(
     "--limit", callback=parse_rate, metavar="N/T", help="At most N calls in T seconds, in place of the default."
 )
-@click.option(
-    "--patience",
-    type=click.FloatRange(0),
-    default=PATIENCE,
-    show_default=True,
-    metavar="S",
-    help="Seconds after sending during which an item that is not found may still become visible.",
-)
-@click.option(
-    "--drain",
-    type=click.FloatRange(0),
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds that calls in flight get after Ctrl-C.",
-)
-@click.option("--resend-unknown", is_flag=True, help="Send again what could not be looked up: it may then exist twice.")
-@verify_option
-@contract_option
-@drift_option
-@json_option
-@verbose_option
+@drain_option
+@with_options(*DECIDING, verify_option, contract_option, drift_option, json_option, verbose_option)
 def resume(**options: Any) -> int:
     """Resume a run that was interrupted, without its input.
 
@@ -111,7 +93,7 @@ def resume(**options: Any) -> int:
     """
     resume_options = ResumeOptions(**options)
     with recording_drift(
-        drift_path(resume_options.drift, environment(resume_options.env_file)), journal=resume_options.journal
+        drift_path(resume_options.drift, environment(resume_options.env_file)), journal=resume_options.journal.file
     ) as noticed:
         return run_async(_resume(resume_options, noticed))
 

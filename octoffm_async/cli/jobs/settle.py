@@ -19,9 +19,9 @@ from .show import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ...journal import Known
+    from ..options import JournalAddress
 
 
 @click.command()
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--note", default="", metavar="TEXT", help="The reason, for the journal; your user name is kept with it.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
-def settle(keys: tuple[str, ...], *, journal: Path, yes: bool, as_json: bool, note: str, **word: Any) -> int:
+def settle(keys: tuple[str, ...], *, journal: JournalAddress, yes: bool, as_json: bool, note: str, **word: Any) -> int:
     """Decide undecided items by hand, after you looked at Octopia.
 
     KEY is your reference of an order; "octoffm jobs show" lists the undecided ones with the proof that is missing. Say
@@ -84,8 +84,8 @@ def _is_sure(found: Sequence[Known], created: str | None) -> bool:
     return sure
 
 
-async def _settle(path: Path, keys: Sequence[str], *, dry_run: bool = False, **word: Any) -> list[Known]:
-    async with opened(path, read_only=dry_run) as journal:
+async def _settle(address: JournalAddress, keys: Sequence[str], *, dry_run: bool = False, **word: Any) -> list[Known]:
+    async with opened(address, read_only=dry_run) as journal:
         return await journal.settle(keys, dry_run=dry_run, **word)
 
 

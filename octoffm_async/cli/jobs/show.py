@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...journal import BY_HAND, LONG_AGO, State
-from ...journal.sqlite.file.lock import holder_of
 from ...journal.states import KEEPS_PAYLOAD, UNDECIDED
 from ...text import printable, style
 from ..options import journal_option, json_option
@@ -18,13 +17,13 @@ from ..output import age, hanging, items, print_json_line
 from ..progress import counts_text
 from ..runtime import run_async
 from .hints import UNREAD, resume_command, settle_command
-from .journal import entry_fields, find_run, opened, run_fields, state_of
+from .journal import entry_fields, find_run, holder_at, opened, run_fields, state_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
-    from pathlib import Path
 
     from ...journal import Entry, Journal, RunRecord
+    from ..options import JournalAddress
     from .journal import RunState
 
 FIRST = 20
@@ -47,7 +46,7 @@ _SENT = "it was being sent; no answer is known"
 @click.command("list")
 @journal_option
 @json_option
-def list_runs(journal: Path, as_json: bool) -> None:
+def list_runs(journal: JournalAddress, as_json: bool) -> None:
     """List the runs, the latest last."""
     run_async(_list(journal, as_json=as_json))
 
@@ -57,7 +56,7 @@ def list_runs(journal: Path, as_json: bool) -> None:
 @journal_option
 @click.option("--all", "everything", is_flag=True, help=f"All items, not only the first {FIRST} of a kind.")
 @json_option
-def show(run: str, journal: Path, everything: bool, as_json: bool) -> None:
+def show(run: str, journal: JournalAddress, everything: bool, as_json: bool) -> None:
     """Show a run, and its items that need attention.
 
     Those are the undecided ones (since when, which proof is missing, and what settles them), the refused and failed
@@ -68,18 +67,18 @@ def show(run: str, journal: Path, everything: bool, as_json: bool) -> None:
     run_async(_show(journal, run, most=None if everything else FIRST, as_json=as_json))
 
 
-async def _list(path: Path, *, as_json: bool) -> None:
-    async with opened(path) as journal:
+async def _list(address: JournalAddress, *, as_json: bool) -> None:
+    async with opened(address) as journal:
         records = await journal.runs()
     if as_json:
         for record in records:
-            write_json(run_fields(record, path))
+            write_json(run_fields(record, address))
         return
     if not records:
-        click.echo(f"the journal {printable(str(path))} has no runs")
-    holder, now = holder_of(path), datetime.now(UTC)
+        click.echo(f"the journal {printable(str(address))} has no runs")
+    holder, now = holder_at(address), datetime.now(UTC)
     for record in records:
-        state = state_of(record, holder)
+        state = state_of(record, holder, address)
         shown = style(f"{state:11}", _COLOURS[state])
         began = age(record.started_at, now)
         what = f"{printable(record.operation):15}  seller {printable(record.seller)}"
@@ -87,33 +86,33 @@ async def _list(path: Path, *, as_json: bool) -> None:
         click.echo(hanging("    ", counts_of(record) + _source(record), _width()))
 
 
-async def _show(path: Path, name: str, *, most: int | None, as_json: bool) -> None:
-    async with opened(path) as journal:
-        record = await find_run(journal, path, name)
+async def _show(address: JournalAddress, name: str, *, most: int | None, as_json: bool) -> None:
+    async with opened(address) as journal:
+        record = await find_run(journal, address, name)
         if as_json:
-            write_json({"event": "run", **run_fields(record, path)})
+            write_json({"event": "run", **run_fields(record, address)})
         else:
-            _print_run(record, path)
+            _print_run(record, address)
         for title, states in _SECTIONS:
             total = sum(record.counts[state] for state in states)
             if not total:
                 continue
             if as_json:
                 async for entry in _first(journal.entries(record.id, states), most):
-                    write_json({"event": "item", **entry_fields(entry), **_settles(path, entry)})
+                    write_json({"event": "item", **entry_fields(entry), **_settles(address, entry)})
             else:
                 click.echo(f"\n{style(f'{total:,}', 'bold')} {title}")
-                await _print_items(journal, record, states, most, path)
+                await _print_items(journal, record, states, most, address)
         await _print_settled_by_hand(journal, record, most, as_json=as_json)
     if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
-        click.echo(f"\nTo resume:\n  {resume_command(path, record.id)}")
+        click.echo(f"\nTo resume:\n  {resume_command(address, record.id)}")
         if record.finished_at is None:
             click.echo(hanging("", UNREAD, _width()))
 
 
-def _print_run(record: RunRecord, path: Path) -> None:
+def _print_run(record: RunRecord, address: JournalAddress) -> None:
     now = datetime.now(UTC)
-    state = state_of(record, holder := holder_of(path))
+    state = state_of(record, holder := holder_at(address), address)
     shown = style(state, _COLOURS[state])
     if holder is not None and state in ("running", "unfinished"):
         shown += f" (process {holder.pid} writes the journal)"
@@ -134,23 +133,23 @@ def _print_run(record: RunRecord, path: Path) -> None:
 
 
 async def _print_items(
-    journal: Journal, record: RunRecord, states: Iterable[State], most: int | None, path: Path
+    journal: Journal, record: RunRecord, states: Iterable[State], most: int | None, address: JournalAddress
 ) -> None:
     now, width, shown, key_width = datetime.now(UTC), _width(), 0, 0
     waiting: list[Entry] = []  # the first ones, until it is known how wide their keys are
     async for entry in _first(journal.entries(record.id, states), most):
         shown += 1
         if key_width:
-            click.echo(_item(entry, key_width, width, now, path))
+            click.echo(_item(entry, key_width, width, now, address))
             continue
         waiting.append(entry)
         if len(waiting) == FIRST:
             key_width = _key_width(waiting)
             for one in waiting:
-                click.echo(_item(one, key_width, width, now, path))
+                click.echo(_item(one, key_width, width, now, address))
             waiting.clear()
     for one in waiting:
-        click.echo(_item(one, _key_width(waiting), width, now, path))
+        click.echo(_item(one, _key_width(waiting), width, now, address))
     total = sum(record.counts[state] for state in states)
     if total > shown and most is not None:
         click.echo(f"  … and {total - shown:,} more: --all shows them")
@@ -171,12 +170,12 @@ async def _print_settled_by_hand(journal: Journal, record: RunRecord, most: int 
         click.echo("  … and maybe more: --all shows them")
 
 
-def _settles(path: Path, entry: Entry) -> dict[str, str]:
+def _settles(address: JournalAddress, entry: Entry) -> dict[str, str]:
     """Return the command that settles an item, for JSON."""
-    return {"settle": settle_command(path, entry.key)} if entry.state is State.UNKNOWN else {}
+    return {"settle": settle_command(address, entry.key)} if entry.state is State.UNKNOWN else {}
 
 
-def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: Path) -> str:
+def _item(entry: Entry, key_width: int, width: int | None, now: datetime, address: JournalAddress) -> str:
     was_sent = entry.state in UNDECIDED and entry.sent_at > LONG_AGO  # otherwise it is not known whether it was
     since = entry.sent_at if was_sent else entry.changed_at
     state = f"{entry.state.value:9}" if entry.state in UNDECIDED else ""
@@ -185,7 +184,7 @@ def _item(entry: Entry, key_width: int, width: int | None, now: datetime, path: 
         why = _SENT if entry.state is State.SENT else "no reason was given"
     lines = hanging(f"  {printable(entry.key):{key_width}}  {state}{age(since, now):10}  ", why, width)
     if entry.state is State.UNKNOWN:  # in one piece, to be copied
-        lines += f"\n      {settle_command(path, entry.key, '[--absent | --created ID]')}"
+        lines += f"\n      {settle_command(address, entry.key, '[--absent | --created ID]')}"
     return lines
 
 

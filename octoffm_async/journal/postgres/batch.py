@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from ..commands import Flush, ReadEntries, RecordOutcome, RecordStatus
+from ..commands import Flush, ReadEntries, RecordOutcome, RecordStatus, ReleaseItem
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...stores.database import Connection
     from ..base import OutgoingItem
 
-__all__ = ["ConnectionCall", "MarkItemsSent", "PostgresCommand", "ReleaseItem", "WriteBatch", "waves"]
+__all__ = ["ConnectionCall", "MarkItemsSent", "PostgresCommand", "WriteBatch", "waves"]
 
 
 class MarkItemsSent(NamedTuple):
@@ -30,14 +30,6 @@ class MarkItemsSent(NamedTuple):
     """The time of the API's own clock, if known."""
     first_at: datetime | None = None
     """The earliest time at which the items may have been sent; ``None`` is now."""
-
-
-class ReleaseItem(NamedTuple):
-    """The command to release an item if it is undecided. No caller waits for it."""
-
-    scope: int
-    run_id: int
-    key: str
 
 
 class ConnectionCall(NamedTuple):

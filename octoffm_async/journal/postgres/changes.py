@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from ...errors import FencedError
+from ..commands import ReleaseItem
 from ..sqlite.batches import stored, text
 from ..sqlite.transaction import CODES, STATES
 from ..states import IllegalTransitionError, State
-from .batch import ReleaseItem
 from .schema import FENCED, ILLEGAL
 
 if TYPE_CHECKING:

@@ -19,19 +19,20 @@ from typing import TYPE_CHECKING, Self
 from ...errors import ClosedError, ConfigurationError, JournalError, JournalWriteError, StoreError
 from ...stores.database import Database, as_database
 from ..base import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
-from ..commands import Flush, ReadEntries, RecordStatus
+from ..commands import Flush, ReadEntries, RecordStatus, ReleaseItem
+from ..lease import GRACE, LEASE
 from ..manual_settlement import choose, manual_decision, settle_by_hand
 from ..sqlite.batches import stored
 from ..states import Entry, IllegalTransitionError, State
 from . import changes, environments
 from . import queries as reading
-from .batch import MarkItemsSent, ReleaseItem
+from .batch import MarkItemsSent
 from .forgetting import forget_some
 from .runs import begun, reopen_run
 from .schema import PART, STATEMENTS, VERSION
 from .settlement import PostgresManualSettlement
 from .writer import JournalWriter
-from .writer_lease import GRACE, WriterLease, boot_time
+from .writer_lease import WriterLease, boot_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Sized
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LEASE", "PostgresJournal", "PostgresJournalRun"]
 
-LEASE = 15.0
 _CHUNK = 500
 
 
@@ -92,6 +92,8 @@ class PostgresJournal(Journal):
                 await self.database.prepare(PART, VERSION, STATEMENTS)
                 self._lease = WriterLease(self.database, self._seconds, clock=self._clock)
                 await self._lease.begin()
+            else:
+                await self._check_exists()
             self._writer = JournalWriter(self.database, None if self._read_only else self._lease)
         except BaseException as error:
             await self.database.__aexit__(None, None, None)
@@ -116,6 +118,12 @@ class PostgresJournal(Journal):
                     await self._lease.end()
             finally:
                 await self.database.__aexit__(None, None, None)
+
+    async def _check_exists(self) -> None:
+        async with self.database.connection() as connection:
+            found = await connection.execute("SELECT to_regclass('octoffm_journal_runs') IS NULL")
+            if await found.fetchone() == (True,):
+                raise JournalError(f"there is no journal in {self.database.name}")
 
     async def begin_run(
         self,
@@ -272,7 +280,7 @@ class PostgresJournalRun:
         self._scope, self._run_id = numbers
         self._live = live
         self.run, self.seller, self.operation = names
-        self.takeover_seconds = lease.seconds + 2 * GRACE
+        self.takeover_seconds = lease.takeover_seconds
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for an unknown key."""

@@ -12,7 +12,7 @@ from ...errors import ConfigurationError
 from ..base import RunRecord
 from ..manual_settlement import Known
 from ..sqlite.batches import stored, text
-from ..sqlite.created_ids import IDS_MOST
+from ..sqlite.queries import IDS_MOST
 from ..sqlite.transaction import CODES, STATES
 from ..states import HASH_SIZE, KEEPS_PAYLOAD, Entry, State
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..commands import Flush
+from ..commands import Flush, ReleaseItem
+from ..lease import GRACE
 from ..sqlite.batches import stored, text
 from ..states import BY_HAND
 from . import changes
 from . import queries as reading
-from .batch import ReleaseItem
-from .writer_lease import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from ...stores.database import Connection, Database
-    from ..commands import RecordOutcome, RecordStatus
-    from .batch import PostgresCommand, ReleaseItem
+    from ..commands import RecordOutcome, RecordStatus, ReleaseItem
+    from .batch import PostgresCommand
     from .writer_lease import WriterLease
 
 T = TypeVar("T")

@@ -1,10 +1,7 @@
-"""A writer's lease on the journal: the right to send, for some seconds after the database last renewed it.
+"""A writer's lease on the journal in PostgreSQL, which the database renews.
 
-For this process the lease ends earlier than for the database: the process counts it from before it requested the
-renewal, and gives up a tenth of it. So a process that was suspended, or whose machine slept, finds its lease expired
-as soon as it continues, and at no instant does another writer take over an item that this one may still send. The
-lease's clock continues while the machine sleeps. The database's clock must not jump ahead by more than ``GRACE`` and
-that tenth together.
+Its clock continues while the machine sleeps. The database's clock must not jump ahead by more than ``GRACE`` and the
+tenth that the writer gives up, together (:mod:`..lease`).
 """
 
 from __future__ import annotations
@@ -17,7 +14,8 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigurationError, FencedError, StoreError
+from ...errors import StoreError
+from ..lease import Lease
 from .queries import NO_SHIFT, ClockBounds
 
 if TYPE_CHECKING:
@@ -25,13 +23,10 @@ if TYPE_CHECKING:
 
     from ...stores.database import Database
 
-__all__ = ["GRACE", "WriterLease", "boot_time"]
+__all__ = ["WriterLease", "boot_time"]
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
-GRACE = 2.0
-"""Seconds for which other writers leave an expired lease alone."""
-_MARGIN = 0.1
 _KEPT_DAYS = 30
 _ATTEMPTS = 2
 """Maximum of concurrent renewals."""
@@ -65,60 +60,17 @@ def boot_time() -> float:
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
-class WriterLease:
-    """A writer that is registered in the database, and its lease: the fence that each request passes."""
+class WriterLease(Lease):
+    """A writer that is registered in the database, and its lease."""
 
     def __init__(self, database: Database, seconds: float, *, clock: Callable[[], float] = boot_time) -> None:
-        if not seconds > 0:
-            raise ConfigurationError(f"a lease is a number of seconds above 0, not {seconds!r}")
-        self.writer_id: int = 0
-        self.seconds = seconds
+        super().__init__(database.name, seconds, clock=clock)
         self.shift: ClockBounds = NO_SHIFT
         self.renewals: int = 0
         self._database = database
-        self._clock = clock
-        self._until = 0.0
-        self._end = "the journal is not open"
         self._troubled = False
         self._attempts: set[asyncio.Task[None]] = set()
         self._renewing: asyncio.Task[None] | None = None
-
-    @property
-    def is_dead(self) -> bool:
-        """True if the lease has ended for good."""
-        return bool(self._end)
-
-    @property
-    def is_over(self) -> bool:
-        """True if the lease has ended, for good or until a late renewal."""
-        return bool(self._end) or self._clock() >= self._until
-
-    def check(self) -> None:
-        """Check that a request may be sent.
-
-        Raises:
-            FencedError: the lease has ended.
-        """
-        if self._clock() >= self._until or self._end:
-            raise self.error()
-
-    def error(self) -> FencedError:
-        """Return the error that says why nothing may be sent."""
-        if self._end:
-            return FencedError(self._end)
-        late = self._clock() - self._until
-        return FencedError(
-            f"not sent: the lease on {self._database.name} ended {late:.1f} s ago and was not renewed yet"
-        )
-
-    def kill(self) -> None:
-        """End the lease for good, because the database says that it has ended."""
-        if not self._end:
-            self._end = (
-                f"writer {self.writer_id} of {self._database.name} did not renew its lease in time: "
-                "open the journal again"
-            )
-            logger.error("%s", self._end)
 
     async def begin(self) -> None:
         """Register a writer, and renew its lease from now on.
@@ -134,7 +86,7 @@ class WriterLease:
         assert row is not None  # noqa: S101
         self.writer_id = int(row[0])
         self._end = ""
-        self._renewed(asked, row[1])
+        self._told(asked, row[1])
         self._renewing = asyncio.create_task(self._renew_for_ever(), name="octoffm_async journal lease")
 
     async def end(self) -> None:
@@ -175,12 +127,12 @@ class WriterLease:
                 if row is None:
                     self.kill()
                 else:
-                    self._renewed(asked, row[0])
+                    self._told(asked, row[0])
                 return
 
-    def _renewed(self, asked: tuple[float, float], theirs: float) -> None:
-        # Counted from before the request, less a margin, so it ends here first (see the module docstring).
-        self._until = max(self._until, asked[0] + self.seconds * (1 - _MARGIN))
+    def _told(self, asked: tuple[float, float], theirs: float) -> None:
+        """Extend the lease: the database renewed it at its time ``theirs``."""
+        self._renewed(asked[0])
         self.shift = ClockBounds(timedelta(seconds=asked[1] - theirs), timedelta(seconds=time.time() - theirs))
         self.renewals += 1
         self._troubled = False

@@ -3,6 +3,10 @@
 Most items are settled soon after they were sent. The journal then writes a row for each of them, once, and deletes the
 batch's row with the last of them. A batch's row may therefore name items that also have a row of their own; the item's
 own row takes precedence.
+
+Only its own writer settles items of a batch in place. Any other writer first moves all its items to rows, and deletes
+the batch: therefore the batch's own writer knows what is left of a batch from the existence of its row alone. A batch's
+number contains the number of its writer, so that no two batches ever have the same.
 """
 
 from __future__ import annotations
@@ -17,10 +21,11 @@ from ..states import State
 from .row_cache import EntryRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 __all__ = ["Batch", "UnsettledBatches", "packed", "stored", "text", "unpacked"]
 
+_WRITER_BITS = 32
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, bytes]])
 
@@ -53,6 +58,11 @@ class Batch:
         self._parts: list[bytes] = []
         self._payloads: dict[str, bytes] | None = None
 
+    @property
+    def writer(self) -> int:
+        """The number of the writer that sent the items; 0 in a file of an older version."""
+        return self.number >> _WRITER_BITS
+
     def add(self, hashes: Mapping[str, bytes], content: bytes) -> None:
         """Add items; the packed ``content`` may also hold items that have a row of their own."""
         self.unsettled_items.update(hashes)
@@ -62,7 +72,13 @@ class Batch:
     def row(self, key: str) -> EntryRow:
         """Return an unsettled item as a row of its own."""
         return EntryRow(
-            State.SENT, self.run_id, self.unsettled_items[key], self.sent_at, self.sent_at, api_at=self.api_at
+            State.SENT,
+            self.run_id,
+            self.unsettled_items[key],
+            self.sent_at,
+            self.sent_at,
+            api_at=self.api_at,
+            holder=self.writer,
         )
 
     def payload(self, key: str) -> bytes:
@@ -100,24 +116,23 @@ def unpacked(content: bytes) -> list[OutgoingItem]:
 
 
 class UnsettledBatches:
-    """Collection of the batches that have unsettled items."""
+    """Collection of the batches of one writer that have unsettled items, or of all other writers."""
 
-    def __init__(self, batches: Iterable[Batch] = ()) -> None:
+    def __init__(self) -> None:
         self.batches: dict[int, Batch] = {}
-        """Batches by number, the oldest first."""
-        self._last = 0
+        """Batches by number, the oldest of a writer first."""
         self.keys: defaultdict[int, dict[str, Batch]] = defaultdict(dict)
         """The batch of each unsettled item, by scope and key."""
-        for batch in batches:
-            self._put(batch)
+        self._last = 0
 
     def __len__(self) -> int:
         return sum(map(len, self.keys.values()))
 
-    def begin(self, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> Batch:
+    def begin(self, writer: int, scope: int, run_id: int, sent_at: int, api_at: int | None = None) -> Batch:
         """Add and return a new batch without items."""
-        batch = Batch(self._last + 1, scope, run_id, sent_at, api_at)
-        self._put(batch)
+        self._last += 1
+        batch = Batch((writer << _WRITER_BITS) + self._last, scope, run_id, sent_at, api_at)
+        self.put(batch)
         return batch
 
     def remove(self, batch: Batch) -> None:
@@ -125,9 +140,15 @@ class UnsettledBatches:
         del self.batches[batch.number]
         keys = self.keys[batch.scope]
         for key in batch.unsettled_items:
-            del keys[key]
+            if keys.get(key) is batch:
+                del keys[key]
 
-    def _put(self, batch: Batch) -> None:
-        self._last = max(self._last, batch.number)
+    def put(self, batch: Batch) -> None:
+        """Add a batch with its items."""
         self.batches[batch.number] = batch
         self.keys[batch.scope].update(dict.fromkeys(batch.unsettled_items, batch))
+
+    def retain(self, numbers: Container[int]) -> None:
+        """Remove the batches that are not among these."""
+        for batch in [batch for number, batch in self.batches.items() if number not in numbers]:
+            self.remove(batch)

@@ -1,5 +1,9 @@
-"""The journal in a SQLite file: one writer, many readers.
+"""The journal in a SQLite file, for the processes of one machine: many writers and readers.
 
+- A process becomes a *writer* with a lease (:mod:`.writers`). It writes each item to the journal, durably, before it
+  sends it; right before the bytes of a request go out, it checks the lease (:attr:`SQLiteJournal.fence`). The items of
+  a writer that has ended, or gave no sign of life for the length of its lease, go to the next writer that asks for
+  undecided items, which looks for them on the remote side.
 - ``durability="process"``: a write that was awaited survives the death of this process, however sudden; a commit is
   handed to the operating system and not forced to the disk. A power cut may lose the last commits.
 - ``durability="power"``: it survives a power cut too; every commit is forced to the disk.
@@ -17,23 +21,23 @@ from typing import TYPE_CHECKING, Self, get_args
 
 from ...errors import ConfigurationError, JournalError, JournalWriteError
 from ..base import LOOK_UP_MOST, Durability, Journal, OutgoingItem, RunRecord
-from ..commands import Flush, MarkSent, ReadEntries, RecordStatus
+from ..commands import Flush, MarkSent, ReadEntries, RecordStatus, ReleaseItem
+from ..lease import LEASE
 from ..manual_settlement import choose, manual_decision, settle_by_hand
-from ..states import UNDECIDED, Entry, IllegalTransitionError, State
-from . import created_ids
+from ..states import Entry, IllegalTransitionError, State
 from . import queries as reading
 from . import runs as sql_runs
 from . import settlement as by_hand
 from .batches import packed
 from .engine import Store
 from .writer_thread import Writer
+from .writers import FileLease
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Sized
     from types import TracebackType
 
-    from ...transport.fences import Fence
     from ..base import Known
     from ..environment import Environment
     from .file.change_record import Gap
@@ -46,7 +50,9 @@ _CHUNK = 500
 class SQLiteJournal(Journal):
     """A journal in the file at ``path``, which is created if it does not exist; its folder must exist.
 
-    ``read_only`` reads beside a writer, and creates nothing. ``clock`` returns seconds since 1970.
+    ``lease`` is in seconds: when a process has given no sign of life for that long, other processes continue with its
+    items. ``read_only`` reads beside the writers, and creates nothing. ``clock`` returns seconds since 1970;
+    ``lease_clock`` the seconds in which leases are measured, the same in all processes of the machine.
     """
 
     def __init__(
@@ -54,20 +60,35 @@ class SQLiteJournal(Journal):
         path: str | os.PathLike[str],
         *,
         durability: Durability = "process",
+        lease: float = LEASE,
         read_only: bool = False,
         verify_first: bool = False,
         clock: Callable[[], float] = time.time,
+        lease_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if durability not in get_args(Durability):
             raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
         self.path: Path = Path(path).absolute()
         self.opened_at: datetime | None = None
         self.opened_on: float | None = None
+        self.taken_on: float | None = None
         self._read_only = read_only
         self.gap: Gap | None = None
-        self._store = lambda: Store(
-            self.path.resolve(), durability=durability, read_only=read_only, clock=clock, verify_first=verify_first
-        )
+        self._lease = FileLease(self.path.resolve(), lease, clock=lease_clock)
+
+        def store() -> Store:
+            path = self.path.resolve()
+            self._lease = FileLease(path, lease, clock=lease_clock)
+            return Store(
+                path,
+                durability=durability,
+                read_only=read_only,
+                clock=clock,
+                lease=self._lease,
+                verify_first=verify_first,
+            )
+
+        self._store = store
         self._writer: Writer | None = None
         self._live: set[str] = set()
 
@@ -97,9 +118,9 @@ class SQLiteJournal(Journal):
                 raise
 
     @property
-    def fence(self) -> Fence | None:
-        """Always ``None``: the only writer of a file cannot lose the right to write."""
-        return None
+    def fence(self) -> FileLease:
+        """The lease, which the client checks right before it sends a request."""
+        return self._lease
 
     async def begin_run(
         self,
@@ -126,7 +147,7 @@ class SQLiteJournal(Journal):
             lambda store: sql_runs.begin(store, (seller, operation), run, source, environment), writes=True
         )
         self._live.add(name)
-        return SQLiteJournalRun(self._thread, scope, run_id, (name, seller, operation), self._live)
+        return SQLiteJournalRun(self, self._thread, (scope, run_id), (name, seller, operation), self._live)
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
         """Assign a seller's part of the journal to this environment; return the one that it belonged to before.
@@ -215,23 +236,33 @@ class SQLiteJournal(Journal):
     def _check_writable(self) -> None:
         if self._read_only:
             raise JournalWriteError(f"the journal {self.path} was opened for reading only")
+        if self._writer is not None and self._lease.writer_id and self._lease.is_dead:
+            raise self._lease.error()
 
 
 class SQLiteJournalRun:
     """One run's view of a :class:`SQLiteJournal`."""
 
     in_thread = True
-    takeover_seconds: float = 0.0
+    takeover_seconds: float
     run: str
     seller: str
     operation: str
 
-    def __init__(self, writer: Writer, scope: int, run_id: int, names: tuple[str, str, str], live: set[str]) -> None:
+    def __init__(
+        self,
+        journal: SQLiteJournal,
+        writer: Writer,
+        numbers: tuple[int, int],
+        names: tuple[str, str, str],
+        live: set[str],
+    ) -> None:
+        self._journal = journal
         self._writer = writer
-        self._scope = scope
-        self._run_id = run_id
+        self._scope, self._run_id = numbers
         self._live = live
         self.run, self.seller, self.operation = names
+        self.takeover_seconds = journal.fence.takeover_seconds
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, in their order; ``None`` for a key without one."""
@@ -251,6 +282,7 @@ class SQLiteJournalRun:
         not have written them.
 
         Raises:
+            FencedError: this process was suspended for longer than its lease; nothing may be sent.
             JournalWriteError: the write failed; nothing was written, and nothing may be sent.
             IllegalTransitionError: one of the items may not be sent.
         """
@@ -274,7 +306,9 @@ class SQLiteJournalRun:
         self._writer.queue_created(self._scope, self._run_id, key, remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
-        """Do nothing: no other process can take over items."""
+        """Queue the release of items: other writers may then take over those that are undecided."""
+        for key in keys:
+            self._writer.queue(key, ReleaseItem(self._scope, self._run_id, key))
 
     def record_status(self, key: str, status: str) -> None:
         """Queue the last status that status tracking saw for a created item."""
@@ -292,17 +326,24 @@ class SQLiteJournalRun:
         await waiter
 
     async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
-        """Return the items of this seller and operation, from any run, that must be reconciled, by key.
+        """Return the items of this seller and operation that this process must reconcile, by key.
 
-        ``keys`` restricts them. No other process has any: a file has one writer.
+        Takes over the undecided items that no writer holds, or that a writer holds which has ended. Only those of
+        ``keys``, if given.
         """
-        if keys is not None:
-            return [entry for entry in await self.look_up(keys) if entry is not None and entry.state in UNDECIDED]
-        return await self._writer.call(lambda store: reading.undecided(store, self._scope))
+
+        def take(store: Store) -> tuple[int, list[Entry]]:
+            taken = store.take(self._scope, keys)
+            return taken, reading.undecided(store, self._scope, keys, store.lease.writer_id)
+
+        taken, entries = await self._writer.call(take, writes=True)
+        if taken:
+            self._journal.taken_on = asyncio.get_running_loop().time()
+        return entries
 
     async def undecided_keys(self) -> list[str]:
-        """Return the keys of all items that must be reconciled."""
-        return [entry.key for entry in await self.undecided()]
+        """Return the keys of all items that must be reconciled, of every process, without taking any over."""
+        return await self._writer.call(lambda store: reading.undecided_keys(store, self._scope))
 
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
         """Return up to two created items, by the local clock: the last before ``first``, and one after ``last``."""
@@ -321,18 +362,18 @@ class SQLiteJournalRun:
 
     async def ids(self) -> dict[str, str]:
         """Return sample ids of created items of this seller and operation, by key, from any run."""
-        return await self._writer.call(lambda store: created_ids.ids(store, self._scope))
+        return await self._writer.call(lambda store: reading.ids(store, self._scope))
 
     async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
-        return await self._writer.call(lambda store: created_ids.keys_of_ids(store, self._scope, remote_ids))
+        return await self._writer.call(lambda store: reading.keys_of_ids(store, self._scope, remote_ids))
 
     async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
         """Reset to unknown, durably, each key that is created with exactly its id in ``id_by_key``; return those."""
         _check_number(id_by_key)
         return await self._writer.call(
-            lambda store: created_ids.doubt(store, self._scope, id_by_key, message), writes=True
+            lambda store: sql_runs.doubt(store, self._scope, id_by_key, message), writes=True
         )
 
     async def finish(self) -> None:

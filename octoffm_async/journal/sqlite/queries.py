@@ -6,18 +6,41 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from ..states import HASH_SIZE, Entry, State
+from ..states import HASH_SIZE, UNDECIDED, Entry, State
 from .batches import stored, text
-from .transaction import STATES
+from .transaction import CODES, STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from .batches import Batch, UnsettledBatches
     from .row_cache import EntryRow, RowCache
-    from .statements import Tables, Values
+    from .statements import EntryValues, Tables
 
-__all__ = ["after", "count_created", "created_near", "look_up", "milliseconds", "moment", "payloads", "undecided"]
+__all__ = [
+    "IDS_MOST",
+    "after",
+    "count_created",
+    "created_near",
+    "ids",
+    "keys_of_ids",
+    "look_up",
+    "milliseconds",
+    "moment",
+    "payloads",
+    "undecided",
+    "undecided_keys",
+]
+
+
+IDS_MOST = 16
+"""Number of created items, at each end of the key order, whose ids serve as samples of the account's ids."""
+_LOOKED_AT = 8 * IDS_MOST
+"""Number of entries read at each end to find those items: a journal may hold a million refused items."""
+_IDS = f"""
+    SELECT key, remote_id FROM (
+        SELECT key, state, remote_id FROM entries WHERE scope_id = ? ORDER BY key {{order}} LIMIT {_LOOKED_AT})
+    WHERE state = {CODES[State.CREATED]} AND remote_id IS NOT NULL LIMIT {IDS_MOST}"""  # noqa: S608
 
 
 class Readable(Protocol):
@@ -25,7 +48,12 @@ class Readable(Protocol):
 
     @property
     def unsettled(self) -> UnsettledBatches:
-        """The items that are in batches."""
+        """The items that are in batches of this writer."""
+        ...
+
+    @property
+    def others(self) -> UnsettledBatches:
+        """The items that are in batches of other writers, or were when those were read: a row takes precedence."""
         ...
 
     @property
@@ -58,18 +86,18 @@ def look_up(store: Readable, scope: int, keys: Sequence[str]) -> list[Entry | No
     """Return the entry of each key, in their order; ``None`` for a key without an entry."""
     if not keys:
         return []
-    unsettled = store.unsettled.keys[scope]
-    found: dict[str, Values] = {}
+    unsettled, others = store.unsettled.keys[scope], store.others.keys[scope]
+    found: dict[str, EntryValues] = {}
     if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # false for ascending references
         found = {text(values[0]): values for values in store.tables.find(scope, [stored(key) for key in keys])}
-    if not found and unsettled.keys().isdisjoint(keys):
+    if not found and unsettled.keys().isdisjoint(keys) and others.keys().isdisjoint(keys):
         store.rows.absent[scope].update(keys)
         return [None] * len(keys)
     entries: list[Entry | None] = []
     for key in keys:
         if (values := found.get(key)) is not None:
             entries.append(_entry_of(store, key, values))
-        elif (batch := unsettled.get(key)) is not None:
+        elif (batch := unsettled.get(key) or others.get(key)) is not None:
             entries.append(_entry(store, key, batch.row(key)))
         else:
             store.rows.absent[scope].add(key)
@@ -91,16 +119,34 @@ def after(
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, states, start, most=most, code=code)
     if State.SENT in states and code is None:
-        some = {key: batch for key, batch in store.unsettled.keys[scope].items() if batch.run_id == run_id}
-        waiting = [(key, row) for key, row in _rows(some) if start is None or stored(key) > start]
-        rows = sorted(rows + waiting, key=_place)[:most]
+        end = stored(rows[-1][0]) if len(rows) == most else None
+
+        def is_here(key: str, batch: Batch) -> bool:
+            name = stored(key)
+            return batch.run_id == run_id and (start is None or name > start) and (end is None or name < end)
+
+        rows = sorted(rows + _in_batches(store, scope, is_here), key=_place)[:most]
     return [_entry(store, key, row) for key, row in rows]
 
 
-def undecided(store: Readable, scope: int) -> list[Entry]:
-    """Return the items of a scope that must be reconciled, by key."""
-    rows = store.tables.undecided(scope) + _rows(store.unsettled.keys[scope])
+def undecided(store: Readable, scope: int, keys: Sequence[str] | None, holder: int) -> list[Entry]:
+    """Return the items of a scope that a writer must reconcile, by key; only those of ``keys``, if given."""
+    if keys is not None:
+        unsettled = store.unsettled.keys[scope]
+        rows = [(key, unsettled[key].row(key)) for key in keys if key in unsettled]
+        rows += [
+            (key, row)
+            for key, row in store.tables.get(scope, [key for key in keys if key not in unsettled]).items()
+            if row.state in UNDECIDED and row.holder == holder
+        ]
+    else:
+        rows = store.tables.undecided(scope, holder) + _rows(store.unsettled.keys[scope])
     return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
+
+
+def undecided_keys(store: Readable, scope: int) -> list[str]:
+    """Return the keys of the items of a scope that must be reconciled, of every writer."""
+    return [key for key, _ in sorted(store.tables.undecided(scope) + _in_batches(store, scope), key=_place)]
 
 
 def created_near(store: Readable, scope: int, *, first: datetime, last: datetime, ripe: datetime) -> list[Entry]:
@@ -116,9 +162,46 @@ def count_created(store: Readable, scope: int, *, since: datetime, ripe: datetim
 
 def payloads(store: Readable, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
     """Return the stored requests of the keys that have one."""
-    unsettled = store.unsettled.keys[scope]
+    unsettled, others = store.unsettled.keys[scope], store.others.keys[scope]
     waiting = {key: unsettled[key].payload(key) for key in keys if key in unsettled}
+    there = _without_row(store, scope, [(key, others[key].row(key)) for key in keys if key in others])
+    waiting |= {key: others[key].payload(key) for key, _ in there}
     return waiting | store.tables.payloads(scope, [key for key in keys if key not in waiting])
+
+
+def ids(store: Readable, scope: int) -> dict[str, str]:
+    """Return ids of some created items, by key: of the items with the first and with the last keys."""
+    found = [
+        row
+        for order in ("ASC", "DESC")
+        for row in store.tables.connection.execute(_IDS.format(order=order), (scope,)).fetchall()
+    ]
+    return {text(key): text(remote_id) for key, remote_id in found}
+
+
+def keys_of_ids(store: Readable, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the keys of the created items that have these ids, by id."""
+    found: dict[str, list[str]] = {}
+    for remote_id, key in store.tables.keys_of_ids(scope, [stored(remote_id) for remote_id in remote_ids]):
+        found.setdefault(text(remote_id), []).append(text(key))
+    return found
+
+
+def _in_batches(
+    store: Readable, scope: int, wanted: Callable[[str, Batch], bool] | None = None
+) -> list[tuple[str, EntryRow]]:
+    """Return the items in batches that have no row, of all writers; only the wanted ones."""
+    own, others = (
+        [(key, batch.row(key)) for key, batch in batches.keys[scope].items() if wanted is None or wanted(key, batch)]
+        for batches in (store.unsettled, store.others)
+    )
+    return own + _without_row(store, scope, others)
+
+
+def _without_row(store: Readable, scope: int, items: list[tuple[str, EntryRow]]) -> list[tuple[str, EntryRow]]:
+    """Return those items of other writers that were not settled since their batches were read."""
+    found = {text(values[0]) for values in store.tables.find(scope, [stored(key) for key, _ in items])}
+    return [(key, row) for key, row in items if key not in found]
 
 
 def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, EntryRow]]:
@@ -138,15 +221,18 @@ def _entry(store: Readable, key: str, row: EntryRow) -> Entry:
         code=row.code,
         message=row.message,
         followed=row.followed,
+        latest_sent_at=_left_by(row.state, row.changed_at, row.left_by),
         api_at=None if row.api_at is None else moment(row.api_at),
         absences=row.absences,
     )
 
 
-def _entry_of(store: Readable, key: str, values: Values) -> Entry:
+def _entry_of(store: Readable, key: str, values: EntryValues) -> Entry:
     """Build an entry straight from its columns: a resumed run looks up every item of its input."""
     state: int
-    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
+    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, *work = (
+        values
+    )
     return Entry(
         key=key,
         state=STATES[state],
@@ -159,9 +245,16 @@ def _entry_of(store: Readable, key: str, values: Values) -> Entry:
         code=text(code) if code else "",
         message=text(message) if message else "",
         followed=text(followed) if followed else "",
+        latest_sent_at=_left_by(STATES[state], changed_at, work[1]),
         api_at=None if api_at is None else moment(api_at),
         absences=absences or 0,
     )
+
+
+def _left_by(state: State, changed_at: int, left_by: int | None) -> datetime | None:
+    if state is State.UNKNOWN:
+        left_by = changed_at
+    return None if left_by is None else moment(left_by)
 
 
 def _place(found: tuple[str, EntryRow]) -> bytes:

@@ -32,12 +32,17 @@ class EntryRow(NamedTuple):
     followed: str = ""
     api_at: int | None = None
     absences: int = 0
+    holder: int | None = None
+    """Writer that works on an undecided item; in a decided one, a writer whose item another one decided."""
+    left_by: int | None = None
+    """Latest time at which an undecided item that no writer holds was sent, if known."""
 
 
 class RowCache:
     """Cache of current rows, written or still to be written: mostly of items that are sent or settled next.
 
-    ``unsettled`` are the items in batches, by scope and key: those have no row. ``read`` returns rows by key.
+    ``unsettled`` are the items in this writer's batches, by scope and key: those have no row. ``read`` returns rows by
+    key. Whenever another process has written, the cache is cleared.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Runs in the journal's file: beginning, finishing, counting and forgetting them, in the journal's thread."""
+"""Changes of runs in the journal's file, in its thread: beginning, finishing, doubting and forgetting."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from ..environment import Environment, check_same, log_adopted
 from .batches import stored, text
 from .queries import moment
 from .transaction import STATES
+from .writers import is_live
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .engine import Store
 
-__all__ = ["begin", "finish", "forget_some", "of_name", "rebind", "records"]
+__all__ = ["begin", "doubt", "finish", "forget_some", "of_name", "rebind", "records"]
 
 _FORGET_ROWS = 2000
 _FREE = "DELETE FROM environments WHERE seller NOT IN (SELECT seller FROM scopes JOIN runs USING (scope_id))"
@@ -45,7 +48,8 @@ def begin(
     if environment is not None:
         _bind(store, names[0], environment)
     if run is not None:
-        connection.execute("UPDATE runs SET finished_at = NULL WHERE run_id = ?", (run_id,))
+        values = (store.lease.writer_id, run_id)
+        connection.execute("UPDATE runs SET finished_at = NULL, writer_id = ? WHERE run_id = ?", values)
         return scope, run_id, run
     if found is None:
         connection.execute("INSERT INTO scopes (seller, operation) VALUES (?, ?)", (seller, operation))
@@ -54,8 +58,8 @@ def begin(
     while True:
         run = f"{moment(now):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         cursor = connection.execute(
-            "INSERT OR IGNORE INTO runs (name, scope_id, source, started_at) VALUES (?, ?, ?, ?)",
-            (run, found[0], stored(source), now),
+            "INSERT OR IGNORE INTO runs (name, scope_id, source, started_at, writer_id) VALUES (?, ?, ?, ?, ?)",
+            (run, found[0], stored(source), now, store.lease.writer_id),
         )
         if cursor.rowcount == 1:
             return int(found[0]), int(cursor.lastrowid or 0), run
@@ -71,7 +75,7 @@ def rebind(store: Store, seller: str, environment: Environment) -> Environment |
 
 def finish(store: Store, run_id: int) -> None:
     """Write the end time of a run."""
-    store.connection.execute("UPDATE runs SET finished_at = ? WHERE run_id = ?", (store.now, run_id))
+    store.connection.execute("UPDATE runs SET finished_at = ?, writer_id = NULL WHERE run_id = ?", (store.now, run_id))
 
 
 def of_name(store: Store, run: str) -> tuple[int, int]:
@@ -116,20 +120,21 @@ def forget_some(store: Store, run: str, key: str | None, *, force: bool) -> tupl
     Return their number and the last key.
 
     Raises:
-        JournalError: items are undecided, and ``force`` is not set.
+        JournalError: items are undecided, and ``force`` is not set, or another process is working on the run.
         ConfigurationError: the run does not exist.
     """
     scope, run_id = of_name(store, run)
     connection = store.connection
-    if not force:
-        sql = "SELECT sent + unknown FROM runs WHERE run_id = ?"
-        (undecided,) = connection.execute(sql, (run_id,)).fetchone()
-        if undecided:
-            raise JournalError(
-                f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
-                "resume the run first, or forget it by force"
-            )
-    store.part_batches()  # deleted items must not remain in a batch
+    sql = "SELECT sent + unknown, writers.writer_id, pid FROM runs LEFT JOIN writers USING (writer_id) WHERE run_id = ?"
+    undecided, writer, pid = connection.execute(sql, (run_id,)).fetchone()
+    if writer not in (None, store.lease.writer_id) and is_live(store.path, writer):
+        raise JournalError(f"run {run} is under way in process {pid}: wait until it ends; nothing was forgotten")
+    if undecided and not force:
+        raise JournalError(
+            f"run {run} has {undecided} undecided items: forgotten, they could be sent twice; "
+            "resume the run first, or forget it by force"
+        )
+    store.part_all_batches()  # deleted items must not remain in a batch
     start = None if key is None else stored(key)
     rows = store.tables.after(scope, run_id, STATES, start, most=_FORGET_ROWS, code=None)
     if not rows:
@@ -160,3 +165,9 @@ def _known(store: Store, seller: str) -> Environment | None:
     sql = "SELECT api, account FROM environments WHERE seller = ?"
     found = store.connection.execute(sql, (stored(seller),)).fetchone()
     return None if found is None else Environment(text(found[0]), str(found[1]))
+
+
+def doubt(store: Store, scope: int, id_by_key: Mapping[str, str], message: str) -> list[str]:
+    """Reset to unknown each key that is created with exactly its id in ``id_by_key``; return those."""
+    store.rows.load(scope, list(id_by_key))
+    return [key for key, remote_id in id_by_key.items() if store.transaction.doubt(scope, key, remote_id, message)]

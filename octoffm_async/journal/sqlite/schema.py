@@ -37,7 +37,7 @@ __all__ = [
 APPLICATION_ID = 0x6F66666D
 """Application id in the file's header: ``offm``."""
 
-VERSION = 4
+VERSION = 5
 
 _BATCHES = """CREATE TABLE batches (
         batch_id INTEGER PRIMARY KEY, scope_id INTEGER NOT NULL, run_id INTEGER NOT NULL, sent_at INTEGER NOT NULL,
@@ -52,7 +52,18 @@ _CLOCKS = (
     "ALTER TABLE entries ADD COLUMN absences INTEGER",
 )
 
-STEPS: Mapping[int, Sequence[str]] = MappingProxyType({1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING), 3: _CLOCKS})
+_WRITERS = (
+    """CREATE TABLE writers (
+        writer_id INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, clock TEXT NOT NULL, pid INTEGER NOT NULL,
+        started_at INTEGER NOT NULL, lease INTEGER NOT NULL)""",
+    "ALTER TABLE entries ADD COLUMN holder INTEGER",
+    "ALTER TABLE entries ADD COLUMN left_by INTEGER",
+    "ALTER TABLE runs ADD COLUMN writer_id INTEGER",
+)
+
+STEPS: Mapping[int, Sequence[str]] = MappingProxyType(
+    {1: (_BATCHES,), 2: (_ENVIRONMENTS, STANDING), 3: _CLOCKS, 4: _WRITERS}
+)
 """Migration statements by version: each entry leads to the next version."""
 
 SCHEMA = (
@@ -76,6 +87,7 @@ SCHEMA = (
     STANDING,
     KNOWN,
     *_CLOCKS,
+    *_WRITERS,
 )
 """Statements that create the tables.
 
@@ -84,16 +96,23 @@ Times are milliseconds since 1970. Text is stored as bytes, because SQLite's tex
 an entry. ``payloads`` has a row for every entry that is not created or refused; the undecided entries are therefore
 found through it, without a scan of the decided ones. ``environments`` holds the API and account to which each seller's
 part belongs. ``api_at`` is the time of the API's own clock before the request, where it was known; it is not kept for
-created items. ``absences`` is the weighted number of times that an item was declared absent; NULL is zero.
+created items. ``absences`` is the weighted number of times that an item was declared absent; NULL is zero. ``writers``
+holds the writers that may send, each with its lease in milliseconds (:mod:`.writers`). ``holder`` is the writer that
+works on an undecided item, and ``left_by`` the latest time at which its request was sent, once no writer holds it. The
+``writer_id`` of a run is the writer that began or continued it last.
 """
 _TABLES = {1: frozenset({"scopes", "runs", "entries", "payloads"})}
 _TABLES[2] = _TABLES[1] | {"batches"}
 _TABLES[3] = _TABLES[4] = _TABLES[2] | {"environments", "standing"}
+_TABLES[5] = _TABLES[4] | {"writers"}
 """Names of the tables, by version."""
 MARKED = 3
 """First version that records whether it has a log."""
 
-_BUSY_SECONDS = 5.0
+_BUSY_SECONDS = 30.0
+"""Seconds for which a process waits for a transaction of another one, which may be suspended for a while."""
+CLOSING_SECONDS = 2.0
+"""Seconds for which a process that closes the journal waits for another one that opens or closes it."""
 _UNWRITABLE = {
     sqlite3.SQLITE_FULL: "the disk is full: make room and run again",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only",
@@ -114,7 +133,10 @@ def translated(error: sqlite3.Error, path: Path) -> JournalError:
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return JournalInUseError(f"the journal {path} is locked by another program that has it open: {error}")
+        return JournalInUseError(
+            f"the journal {path} stays locked by another program that has it open, or by a suspended process: {error}; "
+            "nothing was sent that is not in the journal: end that program, or let it go on"
+        )
     if code in _UNWRITABLE:
         return JournalWriteError(f"the journal {path} cannot be written: {_UNWRITABLE[code]} ({error})")
     return JournalError(f"the journal {path} failed: {error}")

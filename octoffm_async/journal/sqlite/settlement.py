@@ -42,7 +42,7 @@ class SQLiteManualSettlement:
         """Return keys of undecided items."""
 
         def work(store: Store) -> list[str]:
-            found = [entry.key for scope, _, _ in _scopes(store) for entry in reading.undecided(store, scope)]
+            found = [key for scope, _, _ in _scopes(store) for key in reading.undecided_keys(store, scope)]
             return found[:most]
 
         return await self._writer.call(work)
@@ -74,14 +74,18 @@ class SQLiteManualSettlement:
         return await self._writer.call(work)
 
     async def write(self, items: Sequence[Known], word: ManualDecision) -> list[str]:
-        """Write the decision durably. No other process can be working on an item, because a file has one writer."""
+        """Write the decision durably, or nothing if another process holds an item; return the keys that are held."""
 
         def work(store: Store) -> list[str]:
-            for known in items:
-                key = known.entry.key
-                command = (_scope_of(store, known), 0, key, word.state, word.created, BY_HAND, word.message)
-                store.transaction.settle(command)
-            return []
+            places = [(_scope_of(store, known), known.entry.key) for known in items]
+            busy: list[str] = []
+            for scope, key in places:
+                store.take(scope, [key])
+                if not reading.undecided(store, scope, [key], store.lease.writer_id):
+                    busy.append(key)
+            for scope, key in places if not busy else ():
+                store.transaction.settle((scope, 0, key, word.state, word.created, BY_HAND, word.message))
+            return busy
 
         return await self._writer.call(work, writes=True)
 

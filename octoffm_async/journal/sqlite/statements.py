@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Tables", "Values"]
+__all__ = ["EntryValues", "Tables"]
 
-Values: TypeAlias = tuple[Any, ...]
+EntryValues: TypeAlias = tuple[Any, ...]
 """Columns of an entry without its scope: its key, and those in ``COLUMNS``."""
 
-COLUMNS = "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences"
-_MOST_ROWS = 64  # 832 values: older SQLite libraries accept 999
+COLUMNS = (
+    "state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, holder, "
+    "left_by"
+)
+_MOST_ROWS = 64  # 960 values: older SQLite libraries accept 999
 _MOST_CREATED = 256
 _MOST_KEYS = 512
 _NEAR_MOST = 2
@@ -49,11 +52,22 @@ _COUNT_CREATED = (
 )
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
+_FREE = (
+    "UPDATE entries SET holder = NULL, left_by = coalesce(left_by, ?) WHERE scope_id = ? AND state IN (1, 5) "
+    "AND holder = ? AND key IN (SELECT key FROM payloads WHERE scope_id = ?)"
+)
+_TAKE_SOME = (
+    "UPDATE entries SET holder = ?, left_by = coalesce(left_by, ?) "
+    "WHERE scope_id = ? AND state IN (1, 5) AND holder IS NULL AND key = ?"
+)
+_TAKE = _TAKE_SOME.replace("key = ?", "key IN (SELECT key FROM payloads WHERE scope_id = ?)")
 
 
 def row_of(values: Sequence[Any]) -> EntryRow:
     """Build a row from its columns."""
-    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = values
+    state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, *work = (
+        values
+    )
     return EntryRow(
         STATES[state],
         run_id,
@@ -66,6 +80,7 @@ def row_of(values: Sequence[Any]) -> EntryRow:
         text(followed) if followed else "",
         api_at,
         absences or 0,
+        *work,
     )
 
 
@@ -78,9 +93,9 @@ class Tables:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
-    def find(self, scope: int, names: Sequence[bytes]) -> list[Values]:
+    def find(self, scope: int, names: Sequence[bytes]) -> list[EntryValues]:
         """Return the columns of the entries that the stored keys have."""
-        found: list[Values] = self._by_name(_GET, scope, names)
+        found: list[EntryValues] = self._by_name(_GET, scope, names)
         return found
 
     def has_between(self, scope: int, first: bytes, last: bytes) -> bool:
@@ -99,7 +114,9 @@ class Tables:
         """Write entries, new or changed."""
         flat: list[object] = []
         for (scope, key), row in rows.items():
-            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = row
+            state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences = (
+                row[:11]
+            )
             flat += (
                 scope,
                 stored(key),
@@ -114,8 +131,10 @@ class Tables:
                 stored(followed) if followed else None,
                 api_at,
                 absences or None,
+                row.holder,
+                row.left_by,
             )
-        self._put(_PUT_ENTRIES, 13, flat)
+        self._put(_PUT_ENTRIES, 15, flat)
 
     def put_payloads(self, payloads: Mapping[ItemKey, bytes | None]) -> None:
         """Store payloads; delete those that are ``None``."""
@@ -160,19 +179,37 @@ class Tables:
         for number in numbers:
             self.connection.execute("DELETE FROM batches WHERE batch_id = ?", (number,))
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield all batches, the oldest first, with those of their items that have no entry.
+    def batch_numbers(self) -> set[int]:
+        """Return the numbers of all batches."""
+        return {number for (number,) in self.connection.execute("SELECT batch_id FROM batches")}
+
+    def batch(self, number: int) -> Batch:
+        """Return a batch, with those of its items that have no entry.
 
         Raises:
-            msgspec.DecodeError, UnicodeDecodeError: one of them is damaged.
+            msgspec.DecodeError, UnicodeDecodeError: it is damaged.
         """
-        sql = "SELECT batch_id, scope_id, run_id, sent_at, api_at, items FROM batches ORDER BY batch_id"
-        for number, scope, run_id, sent_at, api_at, content in self.connection.execute(sql).fetchall():
-            batch = Batch(number, scope, run_id, sent_at, api_at)
-            batch.add({item.key: item.payload_hash for item in unpacked(content)}, content)
-            for values in self._by_key(_GET, scope, list(batch.unsettled_items)):
-                del batch.unsettled_items[text(values[0])]
-            yield batch
+        sql = "SELECT scope_id, run_id, sent_at, api_at, items FROM batches WHERE batch_id = ?"
+        scope, run_id, sent_at, api_at, content = self.connection.execute(sql, (number,)).fetchone()
+        batch = Batch(number, scope, run_id, sent_at, api_at)
+        batch.add({item.key: item.payload_hash for item in unpacked(content)}, content)
+        for values in self._by_key(_GET, scope, list(batch.unsettled_items)):
+            del batch.unsettled_items[text(values[0])]
+        return batch
+
+    def free(self, holder: int, left_by: int) -> None:
+        """Free the undecided entries of a writer that cannot send any more."""
+        for (scope,) in self.connection.execute("SELECT scope_id FROM scopes").fetchall():
+            self.connection.execute(_FREE, (left_by, scope, holder, scope))
+
+    def take(self, scope: int, keys: Sequence[str] | None, holder: int, left_by: int) -> int:
+        """Let a writer hold the undecided entries that no writer holds, of some keys or all; return their number."""
+        if keys is None:
+            return self.connection.execute(_TAKE, (holder, left_by, scope, scope)).rowcount
+        statement, values = _TAKE_SOME, (holder, left_by, scope)
+        found = [(holder_id, key) for key, *_, holder_id, _ in self._by_key(_GET, scope, keys)]
+        free = [bytes(key) for holder_id, key in found if holder_id is None]
+        return sum(self.connection.execute(statement, (*values, key)).rowcount for key in free)
 
     def count(self, counts: Mapping[int, Mapping[State, int]]) -> None:
         """Add to the counts of runs."""
@@ -201,13 +238,16 @@ class Tables:
         )
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 
-    def undecided(self, scope: int) -> list[tuple[str, EntryRow]]:
-        """Return all sent or unknown entries, found through the payloads, of which most decided entries have none."""
+    def undecided(self, scope: int, holder: int | None = None) -> list[tuple[str, EntryRow]]:
+        """Return all sent or unknown entries, found through the payloads, of which most decided entries have none.
+
+        ``holder`` restricts them to those that a writer holds.
+        """
         columns = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
         found = self.connection.execute(
             f"SELECT e.key, {columns} FROM payloads p CROSS JOIN entries e USING (scope_id, key) "  # noqa: S608
-            "WHERE p.scope_id = ? AND e.state IN (1, 5) ORDER BY p.key",
-            (scope,),
+            "WHERE p.scope_id = ? AND e.state IN (1, 5) AND (? IS NULL OR e.holder = ?) ORDER BY p.key",
+            (scope, holder, holder),
         )
         return [(text(values[0]), row_of(values[1:])) for values in found.fetchall()]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..states import HASH_SIZE, KEEPS_PAYLOAD, IllegalTransitionError, State, absences_after, check
+from ..states import HASH_SIZE, KEEPS_PAYLOAD, UNDECIDED, IllegalTransitionError, State, absences_after, check
 from .batches import unpacked
 from .row_cache import EntryRow
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .row_cache import ItemKey, RowCache
 
 __all__ = ["CODES", "STATES", "CreatedItem", "Transaction"]
+
+logger: logging.Logger = logging.getLogger("octoffm_async")
 
 STATES = (State.PENDING, State.SENT, State.CREATED, State.REFUSED, State.FAILED, State.UNKNOWN)
 """States by the number that represents each in the file."""
@@ -36,12 +39,15 @@ def earlier(one: int | None, other: int | None) -> int | None:
 class Transaction:
     """Pending changes of one transaction.
 
-    ``rows`` is the cache of rows, ``unsettled`` the items in batches. An item is in a batch, or has a row, or does not
-    exist.
+    ``rows`` is the cache of rows, ``unsettled`` the items in this writer's batches. An item is in a batch, or has a
+    row, or does not exist; an item in another writer's batch is like a row that this writer does not hold.
     """
 
     def __init__(self, rows: RowCache, unsettled: UnsettledBatches) -> None:
         self.now = 0
+        self.writer = 0
+        self.is_dead = False
+        """True once another process has taken over: what this one still reports of an item is ignored."""
         self._rows = rows
         self._batches = unsettled
         self._unsettled = unsettled.keys
@@ -74,7 +80,8 @@ class Transaction:
         if known := self._rows.some(scope, new):
             for key, row in known.items():
                 check(row.state, State.SENT, key=key)
-                if row.state is State.REFUSED and row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]:
+                same = row.payload_hash[:HASH_SIZE] == new[key][:HASH_SIZE]
+                if (row.state is State.REFUSED and same) or (row.state is State.UNKNOWN and row.holder != self.writer):
                     raise IllegalTransitionError(key, row.state, State.SENT)
             for item in unpacked(command.packed):
                 if item.key in known:
@@ -105,7 +112,8 @@ class Transaction:
         payload_hash = self._taken_out(batch, key)
         absences = absences_after(0, State.SENT, state, code)
         after = EntryRow(state, batch.run_id, payload_hash, batch.sent_at, self.now, remote_id, code, message)
-        after = after._replace(api_at=batch.api_at, absences=absences)
+        holder = self.writer if state is State.UNKNOWN else None
+        after = after._replace(api_at=batch.api_at, absences=absences, holder=holder)
         self._put((scope, key), before, after)
         if state in KEEPS_PAYLOAD:
             self.payloads[scope, key] = batch.payload(key)
@@ -129,7 +137,8 @@ class Transaction:
         row = self._rows.get(item_key)
         if row is None or row.state is not State.CREATED or row.remote_id != remote_id:
             return False
-        self._put(item_key, row, row._replace(state=State.UNKNOWN, changed_at=self.now, message=message))
+        after = row._replace(state=State.UNKNOWN, changed_at=self.now, message=message, holder=None, left_by=None)
+        self._put(item_key, row, after)
         self.payloads[item_key] = b""
         return True
 
@@ -142,6 +151,18 @@ class Transaction:
         row = self._rows.get(item_key)
         if row is not None and row.followed != status:
             after = row._replace(followed=status)
+            self._rows.put(item_key, after)
+            self.dirty[item_key] = after
+
+    def release(self, scope: int, key: str) -> None:
+        """Release an undecided item that this writer holds: others may take it over."""
+        item_key = (scope, key)
+        batch = self._unsettled[scope].get(key)
+        if batch is not None:
+            self.part(batch, key)
+        row = self._rows.get(item_key)
+        if row is not None and row.state in UNDECIDED and row.holder == self.writer:
+            after = row._replace(holder=None, left_by=self.now if row.left_by is None else row.left_by)
             self._rows.put(item_key, after)
             self.dirty[item_key] = after
 
@@ -165,22 +186,45 @@ class Transaction:
         scope, _, key, state, remote_id, code, message = command
         item_key = (scope, key)
         row = self._rows.get(item_key)
-        check(None if row is None else row.state, state, key=key)
         if row is None or state is State.SENT:
             raise IllegalTransitionError(key, None if row is None else row.state, state)
-        identity = row.remote_id if remote_id is None else remote_id
+        if not self._may_settle(key, row, state, remote_id):
+            return
+        is_ours = row.holder == self.writer
+        holder = row.holder if row.state in UNDECIDED and not is_ours else None
         after = row._replace(
             state=state,
             # A new reason for being unknown does not change the time since when it is unknown.
             changed_at=row.changed_at if row.state is state is State.UNKNOWN else self.now,
-            remote_id=identity,
+            remote_id=row.remote_id if remote_id is None else remote_id,
             code=code,
             message=message,
             absences=absences_after(row.absences, row.state, state, code),
+            holder=self.writer if is_ours and state is State.UNKNOWN else holder,
+            left_by=None,
         )
         self._put(item_key, row, after)
         if state not in KEEPS_PAYLOAD and row.state in KEEPS_PAYLOAD:
             self.payloads[item_key] = None
+
+    def _may_settle(self, key: str, row: EntryRow, state: State, remote_id: str | None) -> bool:
+        """Return True if an outcome is to be recorded, False if it comes too late and says nothing new.
+
+        Raises:
+            IllegalTransitionError: the item's state does not allow that outcome.
+        """
+        was, is_ours = row.state, row.holder == self.writer
+        if was in UNDECIDED:
+            if is_ours:
+                check(was, state, key=key)
+            return is_ours or state is State.CREATED
+        if state is was is State.CREATED and remote_id not in (None, row.remote_id):
+            logger.error("DUPLICATE: reference %r exists twice remotely: %s and %s", key, row.remote_id, remote_id)
+        if was is State.CREATED and state is State.REFUSED:
+            return True
+        if not self.is_dead and not is_ours:
+            raise IllegalTransitionError(key, was, state)
+        return was is not State.CREATED and state is State.CREATED
 
     def _batch(self, command: MarkSent, *, room: int) -> Batch:
         """Return the batch for items that a run sends in this transaction."""
@@ -190,7 +234,7 @@ class Transaction:
             if same and len(batch.unsettled_items) + room <= _BATCH_MOST:
                 batch.api_at = earlier(batch.api_at, command.api_at)
                 return batch
-        batch = self._batches.begin(command.scope, command.run_id, sent_at, command.api_at)
+        batch = self._batches.begin(self.writer, command.scope, command.run_id, sent_at, command.api_at)
         self.begun.append(batch)
         return batch
 
@@ -203,7 +247,14 @@ class Transaction:
         if command.first_at is not None:
             first = min(first, command.first_at)
         after = EntryRow(
-            State.SENT, command.run_id, item.payload_hash, first, self.now, api_at=api_at, absences=row.absences
+            State.SENT,
+            command.run_id,
+            item.payload_hash,
+            first,
+            self.now,
+            api_at=api_at,
+            absences=row.absences,
+            holder=self.writer,
         )
         self._put(item_key, row, after)
         self.payloads[item_key] = item.payload

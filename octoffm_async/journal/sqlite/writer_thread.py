@@ -13,13 +13,14 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...affinity import watch_forks
 from ...errors import ClosedError
 from ..commands import Flush, RecordCreated, StoreFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..commands import Command, CommandReply, ReadEntries, RecordOutcome, RecordStatus
+    from ..commands import Command, CommandReply, ReadEntries, RecordOutcome, RecordStatus, ReleaseItem
     from .engine import Store
     from .file.change_record import Gap
 
@@ -28,12 +29,18 @@ T = TypeVar("T")
 __all__ = ["Writer"]
 
 _BATCH_MOST = 4096
+_TRY_AGAIN = 1.0
+"""Seconds after which commands are tried again that another program's lock has held up."""
 _LINGER = 0.05
 _LINGER_MOST = 1024
 """Time in seconds, and number of commands, for which commands without a waiting caller are collected.
 
 Each transaction that is saved is time for the event loop.
 """
+
+
+_NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
+_FORKED = "the journal belongs to the process that opened it: open it in this process"
 
 
 class Writer:
@@ -54,6 +61,7 @@ class Writer:
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
+        self._why_closed = _NOT_OPEN
 
     async def open(self) -> Gap | None:
         """Start the thread and open the store; return the period that may be missing in it.
@@ -64,6 +72,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[Gap | None] = loop.create_future()
         self._loop, self._ended = loop, loop.create_future()
+        watch_forks(self)
         Thread(target=self._work, args=(opened, self._ended), name="octoffm_async journal", daemon=True).start()
         try:
             return await asyncio.shield(opened)
@@ -96,6 +105,10 @@ class Writer:
             raise cancelled
         await last
 
+    def abandon(self) -> None:
+        """Close this copy in a forked process; the journal of the parent stays as it is."""
+        self._closing, self._why_closed = True, _FORKED
+
     def future(self) -> asyncio.Future[Any]:
         """Return a new future of the event loop.
 
@@ -103,7 +116,7 @@ class Writer:
             ClosedError: the journal is not open, or belongs to another loop.
         """
         if self._loop is None or self._closing:
-            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+            raise ClosedError(self._why_closed)
         if self._loop is not asyncio.get_running_loop():
             raise ClosedError("the journal was opened on another event loop")
         return self._loop.create_future()
@@ -115,7 +128,7 @@ class Writer:
             ClosedError: the journal is not open.
         """
         if self._loop is None or self._closing:
-            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+            raise ClosedError(self._why_closed)
         self._waiting.append(command)
         self._pass_soon()
 
@@ -132,14 +145,14 @@ class Writer:
         if len(self._ahead) == 1:
             self._loop.call_soon(self._hand_over_ahead)
 
-    def queue(self, key: str, command: RecordOutcome | RecordCreated | RecordStatus) -> None:
+    def queue(self, key: str, command: RecordOutcome | RecordCreated | RecordStatus | ReleaseItem) -> None:
         """Queue a command on an item without a waiting caller: it is passed soon, with others.
 
         Raises:
             ClosedError: the journal is not open.
         """
         if self._loop is None or self._closing:
-            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+            raise ClosedError(self._why_closed)
         waiting = self._waiting
         waiting.append(command)
         self._queued.add(key)
@@ -206,17 +219,20 @@ class Writer:
             return
         self._reply([(opened, store.gap, None)])
         try:
-            while commands := self._take():
+            while (commands := self._take(store)) is not None:
                 self._reply(store.process(commands))
         finally:
             store.close()
             self._reply([(ended, None, None)])
 
-    def _take(self) -> list[Command]:
-        """Wait for commands and return all that are queued; none at the end."""
-        first = self._queue.get()
-        if first is None:
+    def _take(self, store: Store) -> list[Command] | None:
+        """Wait for commands and return all that are queued; none to try again, ``None`` at the end."""
+        try:
+            first = self._queue.get(timeout=_TRY_AGAIN if store.is_held_up else None)
+        except Empty:
             return []
+        if first is None:
+            return None
         commands = first
         while len(commands) < _BATCH_MOST:
             try:

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import msgspec
-
-from ...contract.access import TokenAnswer
 from ...contract.operations import CREATE_TOKEN, Shape
 from .counts import count_reader
 from .identifiers import identifier_reader
-from .learning_reader import UNDECODABLE, is_marked, unmarked
 from .objects import DocumentReader, ObjectReader
 from .pages import BadRowsError, PageReader
+from .tokens import read_token
 from .unusable import UnusableError
 
 if TYPE_CHECKING:
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Answers", "BadRowsError", "UnusableError"]
 
 T = TypeVar("T")
-_TOKEN = msgspec.json.Decoder(TokenAnswer, strict=False)
 
 
 class Answers:
@@ -66,19 +62,10 @@ class Answers:
             case Shape.COUNT:
                 return count_reader(self._translation.operation(operation).count)
             case Shape.OBJECT if operation is CREATE_TOKEN:
-                return _token
+                return lambda response, _: read_token(response, self._drift)
             case Shape.DOCUMENT:
                 return DocumentReader(operation, self._translation, self._drift).read
             case Shape.PAGE:
                 return PageReader(operation, self._translation, self._drift).read
             case _:
                 return ObjectReader(operation, self._translation, self._drift).read
-
-
-def _token(response: Response, skip_bad_rows: bool) -> TokenAnswer:  # noqa: FBT001
-    try:
-        return _TOKEN.decode(response.body)
-    except UNDECODABLE as error:
-        if is_marked(response):
-            return _token(unmarked(response), skip_bad_rows)
-        raise UnusableError(f"not what is expected: {error}") from None

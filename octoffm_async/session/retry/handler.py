@@ -67,7 +67,12 @@ class RetryHandler:
         now = call.clock()
         if limiter.on_accepted(sent_at=call.attempt_started_at, now=now):
             self._events.rate_changed(call, "throttled", now)
-        if limiter.wants_advice and limiter.on_rate_headers(rate_advice(response.headers, wall_now=time.time()), now):
+        if not limiter.wants_advice:
+            return
+        advice = rate_advice(response.headers, wall_now=time.time())
+        if advice is not None and advice.exhausted_for > self._config.max_retry_after:
+            advice = advice._replace(exhausted_for=self._config.max_retry_after)
+        if limiter.on_rate_headers(advice, now):
             self._events.rate_changed(call, "headers", now)
 
     def on_success(self, call: CallState) -> None:
@@ -149,13 +154,16 @@ class RetryHandler:
     ) -> None:
         if not news and retry_after is None:
             return  # of a request sent before the pause was known: that pause is enough
+        by_server = retry_after is not None
+        if retry_after is not None:  # beyond that it may be an error, of a clock or a unit: one request will try
+            retry_after = min(retry_after, self._config.max_retry_after)
         if isinstance(decision, Retry):
             pause = decision.delay
         else:  # this call ends here, but the other calls of its key must wait all the same
             pause = pause_after(call.limiter.control.throttlings, retry_after, self._config, self._rng)
         call.limiter.pause(call.clock() + pause)
         if news:
-            self._events.throttled(call, pause=pause, by_server=retry_after is not None)
+            self._events.throttled(call, pause=pause, by_server=by_server)
 
     def _update_circuit(self, call: CallState, *, failed: bool, affordable: bool) -> None:
         if call.operation is CREATE_TOKEN:

@@ -1,4 +1,4 @@
-"""Processes over one journal in PostgreSQL are stopped at chosen instants, for longer than their leases, or killed.
+"""Processes over one journal are stopped at chosen instants, for longer than their leases, or killed.
 
 Another one goes on with their items. When a stopped one wakes up, it finds that it may not send any more.
 """
@@ -11,6 +11,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,10 +19,10 @@ import pytest
 
 from benchmarks.servers import PostgresServer
 from octoffm_async import Created, Skipped
-from octoffm_async.journal import State
+from octoffm_async.journal import Journal, State
 from octoffm_async.sandbox import SandboxProcess
 from tests.support.forks import Fork, Forks
-from tests.support.inside import PostgresJournal, outgoing_items_of
+from tests.support.inside import outgoing_items_of
 from tests.support.items import all_of, order
 from tests.support.out_of_step import Api, Link, speaking
 from tests.support.stopping import INSTANTS, STOPPING, Plan, Report
@@ -98,36 +99,45 @@ async def creations(sandbox: SandboxProcess) -> int:
     return total
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a journal."""
+    if request.param == "sqlite":
+        return str(tmp_path / "orders.sqlite")
+    address: str = request.getfixturevalue("postgres")
+    return address
+
+
 async def check(address: str, sandbox: SandboxProcess, keys: list[str]) -> None:
     """Exactly one of each, and the journal knows of all of them."""
     effects = (await sandbox.effects())["outbound"]
     assert {key: n for key, n in effects.items() if n != 1} == {}
     assert sorted(effects) == sorted(keys)
-    async with PostgresJournal(address, read_only=True) as journal:
+    async with Journal.open(address, read_only=True) as journal:
         runs = await journal.runs()
         assert {state: n for state in State if (n := sum(run.counts[state] for run in runs))} == {
             State.CREATED: len(keys)
         }
 
 
-async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, postgres: str) -> None:
+async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, shared: str) -> None:
     """One for each instant. A sixth takes over what they had under way, before they wake up."""
     async with serving() as (sandbox, addresses):
         parts = {instant: keys_of(instant) for instant in INSTANTS}
         plans = [
-            Plan(journal=postgres, addresses=addresses, keys=keys, instant=instant, after=AFTER[instant], lease=SHORT)
+            Plan(journal=shared, addresses=addresses, keys=keys, instant=instant, after=AFTER[instant], lease=SHORT)
             for instant, keys in parts.items()
         ]
         frozen = await asyncio.gather(*(stopped(forks, plan) for plan in plans))
         try:
             everything = [key for keys in parts.values() for key in keys]
             report = await report_of(
-                await started(forks, Plan(journal=postgres, addresses=addresses, keys=everything, lease=LONG))
+                await started(forks, Plan(journal=shared, addresses=addresses, keys=everything, lease=LONG))
             )
             assert report.error == ""
             assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
             assert sum(report.outcomes.values()) == len(everything)
-            await check(postgres, sandbox, everything)
+            await check(shared, sandbox, everything)
             sent = await creations(sandbox)
         finally:
             for child in frozen:
@@ -135,16 +145,16 @@ async def test_processes_that_wake_up_too_late_send_nothing(forks: Forks, postgr
         for child in frozen:
             woken = await report_of(child)
             assert "FencedError" in woken.error, woken
-        await check(postgres, sandbox, everything)
+        await check(shared, sandbox, everything)
         assert await creations(sandbox) == sent
 
 
-async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres: str) -> None:
+async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, shared: str) -> None:
     async with serving() as (sandbox, addresses):
         parts = {instant: keys_of(instant) for instant in INSTANTS}
         plans = [
             Plan(
-                journal=postgres,
+                journal=shared,
                 addresses=addresses,
                 keys=keys,
                 instant=instant,
@@ -159,17 +169,17 @@ async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, postgres
         everything = [key for keys in parts.values() for key in keys]
         some = [everything[: len(everything) * 2 // 3], everything[len(everything) // 3 :]]
         children = await asyncio.gather(
-            *(started(forks, Plan(journal=postgres, addresses=addresses, keys=keys, lease=LONG)) for keys in some)
+            *(started(forks, Plan(journal=shared, addresses=addresses, keys=keys, lease=LONG)) for keys in some)
         )
         for child, keys in zip(children, some, strict=True):
             report = await report_of(child)
             assert report.error == ""
             assert set(report.outcomes) <= {"Created", "Skipped Created"}, report
             assert sum(report.outcomes.values()) == len(keys)
-        await check(postgres, sandbox, everything)
+        await check(shared, sandbox, everything)
 
 
-async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str) -> None:
+async def test_what_is_absent_is_sent_before_others_are_waited_for(shared: str) -> None:
     """Of two processes that go on with the items of a third one, each would wait for what the other is to send."""
     resent = asyncio.Event()
 
@@ -181,15 +191,15 @@ async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str
     ours, theirs = order("O-1"), order("O-2")
     async with (
         speaking(honest) as (api, client),
-        PostgresJournal(postgres) as journal,
-        PostgresJournal(postgres) as another,
+        Journal.open(shared) as journal,
+        Journal.open(shared) as another,
     ):
 
         async def run(*items: Any) -> Any:
             return await all_of(client.bulk.create_outbound(items, journal=journal, patience=0))
 
         assert await run(order("O-0")) == ([Created(key="O-0", id=next(iter(api.ids)))], None)
-        async with PostgresJournal(postgres) as gone:
+        async with Journal.open(shared) as gone:
             journal_run = await gone.begin_run(seller="12345", operation="outbound.create")
             await journal_run.mark_sent(outgoing_items_of(["O-1"], [ours]))
         journal_run = await another.begin_run(seller="12345", operation="outbound.create")
@@ -204,16 +214,16 @@ async def test_what_is_absent_is_sent_before_others_are_waited_for(postgres: str
         assert {outcome.key: type(outcome) for outcome in outcomes} == {"O-1": Created, "O-2": Skipped}
 
 
-async def test_processes_that_order_the_same_at_once_get_the_same_ids(forks: Forks, postgres: str) -> None:
+async def test_processes_that_order_the_same_at_once_get_the_same_ids(forks: Forks, shared: str) -> None:
     """Four processes, ten calls each, for one reference after the other."""
     async with serving() as (sandbox, addresses):
         keys = [f"O-{number}" for number in range(12)]
-        plan = Plan(journal=postgres, addresses=addresses, keys=keys, single=10)
+        plan = Plan(journal=shared, addresses=addresses, keys=keys, single=10)
         reports = await asyncio.gather(*[report_of(child) for child in [await started(forks, plan) for _ in range(4)]])
         assert [report.error for report in reports] == [""] * 4
         for key in keys:
             assert len({one for report in reports for one in report.ids[key]}) == 1
-        await check(postgres, sandbox, keys)
+        await check(shared, sandbox, keys)
 
 
 async def test_the_server_crashes_while_processes_order(

@@ -103,6 +103,7 @@ class Campaign:
         async with Journal.open(self.journal) as journal:
             last = (await journal.runs())[-1]
             journal_run = await journal.begin_run(seller=last.seller, operation=last.operation, run=last.id)
+            await journal_run.undecided()
             for key in keys:
                 if not effects.get(key):
                     journal_run.record_outcome(key, State.PENDING)

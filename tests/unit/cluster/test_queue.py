@@ -14,7 +14,7 @@ from octoffm_async import ConfigurationError, StoreError
 from octoffm_async.cluster import queue
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.mirror import cron_of
-from octoffm_async.cluster.queue import QUEUE, Connector, JobClaim, WorkerForgottenError
+from octoffm_async.cluster.queue import QUEUE, Connector, JobClaim
 from octoffm_async.stores.database import Database
 
 from .items import eventually, fleet, orders
@@ -95,8 +95,12 @@ async def test_a_worker_that_is_forgotten_learns_of_it(postgres: str) -> None:
         await all_of_it.manager.update_heartbeat(worker)
         async with all_of_it.database.connection() as connection:
             await connection.execute("DELETE FROM procrastinate_workers")
-        with pytest.raises(WorkerForgottenError):
-            await all_of_it.manager.update_heartbeat(worker)
+        await all_of_it.manager.update_heartbeat(worker)
+        await all_of_it.cluster.submit("orders", orders(1), seller="1")
+        with pytest.raises(StoreError) as told:  # its session ends, and the next one registers again
+            await all_of_it.manager.fetch_job([QUEUE], worker)
+        assert not told.value.away
+        assert await all_of_it.fetch() is not None
 
 
 async def test_what_several_find_silent_is_given_to_others_once(postgres: str) -> None:
@@ -107,7 +111,7 @@ async def test_what_several_find_silent_is_given_to_others_once(postgres: str) -
             assert await all_of_it.fetch() is not None
         async with all_of_it.database.connection() as connection:
             await connection.execute("DELETE FROM procrastinate_workers")
-        rescued = await asyncio.gather(*(queue.requeue_stalled_jobs(all_of_it.database, silent=60.0) for _ in range(3)))
+        rescued = await asyncio.gather(*(all_of_it.manager.requeue_stalled_jobs(silent=60.0) for _ in range(3)))
         assert sum(rescued) == 5
         attempts = await all_of_it.one("SELECT min(attempts), max(attempts), min(status::text) FROM procrastinate_jobs")
         assert attempts == (1, 1, "todo")

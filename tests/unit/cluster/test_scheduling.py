@@ -95,9 +95,9 @@ async def test_a_worker_that_was_given_up_ends_nothing(postgres: str) -> None:
     async with fleet(postgres) as all_of_it:
         record = await all_of_it.cluster.submit("orders", orders(2), seller="1")
         zombie = await lease_next(all_of_it)
-        assert await queue.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 0  # it lives
+        assert await all_of_it.manager.requeue_stalled_jobs(silent=60.0) == 0  # it lives
         await _silence(all_of_it)
-        assert await queue.requeue_stalled_jobs(all_of_it.database, silent=60.0) == 1
+        assert await all_of_it.manager.requeue_stalled_jobs(silent=60.0) == 1
         with pytest.raises(LostLeaseError):
             await all_of_it.scheduler.end_chunk(zombie, ChunkReport(counts=ItemCounts(created=2)))
         heir = await lease_next(all_of_it)
@@ -123,7 +123,7 @@ async def test_the_engine_does_not_end_what_another_worker_holds(postgres: str) 
         zombie = await all_of_it.manager.fetch_job([queue.QUEUE], worker)
         assert zombie is not None
         await _silence(all_of_it)
-        await queue.requeue_stalled_jobs(all_of_it.database, silent=60.0)
+        await all_of_it.manager.requeue_stalled_jobs(silent=60.0)
         heir = await lease_next(all_of_it)
         await all_of_it.manager.finish_job(zombie, status=_failed(), delete_job=True)
         await all_of_it.scheduler.end_chunk(heir, ChunkReport(counts=ItemCounts(created=2)))  # still its holder

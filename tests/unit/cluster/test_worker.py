@@ -11,7 +11,16 @@ import aiohttp
 import msgspec
 import pytest
 
-from octoffm_async import Config, CredentialsRefusedError, FulfillmentClient, Limit, OtherEnvironmentError, StoreError
+from octoffm_async import (
+    Config,
+    ConfigurationError,
+    CredentialsRefusedError,
+    FulfillmentClient,
+    Limit,
+    OtherEnvironmentError,
+    ShipmentLine,
+    StoreError,
+)
 from octoffm_async.cluster.cluster import Cluster
 from octoffm_async.cluster.jobs import ItemCounts, JobRecord
 from octoffm_async.cluster.worker import Worker, WorkerOptions
@@ -90,6 +99,50 @@ async def test_products_and_supply_orders_are_jobs_too(postgres: str) -> None:
         await Worker(postgres, config, UNTIL_DONE).run()
         assert [record.counts for record in (await cluster.status()).jobs] == [ItemCounts(created=9)] * 2
         assert len(sandbox.effects.products) == len(sandbox.effects.inbound) == 9
+
+
+async def test_a_job_follows_its_orders_until_they_are_shipped_or_refused(postgres: str) -> None:
+    async with world(postgres, speed=0) as (sandbox, cluster, config):
+        unknown = msgspec.structs.replace(
+            order("F-bad"), lines=[ShipmentLine(quantity=1, seller_product_reference="NO-SUCH-PRODUCT")]
+        )
+        sent = await cluster.submit("orders", [*orders(5, "F"), unknown], seller="12345", chunk=2, follow="shipped")
+        assert (sent.items, sent.chunks) == (6, 4)
+        worker = Worker(postgres, config, UNTIL_DONE)
+        async with at_work(worker) as working:
+            await until(cluster, sent.job, lambda record: record.ended == 3)
+            assert not working.done()  # created, and not shipped yet
+            sandbox.advance(3600)
+            record = await until(cluster, sent.job, lambda record: record.is_over)
+            await working
+        assert (record.state, record.counts, record.left) == ("done", ItemCounts(created=5, refused=1), 0)
+        states = {item.key: item.state async for item in cluster.export(sent.job)}
+        assert states == {f"F-{number}": "created" for number in range(5)} | {"F-bad": "refused"}
+        assert set(sandbox.effects.outbound.values()) == {1}
+        async with Journal.open(postgres, read_only=True) as journal:
+            assert all(run.finished_at is not None for run in await journal.runs())
+
+
+async def test_orders_that_are_never_shipped_are_undecided_and_can_be_followed_again(postgres: str) -> None:
+    async with world(postgres, speed=0) as (sandbox, cluster, config):
+        sent = await cluster.submit("orders", orders(3, "F"), seller="12345", follow="shipped", follow_for=0.001)
+        await Worker(postgres, config, UNTIL_DONE).run()
+        record = await cluster.job(sent.job)
+        assert (record.state, record.counts) == ("done", ItemCounts(unknown=3))
+        assert sandbox.effects.outbound == {f"F-{number}": 1 for number in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "follow", "seconds"),
+    [("products", "shipped", 60.0), ("orders", "received", 60.0), ("orders", "shipped", 0.0)],
+)
+async def test_what_cannot_be_followed_is_rejected_before_it_is_loaded(
+    postgres: str, kind: Any, follow: Any, seconds: float
+) -> None:
+    async with Cluster(postgres) as cluster:
+        with pytest.raises(ConfigurationError, match="follow"):
+            await cluster.submit(kind, orders(1), seller="12345", follow=follow, follow_for=seconds)
+        assert (await cluster.status()).jobs == []
 
 
 async def test_what_was_created_before_is_told_apart_and_what_is_refused_stays_so(postgres: str) -> None:

@@ -165,6 +165,8 @@ async def test_a_file_of_version_3_is_brought_up_to_date(tmp_path: Path) -> None
         await journal_run.flush()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
+            "DROP TABLE writers; ALTER TABLE runs DROP COLUMN writer_id;"
+            "ALTER TABLE entries DROP COLUMN holder; ALTER TABLE entries DROP COLUMN left_by;"
             "ALTER TABLE batches DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN api_at;"
             "ALTER TABLE entries DROP COLUMN absences; DROP TABLE known; PRAGMA user_version = 3"
         )

@@ -159,6 +159,8 @@ async def test_a_file_of_version_2_is_brought_up_to_date(tmp_path: Path, caplog:
         await journal_run.mark_sent([OutgoingItem("A", payload_hash(b"a"), b"a")])
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
+            "DROP TABLE writers; ALTER TABLE runs DROP COLUMN writer_id;"
+            "ALTER TABLE entries DROP COLUMN holder; ALTER TABLE entries DROP COLUMN left_by;"
             "DROP TABLE environments; DROP TABLE standing; ALTER TABLE batches DROP COLUMN api_at;"
             "ALTER TABLE entries DROP COLUMN api_at; ALTER TABLE entries DROP COLUMN absences; PRAGMA user_version = 2"
         )

@@ -19,7 +19,6 @@ def test_a_path_is_a_file(tmp_path: Path) -> None:
         journal = Journal.open(path)
         assert isinstance(journal, SQLiteJournal)
         assert journal.path == tmp_path / "orders.sqlite"
-        assert journal.fence is None
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

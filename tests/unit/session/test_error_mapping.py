@@ -269,3 +269,50 @@ def test_the_names_of_a_problem_may_be_spelled_in_any_way() -> None:
     error = error_for(answer(400, problem))
     assert (error.title, error.trace_id, error.code) == ("Bad", "T-1", "C")
     assert error.field_errors == {"Gtin": ["is wrong"]}
+
+
+BASE = "https://api.example/seller/v2/stocks"
+TARGETS = {
+    "https://new.example/seller/v3/stocks": "https://new.example/seller/v3/stocks",
+    "https://new.example:8443/v3?token=x#y": "https://new.example:8443/v3",
+    "https://user:password@new.example/v3": "https://new.example/v3",
+    "http://api.example/seller/v2/stocks": "http://api.example/seller/v2/stocks",
+    "//new.example/v3": "https://new.example/v3",
+    "/login?next=/stocks": "https://api.example/login",
+    "stocks/": "https://api.example/seller/v2/stocks/",
+    "": "no address that can be read",
+    "https://[new.example/v3": "no address that can be read",
+    "https://new.example/\x1b[31m": "no address that can be read",
+    "https://new.example:port/": "no address that can be read",
+    f"https://new.example/{SECRET}": "https://new.example/***",
+}
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", TARGETS)
+def test_a_redirect_is_told_with_its_target(status: int, location: str) -> None:
+    error = error_for(answer(status, b"", Location=location)._replace(url=BASE), [SECRET])
+    assert type(error) is UnusableAnswerError
+    assert f"a redirect to {TARGETS[location]}; it is not followed: mend base_url" in str(error)
+    assert not any(hidden in str(error) for hidden in ("password", "token=x", SECRET))
+
+
+def test_a_redirect_of_the_token_endpoint_names_its_setting() -> None:
+    error = error_for(answer(302, b"", Location="/login")._replace(url="https://auth.example/openid-connect/token"))
+    assert "https://auth.example/login" in str(error)
+    assert "mend token_url" in str(error)
+
+
+TITLES = {
+    b"<html><head><title>400 No required SSL certificate was sent</title>": "No required SSL certificate was sent",
+    b"<TITLE lang='en'>\n Request\n blocked &amp; logged </TITLE>": "Request blocked & logged",
+    b"<title>\x1b[31mred\x07</title>": "[31mred",
+    b"<title>" + b"x" * 400 + b"</title>": "x" * 100,
+}
+
+
+@pytest.mark.parametrize("body", TITLES)
+def test_the_title_of_a_page_says_who_answered(body: bytes) -> None:
+    error = error_for(answer(400, body))
+    assert TITLES[body] in error.message
+    assert error.message.isprintable()

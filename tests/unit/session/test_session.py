@@ -252,6 +252,39 @@ async def test_a_retry_after_beyond_the_bound_is_raised_and_holds_the_key() -> N
         assert len(opened.transport.sent) == 1
 
 
+ABSURD = ["1000000000", "30000", "1e12", "Sun, 01 Nov 2099 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]
+UNREADABLE = ["-5", "nan", "inf", "1e400", "soon", "", "0", "Sun, 01 Nov 1999 00:00:00 GMT", "99999999-99-99", "0x10"]
+
+
+@pytest.mark.parametrize("stated", ABSURD + UNREADABLE)
+async def test_an_absurd_pause_ends_with_one_probe_after_the_longest_that_is_believed(stated: str) -> None:
+    async with Opened(in_turn(answer(429, Retry_After=stated), STOCK), max_retry_after=40.0) as opened:
+        loop, stocks = asyncio.get_running_loop(), opened.client.stocks
+        begun = loop.time()
+        if stated in ABSURD:
+            with pytest.raises(RateLimitedError, match="longer than max_retry_after"):
+                await stocks.get("S-1")
+        else:
+            await stocks.get("S-1")
+        asked = len(opened.transport.sent)
+        await asyncio.gather(*(stocks.get("S-1") for _ in range(20)))
+        probe, *others = [sent.at for sent in opened.transport.sent[asked:]]
+        assert probe - begun <= 40.1
+        assert stated in UNREADABLE or (probe - begun >= 39.9 and min(others) > probe)
+        assert loop.time() - begun < 50
+
+
+@pytest.mark.parametrize("reset", ["30000", "86400", "nan", "-1", "1e400", "1763000000000", "", "tomorrow"])
+@pytest.mark.parametrize("name", ["X-RateLimit-Reset", "RateLimit-Reset"])
+async def test_an_absurd_reset_holds_no_key_longer_than_the_longest_pause(name: str, reset: str) -> None:
+    told = answer(200, {"id": "S-1"}, **{name: reset, "RateLimit-Limit": "100", "RateLimit-Remaining": "0"})
+    async with Opened(in_turn(told, STOCK), max_retry_after=40.0) as opened:
+        begun = asyncio.get_running_loop().time()
+        await opened.client.stocks.get("S-1")
+        await opened.client.stocks.get("S-1")
+        assert asyncio.get_running_loop().time() - begun <= 41
+
+
 async def test_one_deadline_covers_attempts_and_waits() -> None:
     async with Opened(in_turn(answer(500)), max_attempts=1000, deadline=12.0) as opened:
         loop = asyncio.get_running_loop()
@@ -397,7 +430,9 @@ async def test_no_secret_reaches_logs_reprs_or_errors(
             with pytest.raises(CallError) as caught:
                 await call
             shown += [str(caught.value), repr(caught.value), repr(vars(caught.value))]
-        transport.token_script = lambda sent: answer(400, {"error": "bad", "error_description": str(sent.body)})
+        transport.token_script = lambda sent: answer(
+            400, {"error": "invalid_request", "error_description": str(sent.body)}
+        )
         client._scope.session.tokens.invalidate(await client._scope.session.tokens.get())
         with pytest.raises(AuthenticationError) as refused:
             await client.check()

@@ -12,7 +12,8 @@ import pytest
 from octoffm_async import NotAnsweredError
 from octoffm_async.transport import pool
 from octoffm_async.transport.aiohttp_transport import AiohttpTransport
-from octoffm_async.transport.pool import CLOSINGS_TO_LEARN, LASTING_TO_UNLEARN, WATCHED_MOST
+from octoffm_async.transport.connection import CLOSINGS_TO_LEARN, LASTING_TO_UNLEARN
+from octoffm_async.transport.pool import WATCHED_MOST
 from tests.support.fakes import config
 from tests.unit.transport.test_aiohttp_transport import HELLO, opened, way
 

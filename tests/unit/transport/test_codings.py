@@ -148,6 +148,17 @@ def test_a_body_grows_to_its_bound_and_has_a_bounded_number_of_parts(bomb: bytes
         decode_body(gzip.compress(b"x" * 100), "gzip", 99)
 
 
+async def test_an_empty_answer_that_may_have_been_cut_off_is_not_believed() -> None:
+    whole = (b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+    for told in whole:
+        async with Server(OK + told) as server, opened() as transport:
+            assert (await get(transport, server.url)).body == b""
+    async with Server(OK + b"Connection: close\r\n\r\n") as server, opened() as transport:
+        with pytest.raises(ConnectionLostError):
+            await get(transport, server.url)
+        assert (await transport.send("POST", server.url, {}, b"{}", 2.0)).body == b""  # its Location is all there is
+
+
 # Heads
 
 

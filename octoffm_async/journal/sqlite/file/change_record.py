@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...states import LONG_AGO
 
 if TYPE_CHECKING:
+    import os
     import sqlite3
     from pathlib import Path
 
@@ -59,8 +61,11 @@ def touched_at(lock: Path, *paths: Path) -> float:
     ``lock`` was written a moment ago: it shows how far the file system's clock (of a file server, say) is ahead.
     """
     ahead = max(0.0, lock.stat().st_mtime - time.time())
-    times = [path.stat().st_ctime for path in paths if path.exists() and path.stat().st_size]
-    return max(times, default=0.0) - ahead
+    found: list[os.stat_result] = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found.append(path.stat())
+    return max((one.st_ctime for one in found if one.st_size), default=0.0) - ahead
 
 
 class ChangeRecord:

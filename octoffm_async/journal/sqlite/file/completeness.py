@@ -10,7 +10,8 @@ of those would be sent a second time. The file therefore says by itself that the
 - Each copying of the log (checkpoint) goes the same way, so that the file itself always says ``PART``. Therefore SQLite
   must not copy the log by itself. The log is never empty while the file says ``PART``, at whatever instant the process
   dies: it is begun anew, and truncated, with the commit of ``WHOLE``.
-- A clean close copies the log, with ``WHOLE`` in it, and SQLite removes it.
+- A clean close of the last writer copies the log, with ``WHOLE`` in it, and SQLite removes it.
+- Of several processes only the one that holds the journal's lock (:mod:`.lock`) changes the mark.
 
 A reader that is reading delays the copying: the mark stays ``PART``, and the next change tries again. A backup
 (:mod:`.backup`) is marked with its time. A whole file of an older state is detected by :mod:`.change_record`, where
@@ -19,13 +20,14 @@ possible.
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from .change_record import ChangeRecord
+    from .lock import JournalLock
 
 __all__ = ["STANDING", "VERIFY", "CompletenessMark", "backup_time", "is_part", "log_of", "note_backup"]
 
@@ -35,6 +37,8 @@ WHOLE, PART = range(2)
 """Values of the mark; a greater value is the time of a backup, in milliseconds since 1970."""
 STANDING = "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), mark INTEGER NOT NULL)"
 
+_MARK_WAIT, _COPY_WAIT = 1000, 50
+"""Milliseconds for which the marks wait for transactions of other processes, and the copying for readers too."""
 _COPY_AT = 16 * 1024 * 1024
 """Bytes of the log at which it is copied: a page that many commits change is copied only once."""
 
@@ -42,7 +46,8 @@ _COPY_AT = 16 * 1024 * 1024
 class CompletenessMark:
     """Completeness mark of a journal that is open for writing."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, memory: ChangeRecord) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, memory: ChangeRecord, lock: JournalLock) -> None:
+        self._lock = lock
         self._log = log_of(path)
         self._connection = connection
         self._memory = memory
@@ -62,20 +67,37 @@ class CompletenessMark:
             copied = self._copy()
             self._copy_at = _COPY_AT if copied else size + _COPY_AT // 4
 
-    def close(self) -> None:
-        """Remove the mark after the last write: copy the log, even if a reader keeps it in use."""
+    def close(self, *, alone: bool) -> None:
+        """Remove the mark after the last write, with the lock held.
+
+        The last writer copies the log, even if a reader keeps it in use.
+        """
         if _mark(self._connection) == PART:  # a reader delayed the last copying
             self._set(WHOLE)
+        if not alone:
+            return
         if self._log.exists() and self._log.stat().st_size:
             self._memory.note_now()  # the copying changes the file
         self._checkpoint()
 
     def _copy(self) -> bool:
         """Copy the log into the file, and set the marks; return True if the whole log was copied."""
-        self._set(PART)
-        if not self._checkpoint():
+        if not self._lock.try_acquire():  # another process does the same, or opens or closes the journal
             return False
-        self._set(WHOLE)
+        (waits,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+        try:
+            self._connection.execute(f"PRAGMA busy_timeout = {_MARK_WAIT}")
+            self._set(PART)
+            if not self._checkpoint():
+                return False
+            self._set(WHOLE)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {waits}")
+            self._lock.release()
         return True
 
     def _set(self, mark: int) -> None:
@@ -85,9 +107,9 @@ class CompletenessMark:
         self._connection.execute("COMMIT")
 
     def _checkpoint(self) -> bool:
-        """Copy the log without waiting for readers; return True if all of it is durable in the file."""
+        """Copy the log, hardly waiting for others; return True if all of it is durable in the file."""
         (waits,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
-        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._connection.execute(f"PRAGMA busy_timeout = {_COPY_WAIT}")
         try:
             busy, pages, copied = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
         finally:

@@ -14,14 +14,20 @@ import sqlite3
 from pathlib import Path
 from typing import TypeAlias
 
-from ....errors import JournalError, JournalWriteError
+from ....errors import ConfigurationError, JournalError, JournalWriteError
 from .completeness import VERIFY
 
-__all__ = ["OpenFileIdentity", "check_alone"]
+__all__ = ["OpenFileIdentity", "check_alone", "check_local"]
 
 _Identity: TypeAlias = tuple[int, int]
 _MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPED = {byte: b"\\%03o" % byte for byte in b" \t\n\\"}
+_FAR = frozenset(
+    b"nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre beegfs gpfs ocfs2 gfs2 glusterfs virtiofs vboxsf ncpfs davfs prl_fs "
+    b"fuse.sshfs fuse.s3fs fuse.glusterfs fuse.ceph-fuse fuse.rclone fuse.gcsfuse fuse.davfs fuse.grpcfuse fuse.osxfs "
+    b"fuse.vmhgfs-fuse".split()
+)
+"""File systems that other machines see too, where locks or shared memory do not reach all processes."""
 
 
 def check_alone(path: Path) -> None:
@@ -42,14 +48,38 @@ def check_alone(path: Path) -> None:
         )
 
 
+def check_local(path: Path) -> None:
+    """Check that a file is on this machine alone, where the system shows it.
+
+    Raises:
+        ConfigurationError: it is on a network file system, or on a folder of another machine.
+    """
+    mounts = _mounts()
+    kind = next((mounts[name] for name in map(_escaped, (path, *path.parents)) if name in mounts), b"")
+    if kind in _FAR:
+        raise ConfigurationError(
+            f"the journal {path} is on a file system that other machines see too ({kind.decode()}), where two "
+            "processes could send the same order: put it on a local disk of this machine, or use PostgreSQL for "
+            "several machines"
+        )
+
+
 def _is_mounted(path: Path) -> bool:
     """Return True if the file itself is a mount, where the system shows it; overlays make device numbers unreliable."""
+    return _escaped(path) in _mounts()
+
+
+def _mounts() -> dict[bytes, bytes]:
+    """Return the kind of file system of each mount; of several at one place, the last."""
     try:
-        lines = _MOUNTS.read_bytes().splitlines()
+        lines = [line.split(b" ") for line in _MOUNTS.read_bytes().splitlines()]
     except OSError:
-        return False
-    escaped = b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in os.fsencode(path))
-    return any(line.split(b" ")[4:5] == [escaped] for line in lines)
+        return {}
+    return {fields[4]: fields[fields.index(b"-") + 1] for fields in lines if b"-" in fields}
+
+
+def _escaped(path: Path) -> bytes:
+    return b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in os.fsencode(path))
 
 
 class OpenFileIdentity:

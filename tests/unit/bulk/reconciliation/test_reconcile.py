@@ -308,7 +308,7 @@ async def test_how_long_ago_a_request_can_have_left(
 ) -> None:
     monkeypatch.setattr(module, "utc_now", lambda: ago(0))
     await asyncio.sleep(100)
-    journal: Any = SimpleNamespace(opened_at=None, opened_on=None)
+    journal: Any = SimpleNamespace(opened_at=None, opened_on=None, taken_on=None)
     if opened is not None:
         journal.opened_at, journal.opened_on = ago(opened[0]), asyncio.get_running_loop().time() - opened[1]
     found = left_ago(entry(state, changed=changed, left_by=left_by), journal, over_for=over_for)

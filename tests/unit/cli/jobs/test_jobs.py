@@ -30,7 +30,7 @@ from octoffm_async.cli.errors import ExitCode
 from octoffm_async.cli.jobs import jobs as jobs_module
 from octoffm_async.cli.jobs.hints import UNREAD, resume_command
 from octoffm_async.cli.jobs.journal import state_of
-from octoffm_async.cli.options import environment
+from octoffm_async.cli.options import JournalAddress, environment
 from octoffm_async.cli.output import age, hanging, items, printable
 from octoffm_async.journal import Journal, OutgoingItem, RunRecord, State, payload_hash
 from octoffm_async.journal.sqlite.file.lock import Holder, holder_of
@@ -333,9 +333,9 @@ def test_reading_works_while_another_process_writes_and_writing_does_not(jobs, p
         assert code == 0
         assert f"running (process {writer.pid} writes the journal)" in out
         assert jobs("export", now, "-o", tmp_path / "out.csv")[0] == 0
-        code, _, err = jobs("forget", old, "--yes")
-        assert code == 2
-        assert err == (f"octoffm: the journal {path} is being written by process {writer.pid}: wait until it ends\n")
+        code, _, err = jobs("forget", now, "--yes", "--force")
+        assert code == 1
+        assert f"run {now} is under way in process {writer.pid}: wait until it ends" in err
         writer.kill()
     _, out, _ = jobs("list", "--json")
     assert [json.loads(line)["state"] for line in out.splitlines()] == ["interrupted"] * 2
@@ -361,12 +361,13 @@ def test_a_runs_state_follows_from_who_writes_the_journal(started, finished, hol
         id="r", seller="1", operation="x", source="", started_at=NOW, finished_at=at(finished), counts={}
     )
     holder = None if holder_since is None else Holder(1, NOW + timedelta(seconds=holder_since))
-    assert state_of(record, holder) == state
+    assert state_of(record, holder, JournalAddress("orders.sqlite")) == state
 
 
 def test_the_holder_is_this_process_while_the_journal_is_open(path):
     async def look() -> Holder | None:
-        async with Journal.open(path):
+        async with Journal.open(path) as journal:
+            await journal.begin_run(seller="S", operation="o")
             return holder_of(path)
 
     assert holder_of(path) is None

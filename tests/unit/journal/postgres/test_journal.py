@@ -15,10 +15,10 @@ import pytest
 from benchmarks.servers import PostgresServer
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError
 from octoffm_async.journal import IllegalTransitionError, OutgoingItem, State, payload_hash
+from octoffm_async.journal.lease import GRACE
 from octoffm_async.journal.postgres import changes as journal_changes
 from octoffm_async.journal.postgres import writer as journal_writer
 from octoffm_async.journal.postgres.journal import PostgresJournal, PostgresJournalRun
-from octoffm_async.journal.postgres.writer_lease import GRACE
 
 pytestmark = pytest.mark.one_loop
 
@@ -387,9 +387,9 @@ async def test_a_database_that_is_away_from_the_start_is_reported(
                 pass
     finally:
         await asyncio.to_thread(postgres_server.start)
-    async with PostgresJournal(postgres, read_only=True) as journal:
-        with pytest.raises(JournalError, match="the journal failed: "):
-            await journal.runs()
+    with pytest.raises(JournalError, match="there is no journal in"):
+        async with PostgresJournal(postgres, read_only=True):
+            pass
 
 
 async def test_several_writers_go_on_with_one_run(postgres: str) -> None:

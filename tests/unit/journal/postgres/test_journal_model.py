@@ -20,8 +20,8 @@ import pytest
 from benchmarks.servers import PostgresServer
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError, StoreError
 from octoffm_async.journal import IllegalTransitionError, OutgoingItem, State, Verdict, decide_known_key, payload_hash
+from octoffm_async.journal.lease import GRACE
 from octoffm_async.journal.postgres.journal import PostgresJournal, PostgresJournalRun
-from octoffm_async.journal.postgres.writer_lease import GRACE
 
 pytestmark = pytest.mark.one_loop
 

@@ -83,6 +83,8 @@ class Sharing(RuleBasedStateMachine):
         self.do(self.journal.__aenter__())
         self.journals.append(self.journal)
         self.journal_runs = [self.do(self.journal.begin_run(seller=seller, operation="o")) for seller in SELLERS]
+        for journal_run in self.journal_runs:
+            self.do(journal_run.undecided())  # takes over what the last process left
 
     def may_send(self, seller: int, items: list[tuple[str, bytes]]) -> bool:
         for key, payload in items:

@@ -82,6 +82,7 @@ class Crashing(RuleBasedStateMachine):
         self.do(self.journal.__aenter__())
         self.journals.append(self.journal)
         self.journal_run = self.do(self.journal.begin_run(seller="S", operation="o"))
+        self.do(self.journal_run.undecided())  # takes over what the last process left
 
     def known(self, key: str) -> Known:
         return self.model.setdefault(key, Known())

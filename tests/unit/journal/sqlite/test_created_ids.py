@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from octoffm_async.journal import Journal, JournalRun, State
-from octoffm_async.journal.sqlite.created_ids import IDS_MOST
+from octoffm_async.journal.sqlite.queries import IDS_MOST
 
 from ..test_journals import outgoing, states
 

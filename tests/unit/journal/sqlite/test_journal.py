@@ -17,7 +17,7 @@ from typing import NoReturn
 import pytest
 
 from octoffm_async.errors import ConfigurationError, JournalInUseError, JournalWriteError
-from octoffm_async.journal import Journal, OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal import IllegalTransitionError, Journal, OutgoingItem, SQLiteJournal, State, payload_hash
 from octoffm_async.journal.commands import Command, Flush, MarkSent, ReadEntries, RecordCreated, RecordStatus
 from octoffm_async.journal.sqlite import schema as module
 from octoffm_async.journal.sqlite.engine import Store
@@ -73,21 +73,28 @@ async def test_ids_of_runs_sort_by_their_start_and_differ(journal: SQLiteJournal
     assert max([*names, last]) == last
 
 
-async def test_a_second_writer_is_refused_also_by_another_name(path: Path, journal_run: SQLiteJournalRun) -> None:
+async def test_a_second_writer_of_this_process_goes_on_beside_the_first_also_by_another_name(
+    path: Path, journal_run: SQLiteJournalRun
+) -> None:
     (path.parent / "link").symlink_to(path)
-    for name in ("orders.sqlite", "link"):
-        with pytest.raises(JournalInUseError, match="already open for writing in this process") as caught:
-            async with SQLiteJournal(path.parent / name):
-                pass
-        assert caught.value.pid == os.getpid()
-    await journal_run.mark_sent([outgoing("K")])
+    for number, name in enumerate(("orders.sqlite", "link")):
+        async with SQLiteJournal(path.parent / name) as second:
+            other = await second.begin_run(seller="S1", operation="outbound.create")
+            await other.mark_sent([outgoing(f"other {number}")])
+            with pytest.raises(IllegalTransitionError):
+                await journal_run.mark_sent([outgoing(f"other {number}")])
+            await journal_run.mark_sent([outgoing(f"K {number}")])
+            assert [entry.key for entry in await other.undecided()] == [f"other {n}" for n in range(number + 1)]
+    assert await journal_run.undecided_keys() == ["K 0", "K 1", "other 0", "other 1"]
+    assert [entry.key for entry in await journal_run.undecided()] == ["K 0", "K 1", "other 0", "other 1"]
 
 
 async def test_every_file_is_its_owners_only(tmp_path: Path, path: Path, journal_run: SQLiteJournalRun) -> None:
     await journal_run.mark_sent([outgoing("K")])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}  # noqa: ASYNC240
     assert modes == dict.fromkeys(
-        ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock"), 0o600
+        ("orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm", "orders.sqlite.lock", "orders.sqlite.writer-1"),
+        0o600,
     )
 
 
@@ -174,7 +181,9 @@ async def test_what_becomes_of_an_item_is_written_in_one_transaction(
     await journal_run.flush()
     await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
     assert len(statements) > 2
-    assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+    assert statements[0] == "COMMIT"  # of the call that began to watch
+    begun = [statement for statement in statements[1:] if statement.startswith(("BEGIN", "COMMIT"))]
+    assert begun == ["BEGIN IMMEDIATE", "COMMIT", "BEGIN"]
 
 
 async def test_many_creations_go_over_without_lingering(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -278,6 +279,10 @@ async def test_what_was_sent_together_and_cannot_be_read_is_reported(tmp_path: P
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         await journal_run.mark_sent([OutgoingItem("a", payload_hash(b"a"), b"a")])
+        killed = tmp_path / "killed.sqlite"
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", f"{killed}{end}")
+    path = killed
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("UPDATE batches SET items = substr(items, 1, 9)").rowcount == 1
     before = digest(path)
