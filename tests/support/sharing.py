@@ -18,7 +18,7 @@ import msgspec
 from octoffm_async import CallError, Config, FulfillmentClient, TokenStore
 from octoffm_async.auth import KeyValueTokenStore
 from octoffm_async.auth.store import account_of
-from octoffm_async.stores import open_store
+from octoffm_async.stores import FileStore, PostgresStore, RedisStore, new_key, open_store
 
 
 async def use(client: FulfillmentClient, count: int) -> object:
@@ -47,11 +47,17 @@ async def hold(store: TokenStore, lease: float) -> object:
 async def main(task: str) -> object:
     task, _, number = task.partition(":")
     address = os.environ["OCTOFFM_STORE"]
-    if task == "hold":
-        async with KeyValueTokenStore(open_store(address)) as store:
+    async with KeyValueTokenStore(open_store(address)) as store:
+        if task == "hold":
             return await hold(store, float(number))
-    async with FulfillmentClient(Config.from_env(limit=None)) as client:
-        return await (refused(client) if task == "refused" else use(client, int(number)))
+        # The half of the store that this is about: limits would take their time of tokens that live for a second.
+        client = FulfillmentClient(Config.from_env(environment(), limit=None), token_store=store)
+        async with client:
+            return await (refused(client) if task == "refused" else use(client, int(number)))
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "OCTOFFM_STORE"}
 
 
 def work(task: str) -> None:
@@ -76,6 +82,8 @@ def work_in_children(task: str, count: int) -> None:
 
 
 if __name__ == "__main__":
+    new_key()  # and what stores import when they are first used
+    FileStore, PostgresStore, RedisStore("redis://127.0.0.1:9")
     print("ready", flush=True)
     sys.stdin.readline()
     if sys.argv[2] == "1":

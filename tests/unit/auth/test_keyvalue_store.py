@@ -77,6 +77,12 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await store.close()
 
 
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Our warnings: a busy loop has its own."""
+    ours = [record for record in caplog.records if record.name == "octoffm_async"]
+    return [record.getMessage() for record in ours if record.levelno == logging.WARNING]
+
+
 class TestEncrypted:
     """With a key, nobody without it can read or forge anything."""
 
@@ -118,7 +124,7 @@ class TestEncrypted:
         assert [await store.load(ONE) for _ in range(3)] == [TokenRecord()] * 3
         await store.drop(ONE, TOKEN.secret)
         await store.clear_refusal(ONE)
-        reported = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        reported = warnings_of(caplog)
         assert len(reported) == 1
         assert "damaged" in reported[0]
         assert "token-1" not in reported[0]
@@ -243,7 +249,7 @@ class TestAway:
             one.invalidate(await one.get())
             assert await texts([one]) == ["token-2"]
             await one.permit()
-            reported = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+            reported = warnings_of(caplog)
             assert len(reported) == 1, reported
             assert "going on with a token that is not shared" in reported[0]
             assert f":{kept.server.port}" in reported[0]
@@ -382,8 +388,7 @@ async def check_alone(folder: Path, reported: str, caplog: pytest.LogCaptureFixt
                 await asyncio.gather(*(client.outbound.count() for _ in range(20)))
                 assert sandbox.tokens.requests == storm
                 sandbox.tokens.expire_now()
-    ours = [record for record in caplog.records if record.name == "octoffm_async"]
-    warnings = [record.getMessage() for record in ours if record.levelno == logging.WARNING]
+    warnings = warnings_of(caplog)
     assert len(warnings) == 1
     assert reported in warnings[0]
 
