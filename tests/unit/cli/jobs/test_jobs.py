@@ -618,7 +618,7 @@ def test_a_file_of_variables_wins_over_the_environment(tmp_path, monkeypatch):
     assert environment(None) == dict(os.environ)
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"OCTOFFM_CLIENT_SECRET hush\n"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfea", b"OCTOFFM_CLIENT_SECRET hush\n"])
 def test_a_file_of_variables_that_cannot_be_read_is_reported_without_its_content(jobs, path, tmp_path, content):
     run_id = write(path, made(1))
     file = tmp_path / "env"
