@@ -189,7 +189,10 @@ class AiohttpTransport:
 
     async def discard(self) -> None:
         """Close the sockets without the event loop, which is closed."""
-        await self.close()
+        wire, self._wire = self._wire, None
+        await self.close()  # before the pool returns its connections, for which a connector needs its loop
+        if wire is not None:
+            wire.close()
         for each in list(self._sockets):
             each.close()
 

@@ -12,17 +12,13 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import trustme
 
-from octoffm_async import ClosedError, FileTokenStore, FulfillmentClient
-from octoffm_async.auth import TokenAccount
+from octoffm_async import ClosedError, FulfillmentClient, Journal
 from octoffm_async.sandbox import Sandbox, SandboxThread
 from tests.behaviour.loops.entries import begun_entries, entries_of, order, refusals
-
-ACCOUNT = TokenAccount("c" * 64, "k" * 64)
 
 
 class TlsProxy:
@@ -184,44 +180,20 @@ def new_client(_: str) -> dict[str, Any]:
 
 
 def orphan(path: str) -> dict[str, Any]:
-    """Hold the lock of a token file and fork; tell the child's number, wait to be killed."""
+    """Hold a journal and fork; tell the child's number, wait to be killed."""
 
     async def program() -> None:
-        store = FileTokenStore(Path(path))
-        lock = await store.acquire_renewal_lock(ACCOUNT, lease=60)
-        assert lock is not None
-        pid = os.fork()
-        if not pid:
-            del lock
-            gc.collect()
-            print(json.dumps({"orphan": os.getpid()}), flush=True)
-            signal.pause()
-        await asyncio.Event().wait()
+        async with Journal.open(path) as journal:
+            await journal.begin_run(seller="12345", operation="outbound.create")
+            pid = os.fork()
+            if not pid:
+                gc.collect()
+                print(json.dumps({"orphan": os.getpid()}), flush=True)
+                signal.pause()
+            await asyncio.Event().wait()
 
     asyncio.run(program())
     return {}
-
-
-def child_with_lock(path: str) -> dict[str, Any]:
-    """Hold the lock of a token file and fork; the child releases its copy and ends: the lock stays the parent's."""
-
-    async def program() -> dict[str, Any]:
-        store, other = FileTokenStore(Path(path)), FileTokenStore(Path(path))
-        lock = await store.acquire_renewal_lock(ACCOUNT, lease=60)
-        assert lock is not None
-        pid = os.fork()
-        if not pid:
-            asyncio.run(store.release_renewal_lock(ACCOUNT, lock))
-            os._exit(0)
-        code = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, pid, 0))[1])
-        held = await other.acquire_renewal_lock(ACCOUNT, lease=60) is None
-        await store.release_renewal_lock(ACCOUNT, lock)
-        freed = await other.acquire_renewal_lock(ACCOUNT, lease=60)
-        assert freed is not None
-        await other.release_renewal_lock(ACCOUNT, freed)
-        return {"exit": code, "held": held}
-
-    return asyncio.run(program())
 
 
 def sandbox_inherited(_: str) -> dict[str, Any]:
@@ -251,10 +223,7 @@ def sandbox_inherited(_: str) -> dict[str, Any]:
     return asyncio.run(program())
 
 
-PROGRAMS = {
-    program.__name__: program
-    for program in (served, inherited_loop, new_client, orphan, child_with_lock, sandbox_inherited)
-}
+PROGRAMS = {program.__name__: program for program in (served, inherited_loop, new_client, orphan, sandbox_inherited)}
 
 if __name__ == "__main__":
     print(json.dumps(PROGRAMS[sys.argv[1]](sys.argv[2])), flush=True)

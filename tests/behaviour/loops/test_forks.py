@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from octoffm_async import FileTokenStore
-from tests.behaviour.loops.forking import ACCOUNT
+from octoffm_async import Journal
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 ROOT = Path(__file__).parents[3]
@@ -53,25 +52,19 @@ def test_a_child_makes_a_client_of_its_own() -> None:
     assert ran("new_client") == {"exit": 0, "count": 0}
 
 
-async def test_an_orphan_does_not_keep_its_dead_parents_lock(tmp_path: Path) -> None:
-    path = tmp_path / "tokens"
+async def test_an_orphan_does_not_keep_its_dead_parents_journal(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
     with _started("orphan", str(path)) as parent:
         assert parent.stdout is not None
         orphan = json.loads(parent.stdout.readline())["orphan"]
         try:
-            store = FileTokenStore(path)
-            assert await store.acquire_renewal_lock(ACCOUNT, lease=60) is None
             parent.kill()
             parent.wait(10)
-            lock = await store.acquire_renewal_lock(ACCOUNT, lease=60)
-            assert lock is not None
-            await store.release_renewal_lock(ACCOUNT, lock)
+            async with Journal.open(path) as journal:
+                assert [run.finished_at for run in await journal.runs()] == [None]
+                assert await journal.forget((await journal.runs())[0].id) == 0
         finally:
             os.kill(orphan, signal.SIGKILL)
-
-
-def test_a_child_cannot_release_its_parents_lock(tmp_path: Path) -> None:
-    assert ran("child_with_lock", str(tmp_path / "tokens")) == {"exit": 0, "held": True}
 
 
 def test_a_sandbox_is_the_parents_alone() -> None:
