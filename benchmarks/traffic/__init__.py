@@ -15,7 +15,7 @@ from octoffm_async import Limit
 
 from ..rounds import Column, Lines, Result, Table
 from . import lanes, outage, outage_over_http, over_http, sellers
-from .quota import CHANGES, PERIODS, RATES, SETTLING, Case
+from .quota import CHANGES, PERIODS, PROCESSES, RATES, SETTLING, Case
 from .quota import measure as measure_quota
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def cases(*, short: bool) -> dict[str, list[Case]]:
         "changed": changed,
         "told": [case._replace(told=True) for case in hidden],
         "odd": odd,
+        "fleet": [
+            case._replace(processes=processes)
+            for case in hidden
+            for processes in (PROCESSES[-1:] if short else PROCESSES)
+        ],
     }
 
 
@@ -55,6 +60,7 @@ TITLES = {
     "hidden": "A hidden quota, no Retry-After, no ceiling: at least 92 % used, at most 2 % refused",
     "changed": "The same, changed in mid-run",
     "told": "The same with a correct configured ceiling: at least 97 % used, none refused",
+    "fleet": "The first, by several processes that share what they learn through a store",
     "odd": "For comparison: fixed windows, other latencies, a ceiling of 100,000 per second",
 }
 

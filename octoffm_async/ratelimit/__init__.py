@@ -1,6 +1,7 @@
 """Rate limits: of one client, learned from the API, and shared by many processes (:mod:`.shared`).
 
-The author of a store implements :class:`LimitStore` with :func:`advance`, the arithmetic of a limit.
+:class:`KeyValueLimits` keeps limits in any store of :mod:`octoffm_async.stores`. The author of another kind of store
+implements :class:`LimitStore` with :func:`advance`, the arithmetic of a limit.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .shared.gcra import LeaseReply, LeaseRequest, LimitState, advance
-    from .shared.store import LimitStore, MemoryLimits
+    from .shared.store import KeyValueLimits, LimitStore, MemoryLimits
     from .stats import KeyStats, Stats
 else:
     __getattr__, __dir__ = lazy_names(
@@ -22,6 +23,7 @@ else:
                 "advance",
             ),
             "octoffm_async.ratelimit.shared.store": (
+                "KeyValueLimits",
                 "LimitStore",
                 "MemoryLimits",
             ),
@@ -34,6 +36,7 @@ else:
 
 __all__ = [
     "KeyStats",
+    "KeyValueLimits",
     "LeaseReply",
     "LeaseRequest",
     "LimitState",

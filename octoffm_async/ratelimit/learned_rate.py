@@ -36,6 +36,8 @@ HISTORY = 90
 """Seconds of the past for which accepted calls are counted: the longest window, and a pause after it."""
 SPANS = (2, 4, 8, 16, 30, SPAN)
 """Seconds over which averages are compared."""
+EDGES = 1
+"""Calls by which a count may be too high: that which ended the block is in it."""
 CUT = 0.02
 """The part of the found rate by which a cycle starts below it; the flat part of the curve ends as far above it."""
 STEPS_MOST = 0.5
@@ -158,7 +160,7 @@ class LearnedRate(msgspec.Struct, array_like=True):
         for span in SPANS:
             seconds = min(span + int(waited), len(self.counts) - 1)
             if (covered := seconds + part - waited) > 0:
-                found.append((span, (sum(self.counts[-seconds - 1 :]) - 1) / max(covered, 0.5)))
+                found.append((span, max(sum(self.counts[-seconds - 1 :]) - EDGES, 0) / max(covered, 0.5)))
         # The window had room at some time between the last 429 and now.
         cycle = max(((now + self.refused_at) / 2 - self.resumed) / SECOND, 0.001)
         return [*found, ((now - self.resumed) / SECOND, self.used / cycle)]

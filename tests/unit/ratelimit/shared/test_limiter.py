@@ -258,11 +258,11 @@ class Hidden:
             limiter.on_accepted(sent_at=sent, now=now)
 
 
-@pytest.mark.parametrize(("limit", "calls", "per"), [(Limit(200), 20, 1.0), (None, 20, 10.0), (Limit(200), 50, 60.0)])
+@pytest.mark.parametrize(("limit", "calls", "per"), [(Limit(200), 20, 1.0), (None, 20, 10.0), (Limit(200), 100, 60.0)])
 async def test_a_fleet_finds_a_limit_that_nobody_told(limit: Limit | None, calls: int, per: float) -> None:
     random.seed(1)
     rng, hidden = random.Random(1), Hidden(calls, per)
-    seconds = {1.0: 45.0, 10.0: 240.0, 60.0: 900.0}[per]
+    seconds = {1.0: 180.0, 10.0: 450.0, 60.0: 900.0}[per]
     async with clients(4, RemoteLimits(), limit=limit) as fleet:
 
         async def work(client: Client) -> None:
@@ -279,8 +279,8 @@ async def test_a_fleet_finds_a_limit_that_nobody_told(limit: Limit | None, calls
         await asyncio.gather(*tasks, return_exceptions=True)
     accepted = sum(moment >= since for moment in hidden.accepted)
     refused = sum(moment >= since for moment in hidden.refused)
-    assert accepted >= 0.75 * calls * (loop.time() - since) / per
-    assert refused <= 0.1 * accepted
+    assert accepted >= 0.92 * calls * (loop.time() - since) / per
+    assert refused <= 0.02 * accepted
 
 
 async def test_several_429s_of_one_moment_cut_the_rate_once() -> None:
