@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlencode
 
 import msgspec
 
+from ..contract.forms.times import plain_times
 from ..contract.operations import OPERATIONS, Group, Operation, Repeatability, Shape
 from ..contract.requests.checks import FieldProblem
 from ..contract.requests.filters import filter_problems
@@ -165,6 +166,8 @@ def checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]
     Raises:
         ValidationError: The filters exclude each other, or are out of range.
     """
+    if odd := plain_times(filters):
+        filters = msgspec.structs.replace(filters, **odd)
     if problems := filter_problems(filters):
         named = [problem._replace(field=_ARGUMENTS.get(problem.field, problem.field)) for problem in problems]
         raise ValidationError(operation.name, problems=named)
