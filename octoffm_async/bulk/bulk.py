@@ -362,7 +362,9 @@ class Bulk:
         verify: float | None = None,
         strict: bool | None = None,
     ) -> Run[T, Any]:
-        options_of_calls = self._scope.options.changed(strict_references=strict)
+        options_of_calls = self._scope.options
+        if strict is not None:
+            options_of_calls = options_of_calls.changed(strict_references=strict)
         scope = SellerSession(self._scope.session, self._scope.seller_id, options_of_calls)
         verification = None
         if verify is not None and journaling is None:

@@ -129,7 +129,13 @@ class SellerSession:
         return found
 
     async def request(
-        self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Make a call that is not in the table of operations; see ``client.request``."""
         if problems := _request_problems(method, path, json, params):
@@ -149,7 +155,7 @@ class SellerSession:
             seller_id=self.seller_id,
             query=params,
             body=None if json is None else _ENCODER.encode(json),
-            options=self.options,
+            options=self.options if headers is None else self.options.with_headers(headers),
         )
         return response
 
