@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .bulk.outcomes import (
         Created,
         CreateOutcome,
+        Done,
+        EachOutcome,
         Failed,
         Found,
         LookupOutcome,
@@ -132,6 +134,8 @@ else:
             "octoffm_async.bulk.outcomes": (
                 "CreateOutcome",
                 "Created",
+                "Done",
+                "EachOutcome",
                 "Failed",
                 "Found",
                 "LookupOutcome",
@@ -273,7 +277,9 @@ __all__ = [
     "DeliveryAddress",
     "DeliveryMode",
     "Document",
+    "Done",
     "DriftKind",
+    "EachOutcome",
     "ErrorBudgetExceededError",
     "Event",
     "Failed",
