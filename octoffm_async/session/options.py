@@ -59,6 +59,13 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
         if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
             raise ConfigurationError(f"on_response must be a plain function, not {self.on_response!r}")
 
+    def __repr__(self) -> str:
+        """Show the options that are set, of headers only the names."""
+        shown = {name: value for name, value in msgspec.structs.asdict(self).items() if value not in (None, ())}
+        if self.headers:
+            shown["headers"] = [name for name, _ in self.headers]
+        return f"CallOptions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     def changed(self, **changes: Any) -> Self:
         """Return a copy with these options; None stands for the configured value."""
         return msgspec.structs.replace(self, **changes)
