@@ -58,9 +58,9 @@ class CallEach(Job[T]):
         if not callable(operation):
             raise ConfigurationError(f"operation must be a method or a coroutine function, not {operation!r}")
         self._operation = _as_bulk(operation, config)
-        self.key = key or _name_of
-        self.send = self._send
-        self.reads_only = method in _READS
+        self.key: Callable[[T], str] = key or _name_of
+        self.send: Callable[[Any], Awaitable[Any]] = self._send
+        self.reads_only: bool = method in _READS
 
     def check(self, item: T) -> None:
         """Check that the item has a name."""

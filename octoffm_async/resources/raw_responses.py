@@ -75,6 +75,13 @@ class _RawMethod(Generic[P, T]):
         return call
 
 
+def _raw(
+    method: Callable[Concatenate[Any, P], Awaitable[T]],
+) -> Callable[[Callable[..., None]], _RawMethod[P, T]]:
+    """Return a decorator that puts the raw form of a method in the place of its stub."""
+    return lambda _stub: _RawMethod(method)
+
+
 class _RawResource:
     def __init__(self, scope: SellerSession, make: Callable[[SellerSession], object]) -> None:
         self.scope = scope
@@ -84,47 +91,84 @@ class _RawResource:
 class RawProducts(_RawResource):
     """The calls of ``client.products``; a list gives its first page."""
 
-    create = _RawMethod(Products.create)
-    add_reference = _RawMethod(Products.add_reference)
-    references = _RawMethod(Products.references)
+    @_raw(Products.create)
+    def create(self) -> None: ...
+
+    @_raw(Products.add_reference)
+    def add_reference(self) -> None: ...
+
+    @_raw(Products.references)
+    def references(self) -> None: ...
 
 
 class RawInbound(_RawResource):
     """The calls of ``client.inbound``; a list gives its first page."""
 
-    create = _RawMethod(Inbound.create)
-    get = _RawMethod(Inbound.get)
-    list = _RawMethod(Inbound.list)
-    count = _RawMethod(Inbound.count)
-    delivery_note = _RawMethod(Inbound.delivery_note)
+    @_raw(Inbound.create)
+    def create(self) -> None: ...
+
+    @_raw(Inbound.get)
+    def get(self) -> None: ...
+
+    @_raw(Inbound.list)
+    def list(self) -> None: ...
+
+    @_raw(Inbound.count)
+    def count(self) -> None: ...
+
+    @_raw(Inbound.delivery_note)
+    def delivery_note(self) -> None: ...
 
 
 class RawStocks(_RawResource):
     """The calls of ``client.stocks``; a list gives its first page."""
 
-    get = _RawMethod(Stocks.get)
-    list = _RawMethod(Stocks.list)
+    @_raw(Stocks.get)
+    def get(self) -> None: ...
+
+    @_raw(Stocks.list)
+    def list(self) -> None: ...
 
 
 class RawOutbound(_RawResource):
     """The calls of ``client.outbound``; a list gives its first page."""
 
-    create = _RawMethod(Outbound.create)
-    get = _RawMethod(Outbound.get)
-    list = _RawMethod(Outbound.list)
-    count = _RawMethod(Outbound.count)
-    request_cancellation = _RawMethod(Outbound.request_cancellation)
-    get_cancellation = _RawMethod(Outbound.get_cancellation)
+    @_raw(Outbound.create)
+    def create(self) -> None: ...
+
+    @_raw(Outbound.get)
+    def get(self) -> None: ...
+
+    @_raw(Outbound.list)
+    def list(self) -> None: ...
+
+    @_raw(Outbound.count)
+    def count(self) -> None: ...
+
+    @_raw(Outbound.request_cancellation)
+    def request_cancellation(self) -> None: ...
+
+    @_raw(Outbound.get_cancellation)
+    def get_cancellation(self) -> None: ...
 
 
 class RawReturns(_RawResource):
     """The calls of ``client.returns``; a list gives its first page."""
 
-    create = _RawMethod(Returns.create)
-    get = _RawMethod(Returns.get)
-    list = _RawMethod(Returns.list)
-    count = _RawMethod(Returns.count)
-    label = _RawMethod(Returns.label)
+    @_raw(Returns.create)
+    def create(self) -> None: ...
+
+    @_raw(Returns.get)
+    def get(self) -> None: ...
+
+    @_raw(Returns.list)
+    def list(self) -> None: ...
+
+    @_raw(Returns.count)
+    def count(self) -> None: ...
+
+    @_raw(Returns.label)
+    def label(self) -> None: ...
 
 
 class RawResponses:

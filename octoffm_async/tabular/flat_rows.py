@@ -32,7 +32,7 @@ _TYPES: tuple[tuple[type, ColumnType], ...] = (
 )
 
 
-class Rows:
+class Rows:  # noqa: PLW1641  (like a list, it has no hash)
     """Flat rows: iterate over them for dictionaries. ``columns`` are their names with the type of each.
 
     ``polars.DataFrame(rows)`` takes names and types from ``columns``, also where the first rows have no values, and so
@@ -55,8 +55,6 @@ class Rows:
 
     def __eq__(self, other: object) -> bool:
         return [*self] == [*other] if isinstance(other, Rows | list) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Rows: {len(self)} of {', '.join(self.columns)}>"
