@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .bulk.outcomes import (
         Created,
         CreateOutcome,
+        Done,
+        EachOutcome,
         Failed,
         Found,
         LookupOutcome,
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .ratelimit.shared.store import LimitStore, MemoryLimits
     from .ratelimit.stats import KeyStats, Stats
+    from .resources.raw_responses import RawResponse
     from .session.pagination import Page, Pager
     from .tabular.product_rows import ProductRows
     from .tabular.rejected_row import RejectedRow
@@ -131,6 +134,8 @@ else:
             "octoffm_async.bulk.outcomes": (
                 "CreateOutcome",
                 "Created",
+                "Done",
+                "EachOutcome",
                 "Failed",
                 "Found",
                 "LookupOutcome",
@@ -238,6 +243,7 @@ else:
             "octoffm_async.events": ("ContractDrift", "DriftKind", "Event", "Hook", "LoggingHook"),
             "octoffm_async.auth.keyvalue_store": ("FileTokenStore", "MemoryTokenStore"),
             "octoffm_async.ratelimit.shared.store": ("LimitStore", "MemoryLimits"),
+            "octoffm_async.resources.raw_responses": ("RawResponse",),
             "octoffm_async.session.pagination": ("Page", "Pager"),
             "octoffm_async.transport.response": ("Response",),
             "octoffm_async.ratelimit.stats": ("KeyStats", "Stats"),
@@ -271,7 +277,9 @@ __all__ = [
     "DeliveryAddress",
     "DeliveryMode",
     "Document",
+    "Done",
     "DriftKind",
+    "EachOutcome",
     "ErrorBudgetExceededError",
     "Event",
     "Failed",
@@ -327,6 +335,7 @@ __all__ = [
     "Quantities",
     "QuantityType",
     "RateLimitedError",
+    "RawResponse",
     "Refusal",
     "Refused",
     "RegistrationStatus",

@@ -6,6 +6,8 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from msgspec import UNSET, UnsetType
+
 from .auth.keyvalue_store import FileTokenStore, KeyValueTokenStore
 from .bulk.bulk import Bulk
 from .bulk.durable.single_creation import protect
@@ -17,6 +19,7 @@ from .ratelimit.shared.store import KeyValueLimits
 from .resources.inbound import Inbound
 from .resources.outbound import Outbound
 from .resources.products import Products
+from .resources.raw_responses import RawResponses
 from .resources.returns import Returns
 from .resources.stocks import Stocks
 from .session.seller_session import SellerSession
@@ -76,16 +79,35 @@ class SellerClient:
         check_header_value("seller_id", seller_id)
         return SellerClient(SellerSession(self._scope.session, seller_id, self._scope.options))
 
+    @property
+    def config(self) -> Config:
+        """The configuration of the client, which all views and sellers share."""
+        return self._scope.session.config
+
+    def stats(self) -> Stats:
+        """Return the counters and the present state of the client: in total, and by key (seller and group)."""
+        return self._scope.session.snapshot()
+
+    @property
+    def with_raw_response(self) -> RawResponses:
+        """The same single calls, each of which gives the API's answer beside its value: :class:`RawResponse`.
+
+        ``found = await client.with_raw_response.outbound.get(id)`` has ``found.value``, ``found.response`` (status,
+        headers, bytes) and ``found.trace_id``.
+        """
+        return RawResponses(self._scope, protect)
+
     def with_options(
         self,
         *,
-        deadline: float | None = None,
-        timeout: float | None = None,
-        retries: int | None = None,
-        lane: Priority | None = None,
-        on_response: Callable[[Response], object] | None = None,
-        on_bad_row: Literal["raise", "skip"] | None = None,
-        strict_references: bool | None = None,
+        deadline: float | UnsetType | None = UNSET,
+        timeout: float | UnsetType | None = UNSET,
+        retries: int | UnsetType | None = UNSET,
+        lane: Priority | UnsetType | None = UNSET,
+        on_response: Callable[[Response], object] | UnsetType | None = UNSET,
+        on_bad_row: Literal["raise", "skip"] | UnsetType | None = UNSET,
+        strict_references: bool | UnsetType | None = UNSET,
+        headers: Mapping[str, str] | UnsetType | None = UNSET,
     ) -> SellerClient:
         """Return a copy with other options for its calls; it is cheap and shares everything else.
 
@@ -96,20 +118,27 @@ class SellerClient:
         ``on_bad_row`` decides about a row of a list that has no identity: ``"raise"`` (:class:`BadRowError`, the
         default) or ``"skip"`` it. ``strict_references`` rejects a creation, before anything is sent, whose reference an
         API may keep in another form: with blanks around it or invisible characters, not composed (NFC), or of more than
-        50 characters; without it the client logs them. An option that is not given keeps its value.
+        50 characters; without it the client logs them. ``headers`` are sent in addition, in place of those of the
+        configuration and of this view with the same names; the client's own cannot be replaced.
+
+        An option that is not given keeps its value; ``None`` sets it back to that of the configuration.
 
         Raises:
-            ConfigurationError: An option is out of range.
+            ConfigurationError: An option is out of range, or a header cannot be sent.
         """
-        options = self._scope.options.changed(
-            deadline=deadline,
-            timeout=timeout,
-            retries=retries,
-            lane=lane,
-            on_response=on_response,
-            on_bad_row=on_bad_row,
-            strict_references=strict_references,
-        )
+        given: dict[str, Any] = {
+            "deadline": deadline,
+            "timeout": timeout,
+            "retries": retries,
+            "lane": lane,
+            "on_response": on_response,
+            "on_bad_row": on_bad_row,
+            "strict_references": strict_references,
+        }
+        changes = {name: value for name, value in given.items() if value is not UNSET}
+        options = self._scope.options.changed(**changes)
+        if headers is not UNSET:
+            options = options.with_headers(headers)
         return SellerClient(SellerSession(self._scope.session, self.seller_id, options))
 
     def changes(
@@ -134,20 +163,27 @@ class SellerClient:
         return ChangeFeed(self._scope, since, kinds=kinds, every=every, overlap=overlap, limit=limit)
 
     async def request(
-        self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Make a call that this package does not model, with the same token, limits, retries and errors.
 
         ``path`` is under the base URL and encoded (``/stocks/42``), ``params`` is the query, ``json`` anything that
-        msgspec encodes. The response is not decoded: ``status``, ``headers``, ``body`` (bytes), ``json()``. GET and
-        HEAD are repeated after failures; other methods only after a failure that shows that the call was not carried
-        out.
+        msgspec encodes; ``headers`` are sent in addition. The response is not decoded: ``status``, ``headers``,
+        ``body`` (bytes), ``json()``. GET and HEAD are repeated after failures; other methods only after a failure that
+        shows that the call was not carried out.
 
         Raises:
             ValidationError: The method or the path cannot be right; nothing was sent.
+            ConfigurationError: A header cannot be sent, or is the client's own.
             CallError: The call did not succeed (any status outside 2xx); see ``outcome_unknown``.
         """
-        return await self._scope.request(method, path, json=json, params=params)
+        return await self._scope.request(method, path, json=json, params=params, headers=headers)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} seller {self.seller_id} at {self._scope.session.config.base_url}>"
@@ -183,7 +219,6 @@ class FulfillmentClient(SellerClient):
         token_store: TokenStore | None = None,
         limit_store: LimitStore | None = None,
     ) -> None:
-        self.config = config
         if session is not None and ssl_context is not None:
             raise ConfigurationError(
                 "ssl_context= has no effect on a session of yours: set it on the session's connector"
@@ -285,7 +320,3 @@ class FulfillmentClient(SellerClient):
         """
         seen = self._scope.session.drift.seen
         return tuple(seen[key] for key in sorted(seen))
-
-    def stats(self) -> Stats:
-        """Return the counters and the present state of the client: in total, and by key (seller and group)."""
-        return self._scope.session.snapshot()

@@ -18,6 +18,7 @@ from .contract.contract_file.parser import read_contract
 from .contract.contract_file.problems import ContractFileError
 from .contract.operations import Group
 from .errors import ConfigurationError
+from .header_rules import check_app_info, checked_headers
 from .text import decode_text
 
 __all__ = ["Config", "Limit", "Secret"]
@@ -175,11 +176,19 @@ class Config:
     """Allow ``http://`` to a host other than this machine. Credentials are then sent unencrypted."""
     trust_env: bool = False
     """Use the proxies in ``HTTPS_PROXY`` and similar variables."""
+    app_info: str | None = None
+    """Name of your program in the ``User-Agent``, such as ``shop/1.2 (it@shop.example)``, behind this package's."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """More headers for each call of the API, such as those of a company's gateway. Requests for tokens, which go to
+    another server, do not have them; those that the client sets itself are refused."""
 
     def __post_init__(self) -> None:
         self._check_types()
         object.__setattr__(self, "client_secret", Secret(self.client_secret))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        object.__setattr__(self, "headers", checked_headers("headers", self.headers))
+        if self.app_info is not None:
+            check_app_info(self.app_info)
         object.__setattr__(self, "limits", {_group(name): limit for name, limit in self.limits.items()})
         for name in _REQUIRED:
             if not (value := getattr(self, name)) or (isinstance(value, Secret) and not value.reveal()):

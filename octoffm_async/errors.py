@@ -311,7 +311,8 @@ class AnsweredError(CallError):
     """A response was received, and it was not a success.
 
     ``code`` is the API's error code if there is one, ``field_errors`` maps the API's field names to messages,
-    ``retry_after`` is in seconds, ``body`` a bounded excerpt with secrets removed.
+    ``retry_after`` is in seconds, ``headers`` are those of the response without cookies (names ignore case), ``body``
+    is a bounded excerpt; secrets are removed from both.
     """
 
     def __init__(
@@ -324,9 +325,11 @@ class AnsweredError(CallError):
         field_errors: Mapping[str, Sequence[str]] | None = None,
         trace_id: str = "",
         retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
         body: str = "",
     ) -> None:
         super().__init__(message)
+        self.headers: Mapping[str, str] = {} if headers is None else headers
         self.status = status
         self.code = code
         self.title = title
@@ -414,6 +417,7 @@ class NotReadyError(AnsweredError):
             field_errors=error.field_errors,
             trace_id=error.trace_id,
             retry_after=error.retry_after,
+            headers=error.headers,
             body=error.body,
         )
         early.operation, early.seller_id, early.attempts = error.operation, error.seller_id, error.attempts

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
 from ..feeds.stock_scan import OVERLAP, PAGES_UNDER_WAY, StockScan
+from ..session.run_trace import RunTrace
 from ..session.seller_session import SellerSession
 from .creations import job_of
 from .durable.job import JournaledJob
 from .durable.resume import ResumeJob
 from .durable.settings import PATIENCE, JournalOptions
 from .durable.status_tracking import FOLLOW_FOR, StatusTracker
+from .each import CallEach
 from .job import RunOptions
 from .reconciliation.verification import KINDS, Verification
 from .run import Run
-from .run_trace import RunTrace
 from .stocks.filter import FilterProof, StockFilter
 from .stocks.lookup import LookupStocks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
     from os import PathLike
 
     from ..contract.common import StorageCountry
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     from ..contract.products import FulfillmentProduct
     from ..journal import Journal
     from .durable.status_tracking import InboundGoal, OutboundGoal
-    from .outcomes import CreateOutcome, LookupOutcome, OrderOutcome, ProductOutcome, Summary
+    from .outcomes import CreateOutcome, EachOutcome, LookupOutcome, OrderOutcome, ProductOutcome, Summary
     from .reconciliation.remote_lookup import OrderKind
     from .stocks.lookup import StockLookupMethod
 
 T = TypeVar("T")
+ValueT = TypeVar("ValueT")
 
 CONCURRENCY = 32
 """Concurrent calls in a run: the throughput of one process peaks between 10 and 100."""
@@ -100,13 +102,7 @@ class Bulk:
 
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
-        options = RunOptions(
-            workers=concurrency,
-            on_progress=on_progress,
-            max_failures=max_failures,
-            drain=drain,
-            with_items=with_items,
-        )
+        options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
         journaling = None if journal is None else self._journaling(CREATE_PRODUCTS, journal, patience, resend_unknown)
         return self._creation(CREATE_PRODUCTS, products, options, journaling, strict=strict_references)
 
@@ -135,13 +131,7 @@ class Bulk:
         parcel. Marketplace orders in supply mode ``Fulfillment`` must not be among the requests: Octopia ships them by
         itself, and sending one would ship it twice (documented).
         """
-        options = RunOptions(
-            workers=concurrency,
-            on_progress=on_progress,
-            max_failures=max_failures,
-            drain=drain,
-            with_items=with_items,
-        )
+        options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
         journaling = (
             None
             if journal is None
@@ -182,13 +172,7 @@ class Bulk:
 
         Without a journal, an order whose response was lost is Unknown, and the run never sends it again.
         """
-        options = RunOptions(
-            workers=concurrency,
-            on_progress=on_progress,
-            max_failures=max_failures,
-            drain=drain,
-            with_items=with_items,
-        )
+        options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
         journaling = (
             None
             if journal is None
@@ -235,13 +219,7 @@ class Bulk:
         is Failed.
         """
         job = LookupStocks(self._scope, workers=concurrency, how=how)
-        options = RunOptions(
-            workers=1,
-            on_progress=on_progress,
-            max_failures=max_failures,
-            drain=drain,
-            with_items=with_items,
-        )
+        options = RunOptions(1, on_progress, max_failures, drain, with_items)
         return Run(job, references, options, self._check, RunTrace(self._scope, "stocks.lookup"))
 
     async def prove_stock_filter(self) -> FilterProof:
@@ -283,6 +261,37 @@ class Bulk:
             limit=limit,
         )
 
+    def each(
+        self,
+        operation: Callable[[T], Awaitable[ValueT]],
+        items: Iterable[T] | AsyncIterable[T],
+        *,
+        key: Callable[[T], str] | None = None,
+        concurrency: int = CONCURRENCY,
+        on_progress: Callable[[Summary], None] | None = None,
+        max_failures: int | None = None,
+        drain: float = 30.0,
+        with_items: bool = False,
+    ) -> Run[T, EachOutcome[ValueT]]:
+        """Make any single call for many items: ``client.bulk.each(client.outbound.get, ids)``.
+
+        Outcomes: Done (``value`` is what the call returned), Missing (404), Refused, Failed, Unknown, Skipped.
+        :class:`Bulk` describes the arguments.
+
+        ``operation`` takes one item: a method of ``client.outbound`` and so on, whose calls then have the deadline and
+        the priority of bulk calls, or a coroutine function of yours, such as one that adds arguments. ``key`` names an
+        item (by default a text is its own name, and a request has its reference); of equal names only the first is
+        called. An error that is none of this package's ends the run.
+
+        Orders and products are never created so, without the protection of their own runs.
+
+        Raises:
+            ConfigurationError: The operation creates orders or products; the error names the method for it.
+        """
+        job = CallEach(operation, self._scope.session.config, key)
+        options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
+        return Run(job, items, options, self._check, RunTrace(self._scope, "each"))
+
     def resume(
         self,
         journal: Journal | str | PathLike[str],
@@ -306,13 +315,7 @@ class Bulk:
 
         The run raises :class:`ConfigurationError` if the journal has no such run, or it is another seller's.
         """
-        options = RunOptions(
-            workers=concurrency,
-            on_progress=on_progress,
-            max_failures=max_failures,
-            drain=drain,
-            with_items=with_items,
-        )
+        options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
         how = JournalOptions(
             journal=journal,
             seller_id=self._scope.seller_id,
@@ -362,7 +365,9 @@ class Bulk:
         verify: float | None = None,
         strict: bool | None = None,
     ) -> Run[T, Any]:
-        options_of_calls = self._scope.options.changed(strict_references=strict)
+        options_of_calls = self._scope.options
+        if strict is not None:
+            options_of_calls = options_of_calls.changed(strict_references=strict)
         scope = SellerSession(self._scope.session, self._scope.seller_id, options_of_calls)
         verification = None
         if verify is not None and journaling is None:

@@ -120,7 +120,7 @@ class Job(Generic[T]):
         """Release all resources; called last, in every case."""
 
 
-class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+class RunOptions(msgspec.Struct, frozen=True):
     """Options of a run. ``drain`` is in seconds; ``with_items`` puts each item onto its outcome."""
 
     workers: int

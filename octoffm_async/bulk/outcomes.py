@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar  # of the type checkers: nothing has to be installed
 
     IdT_co = TypeVar("IdT_co", bound=str | None, default=str | None, covariant=True)
+    ValueT_co = TypeVar("ValueT_co", default=Any, covariant=True)
 else:
     from typing import TypeVar
 
     IdT_co = TypeVar("IdT_co", covariant=True)
+    ValueT_co = TypeVar("ValueT_co", covariant=True)
 
 __all__ = [
     "CreateOutcome",
     "Created",
+    "Done",
+    "EachOutcome",
     "Failed",
     "Found",
     "LookupOutcome",
@@ -114,8 +118,14 @@ class Found(_Outcome, frozen=True, kw_only=True):
         return total(self.stocks)
 
 
+class Done(_Outcome, Generic[ValueT_co], frozen=True, kw_only=True):
+    """Outcome of a call of ``bulk.each`` that succeeded; ``value`` is what it returned."""
+
+    value: ValueT_co
+
+
 class Missing(_Outcome, frozen=True, kw_only=True):
-    """Outcome of a look-up where the API showed that the reference, or a stock of it, does not exist (else Failed)."""
+    """Outcome of an item of which the API showed that it does not exist, or has no stock (else Failed)."""
 
     reason: str
 
@@ -128,7 +138,9 @@ CreateOutcome: TypeAlias = Created | Refused | Failed | Unknown | Skipped
 """Outcomes of a run that creates items of any kind, such as ``resume``."""
 LookupOutcome: TypeAlias = Found | Missing | Refused | Failed | Skipped
 """Outcomes of ``lookup_stocks``; Refused is a reference that cannot be looked up, such as an empty one."""
-Outcome: TypeAlias = CreateOutcome | LookupOutcome
+EachOutcome: TypeAlias = Done[ValueT_co] | Missing | Refused | Failed | Unknown | Skipped
+"""Outcomes of ``each``; Missing is an item that the API does not know (404)."""
+Outcome: TypeAlias = CreateOutcome | LookupOutcome | Done[Any]
 """Outcomes of all runs."""
 
 
@@ -147,6 +159,7 @@ class Summary(msgspec.Struct, kw_only=True):
     skipped: int = 0
     found: int = 0
     missing: int = 0
+    done: int = 0
     total: int = 0
     in_flight: int = 0
     seconds: float = 0.0
@@ -161,6 +174,10 @@ class Summary(msgspec.Struct, kw_only=True):
     def bad(self) -> int:
         """Number of items that the error budget counts: refused, failed and unknown."""
         return self.refused + self.failed + self.unknown
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by kind of outcome, with their sum as ``total``."""
+        return {name: getattr(self, name) for name in (*_COUNTED.values(), "total")}
 
     def count(self, outcome: Outcome) -> None:
         """Count one more outcome."""
@@ -183,6 +200,7 @@ _COUNTED = {
     Skipped: "skipped",
     Found: "found",
     Missing: "missing",
+    Done: "done",
 }
 
 

@@ -50,11 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
     from types import TracebackType
 
+    from ..session.run_trace import RunTrace
     from .job import Job, RunOptions
     from .odd_references import OddReferences
     from .outcomes import Summary
     from .output import BoundedQueue
-    from .run_trace import RunTrace
 
 T = TypeVar("T")
 OutcomeT_co = TypeVar("OutcomeT_co", bound=Outcome, covariant=True)
@@ -212,7 +212,7 @@ class Run(Generic[T, OutcomeT_co]):
             finally:
                 self._delivery.report(last=True)
                 if self._trace is not None:
-                    self._trace.finish(self._delivery.summary, self._error)
+                    self._trace.finish(self._delivery.summary.counts(), self._error)
                 self._delivery.close()
 
     async def _wind_up(self, workers: list[asyncio.Task[None]]) -> None:

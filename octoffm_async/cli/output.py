@@ -16,7 +16,7 @@ import click
 import msgspec
 from rich.cells import cell_len
 
-from ..contract.base import modelled_fields
+from ..contract.forms.fields import fields_of
 from ..text import OutputClosedError, SafeStream, UnwritableOutputError, is_unicode, printable, safe_json, style
 
 if TYPE_CHECKING:
@@ -243,12 +243,9 @@ def _sum(parts: Iterable[int | None]) -> int | None:
     return sum(numbers) if numbers and len(numbers) == len(amounts) else None
 
 
-_SHOWN = {"return_": "return"}
-
-
 def as_fields(item: msgspec.Struct) -> dict[str, Any]:
     """Return all fields of an item that the contract models, those of nested items too."""
-    return {_SHOWN.get(name, name): _plain(getattr(item, name)) for name in modelled_fields(item)}
+    return {field.key: _plain(getattr(item, field.name)) for field in fields_of(type(item))}
 
 
 def _plain(value: Any) -> Any:

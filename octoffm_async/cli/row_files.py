@@ -10,7 +10,7 @@ import tempfile
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ from ..contract.contract_file.encoding import RequestEncoder
 from ..contract.contract_file.translation import Translation
 from ..disk.private_file import replacing_file, write_file, write_new_file
 from ..errors import OctoffmError
+from ..tabular.flat_rows import polars_schema
 from ..tabular.rejects import harmless
 from ..text import printable
 from .errors import ExitCode
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
 
     from ..contract.common import Document
     from ..contract.operations import Operation
+    from ..tabular.flat_rows import ColumnTypes
     from ..text import SafeStream
     from .remote import Remote
 
 F = TypeVar("F", bound="Callable[..., Any]")
-ColumnType: TypeAlias = Literal["text", "count", "moment"]
-ColumnTypes: TypeAlias = "Mapping[str, ColumnType]"
 RowWriter: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
 """A function that writes some rows: values by column, ``None`` for an empty cell."""
 
@@ -80,8 +80,7 @@ def csv_file(file: BinaryIO, columns: ColumnTypes) -> Generator[RowWriter]:
 def parquet_file(file: BinaryIO, columns: ColumnTypes) -> Generator[RowWriter]:
     """Begin a Parquet file. Full parts go to a private temporary folder, and are put together at the end."""
     polars = load_polars()
-    types = {"text": polars.String, "count": polars.Int64, "moment": polars.Datetime("us", "UTC")}
-    schema = {name: types[kind] for name, kind in columns.items()}
+    schema = polars_schema(columns, polars)
     waiting: list[Mapping[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="octoffm-") as folder:
         parts: list[Path] = []

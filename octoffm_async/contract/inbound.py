@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, Text, at_or_after, bounds, known_values
 from .common import Refusal, ShipmentLine, StorageCountry
+from .forms.times import plain_times
 from .requests.checks import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
 
 
@@ -76,6 +77,11 @@ class InboundShipmentRequest(Request, frozen=True, kw_only=True):
     expected_delivery_date: Annotated[
         datetime | None, A, Meta(description="Expected time of arrival, with a time zone")
     ] = None
+
+    def __post_init__(self) -> None:
+        """Take a time of another library, such as pandas' ``Timestamp``, as a plain one."""
+        for name, moment in plain_times(self).items():
+            msgspec.structs.force_setattr(self, name, moment)
 
 
 class InboundLine(Answer, frozen=True, kw_only=True):

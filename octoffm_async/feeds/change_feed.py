@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get
 import msgspec
 
 from ..config import is_above_zero
+from ..contract.forms.times import plain_time
 from ..contract.inbound import InboundFilters, InboundShipment
 from ..contract.operations import LIST_INBOUND, LIST_OUTBOUND, LIST_RETURNS, LIST_STOCKS, Operation
 from ..contract.outbound import OutboundFilters, OutboundShipment
@@ -140,7 +141,7 @@ class _KindFeed:
         self, scope: SellerSession, kind: ChangeKind, since: datetime, *, overlap: timedelta, limit: int
     ) -> None:
         self.kind: ChangeKind = kind
-        self.watermark = since
+        self.watermark: datetime = plain_time(since)
         self._scope = scope
         self._kind = _KINDS[kind]
         self._overlap = overlap

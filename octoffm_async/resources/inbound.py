@@ -14,6 +14,7 @@ from ..errors import ConfigurationError, ValidationError, check_type
 from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
 from .polling import wait_for_status
+from .protecting import check_protected
 from .references import check_reference
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Inbound:
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
+            check_protected("create_inbound")
             answer = await send_supply_order(self._scope, request)
             doubt = known_ids_of(self._scope, CREATE_INBOUND).take(request.reference, answer[0], answer[1].history)
             if doubt is None:

@@ -25,6 +25,7 @@ from ..errors import ConfigurationError, ValidationError, check_type
 from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
 from .polling import wait_for_status
+from .protecting import check_protected
 from .references import check_reference
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Outbound:
             CallError: the call did not succeed. If ``outcome_unknown``, a parcel may be on its way: look the reference
                 up before you order again, or, with a journal, call again after ``retry_after`` seconds.
         """
+        if journal is None:
+            check_protected("create_outbound")
         if journal is None and not verify_first and is_plain_order(request):
             return await self._create_plain(request)
         check_shipment(request)

@@ -17,6 +17,7 @@ from ..contract.requests.checks import FieldProblem
 from ..contract.requests.validation import product_problems
 from ..errors import ValidationError, check_type
 from ..session.pagination import paginate
+from .protecting import check_protected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,7 @@ class Products:
             ValidationError: a product is invalid; nothing was sent.
             CallError: the call did not succeed; see ``outcome_unknown``.
         """
+        check_protected("create_products")
         some = _listed(products)
         for product in some:
             check_product(product)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from multidict import CIMultiDict
 
 from ..contract.answers.names import find_key
 from ..errors import (
@@ -35,11 +36,14 @@ from .retry.policy import AttemptResult, classify
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from multidict import MultiMapping
+
     from ..transport.response import Response
 
 EXCERPT_CHARACTERS = 500
 READ_BYTES = 16_384
 FIELD_ERRORS_MOST = 1000
+HEADERS_MOST = 100
 _TITLE_MOST = 100
 _PAGE_TITLE = re.compile(rb"<title[^>]{0,100}>(.{0,500}?)</title", re.IGNORECASE | re.DOTALL)
 
@@ -76,7 +80,8 @@ def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredErro
         code=content.text("code") or content.text("error"),
         title=title,
         field_errors=field_errors,
-        trace_id=content.text("traceId"),
+        trace_id=content.text("traceId") or redact(headers.trace_id_of(response.headers), secrets),
+        headers=_shown_headers(response.headers, secrets),
         retry_after=headers.parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=excerpt(response.body, secrets),
     )
@@ -135,8 +140,19 @@ def unusable(response: Response, reason: str, *, secrets: Collection[str] = ()) 
     return UnusableAnswerError(
         f"the answer ({response.status}, {kind}, {len(response.body)} bytes) cannot be used: {redact(reason, secrets)}",
         status=response.status,
+        trace_id=redact(headers.trace_id_of(response.headers), secrets),
+        headers=_shown_headers(response.headers, secrets),
         body=excerpt(response.body, secrets),
     )
+
+
+def _shown_headers(named: MultiMapping[str], secrets: Collection[str]) -> CIMultiDict[str]:
+    """Return the headers of a response, without cookies, secrets, and addresses that may hold some."""
+    shown = CIMultiDict[str]()
+    for name, value in islice(named.items(), HEADERS_MOST):
+        if name.lower() not in ("set-cookie", "location"):
+            shown.add(name, redact(value, secrets)[:EXCERPT_CHARACTERS])
+    return shown
 
 
 def excerpt(body: bytes, secrets: Collection[str] = ()) -> str:

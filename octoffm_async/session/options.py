@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
 from ..config import is_above_zero, is_whole
 from ..errors import ConfigurationError
+from ..header_rules import checked_headers, joined_headers
 from ..ratelimit.priority_queue import Priority
 from ..transport.fences import Fence
 from ..transport.response import Response
@@ -29,7 +30,7 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     ``fence`` is checked right before the bytes of each attempt are sent, and may stop it. ``on_bad_row`` decides about
     a row of a list that has no identity: ``raise`` (the default) or ``skip`` it. ``fresh`` asks caches on the way to
     request the response from the API itself. ``strict_references`` rejects the creation of an item whose reference an
-    API may keep in another form.
+    API may keep in another form. ``headers`` are sent in addition, as pairs of name and value.
     """
 
     deadline: float | None = None
@@ -41,6 +42,7 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_bad_row: Literal["raise", "skip"] | None = None
     fresh: bool = False
     strict_references: bool | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("deadline", "timeout"):
@@ -57,9 +59,27 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
         if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
             raise ConfigurationError(f"on_response must be a plain function, not {self.on_response!r}")
 
+    def __repr__(self) -> str:
+        """Show the options that are set, of headers only the names."""
+        shown = {name: value for name, value in msgspec.structs.asdict(self).items() if value not in (None, ())}
+        if self.headers:
+            shown["headers"] = [name for name, _ in self.headers]
+        return f"CallOptions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     def changed(self, **changes: Any) -> Self:
-        """Return a copy with these options; one that is None keeps its value."""
-        return msgspec.structs.replace(self, **{name: value for name, value in changes.items() if value is not None})
+        """Return a copy with these options; None stands for the configured value."""
+        return msgspec.structs.replace(self, **changes)
+
+    def with_headers(self, headers: Mapping[str, str] | None) -> Self:
+        """Return a copy with more headers, None for those of the configuration alone.
+
+        Raises:
+            ConfigurationError: One cannot be sent, or is the client's own.
+        """
+        if headers is None:
+            return msgspec.structs.replace(self, headers=())
+        joined = joined_headers(dict(self.headers), checked_headers("headers", headers))
+        return msgspec.structs.replace(self, headers=tuple(joined.items()))
 
     def for_bulk(self, config: Config) -> Self:
         """Return a copy for the calls of a bulk run, which waits out long pauses and lets other calls go first."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from ..config import is_whole
 from ..contract.requests.checks import FieldProblem
 from ..errors import PagingError, ValidationError
+from ..tabular.flat_rows import as_rows
 from ..transport.headers import http_date
 from ..transport.link_header import next_query
 from .seller_session import checked_query
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..contract.operations import Operation
     from ..contract.requests.filters import ListFilters
+    from ..tabular.flat_rows import Rows
     from ..transport.response import Response
     from .seller_session import SellerSession
 
@@ -74,7 +76,8 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 class Pager(Generic[T]):
     """A list call. Await it for the first page, iterate over it for all items, or over :meth:`pages` for all pages.
 
-    :meth:`collect` reads all items into a list. Nothing is requested before one of these.
+    :meth:`collect` reads all items into a list, :meth:`rows` into flat rows for a data frame. Nothing is requested
+    before one of these.
 
     Each await and each iteration starts anew, and workers may share one iterator. To continue later, keep a page's
     ``next_cursor`` and pass it as ``resume_from``. With ``max_items``, the items end there; pages are never cut, so
@@ -126,6 +129,14 @@ class Pager(Generic[T]):
             PagingError, CallError: See the class.
         """
         return [item async for item in self]
+
+    async def rows(self) -> Rows:
+        """Return all items as flat rows, which ``polars.DataFrame`` and ``pandas.DataFrame`` take as they are.
+
+        Raises:
+            PagingError, CallError: See the class.
+        """
+        return as_rows(cast("list[Any]", await self.collect()), kind=self._operation.row)
 
     def _pages(self, *, ahead: bool = True) -> _Pages[T]:
         return _Pages(self._scope, self._operation, self._query, self._max_items, ahead=ahead)

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlencode
 
 import msgspec
 
+from ..contract.forms.times import plain_times
 from ..contract.operations import OPERATIONS, Group, Operation, Repeatability, Shape
 from ..contract.requests.checks import FieldProblem
 from ..contract.requests.filters import filter_problems
@@ -128,7 +129,13 @@ class SellerSession:
         return found
 
     async def request(
-        self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Make a call that is not in the table of operations; see ``client.request``."""
         if problems := _request_problems(method, path, json, params):
@@ -148,7 +155,7 @@ class SellerSession:
             seller_id=self.seller_id,
             query=params,
             body=None if json is None else _ENCODER.encode(json),
-            options=self.options,
+            options=self.options if headers is None else self.options.with_headers(headers),
         )
         return response
 
@@ -165,6 +172,8 @@ def checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]
     Raises:
         ValidationError: The filters exclude each other, or are out of range.
     """
+    if odd := plain_times(filters):
+        filters = msgspec.structs.replace(filters, **odd)
     if problems := filter_problems(filters):
         named = [problem._replace(field=_ARGUMENTS.get(problem.field, problem.field)) for problem in problems]
         raise ValidationError(operation.name, problems=named)

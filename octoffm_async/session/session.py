@@ -68,7 +68,7 @@ from .decoding.drift import DriftLog
 from .error_mapping import classify_token_answer, failure_of, unusable
 from .event_emitter import EventEmitter
 from .options import DEFAULTS
-from .request_headers import FOR_TOKEN, RequestHeaders
+from .request_headers import RequestHeaders
 from .retry.handler import RetryHandler
 from .retry.policy import OK, AttemptResult, classify
 
@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from ..transport.aiohttp_transport import Transport
     from .options import CallOptions
 
+SECRET_HEADER = 8
+"""Characters of a configured header's value from which it may be a secret, and is shown in no error."""
 T = TypeVar("T")
 Result: TypeAlias = tuple[T, Response]
 """The result of a call: the decoded value, and the response that contained it."""
@@ -368,7 +370,7 @@ class Session:
     def _attempt(
         self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
     ) -> Awaitable[Response]:
-        headers = FOR_TOKEN
+        headers = self._heads.for_token
         if token is not None:
             headers = self._heads.of(
                 call.operation,
@@ -376,6 +378,7 @@ class Session:
                 token,
                 with_body=call.body is not None,
                 fresh=call.options.fresh,
+                more=call.options.headers,
             )
         call.start_attempt(call.clock())
         self.stats.attempts += 1
@@ -428,7 +431,13 @@ class Session:
             return self._answers.read(operation, response, skip_bad_rows=skip)
         except BadRowsError as reason:
             unusable_error = unusable(response, str(reason), secrets=self._secrets(token))
-            bad = BadRowError(str(unusable_error), status=unusable_error.status, body=unusable_error.body)
+            bad = BadRowError(
+                str(unusable_error),
+                status=unusable_error.status,
+                trace_id=unusable_error.trace_id,
+                headers=unusable_error.headers,
+                body=unusable_error.body,
+            )
             bad.rows, bad.places = reason.rows, reason.places
             raise bad from None
         except UnusableError as reason:
@@ -466,4 +475,5 @@ class Session:
     def _secrets(self, token: Token | None) -> list[str]:
         secret = self.config.secret.reveal()
         secrets = [secret, quote_plus(secret)]  # the form of a token request contains it in encoded form
+        secrets += [value for value in self.config.headers.values() if len(value) >= SECRET_HEADER]
         return secrets if token is None else [*secrets, token.secret.reveal()]

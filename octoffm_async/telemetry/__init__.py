@@ -25,13 +25,11 @@ Neither contains headers, bodies, queries or ids of requested objects. Calls thr
 """
 
 try:
-    from opentelemetry import metrics as _metrics  # noqa: F401
+    from .gauges import Observed
+    from .hook import OpenTelemetryHook
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         "octoffm_async.telemetry needs opentelemetry-api: pip install 'octoffm-async[otel]'", name=missing.name
     ) from missing
-
-from .gauges import Observed
-from .hook import OpenTelemetryHook
 
 __all__ = ["Observed", "OpenTelemetryHook"]

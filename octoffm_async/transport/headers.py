@@ -47,6 +47,16 @@ def parse_retry_after(value: str | None, *, wall_now: float) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
+_TRACES = ("traceresponse", "traceparent", "X-Trace-Id", "Trace-Id", "X-Request-Id", "Request-Id", "X-Correlation-Id")
+_LONGEST_TRACE_ID = 200
+
+
+def trace_id_of(headers: Mapping[str, str]) -> str:
+    """Return the id under which a server's operators find a request (names assumed), empty if no header has one."""
+    found = (headers.get(name, "").strip() for name in _TRACES)
+    return next((value for value in found if 0 < len(value) <= _LONGEST_TRACE_ID and value.isprintable()), "")
+
+
 class RateAdvice(NamedTuple):
     """The content of rate headers: requests per second, and for how many seconds the limit is exhausted."""
 

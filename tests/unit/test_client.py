@@ -73,7 +73,8 @@ async def test_a_request_carries_what_every_call_carries() -> None:
     assert (sent.method, msgspec.json.decode(sent.body or b"")) == ("POST", {"n": 1, "to": ["é"]})
     accept = sent.headers["Accept"]
     assert accept.startswith("application/json")
-    assert {name: value for name, value in sent.headers.items() if name != "Accept"} == {
+    assert sent.headers["User-Agent"].startswith("octoffm-async/")
+    assert {name: value for name, value in sent.headers.items() if name not in ("Accept", "User-Agent")} == {
         "Authorization": "Bearer token-1",
         "Content-Type": "application/json",
         "SalesChannelId": "CDISFR",

@@ -35,6 +35,7 @@ LAZY = [
     "octoffm_async.ratelimit",
     "octoffm_async.sandbox",
     "octoffm_async.stores",
+    "octoffm_async.tabular",
     "octoffm_async.transport",
 ]
 PUBLIC = [*LAZY, *(f"octoffm_async.{name}" for name in ("config", "errors", "events", "telemetry"))]

@@ -9,6 +9,8 @@ import click
 
 from ...bulk.outcomes import total
 from ...bulk.stocks.references import References
+from ...contract.stocks import Quantities, Stock
+from ...tabular.flat_rows import available_by_country, columns_of, flat_row
 from ...text import printable
 from ..errors import ExitCode
 from ..filters import country_option, period_options
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ...contract.stocks import Stock
+    from ...tabular.flat_rows import ColumnTypes
     from ..remote import Remote
-    from ..row_files import ColumnType, ColumnTypes
 
 
 @click.command()
@@ -76,20 +77,13 @@ StockWriter: TypeAlias = "Callable[[Sequence[Stock]], None]"
 ReferenceLookup: TypeAlias = "Callable[[Stock], str | None]"
 """A function that returns the seller's reference of a stock, if it is known."""
 
-QUANTITIES = ("available", "allocated", "blocked", "litigation", "removal", "return", "logistic_operations")
-TEXTS = ("id", "product_id", "product_state", "product_condition", "gtin")
 REFERENCE = "seller_product_reference"
-COLUMNS = (*TEXTS, "updated_at", *QUANTITIES, "available_by_country")
+STOCK_COLUMNS: ColumnTypes = columns_of(Stock)
+QUANTITIES = tuple(columns_of(Quantities))
+TEXTS = tuple(name for name, kind in STOCK_COLUMNS.items() if kind == "text" and name != "available_by_country")
 
 
-def _kind(column: str) -> ColumnType:
-    return "count" if column in QUANTITIES else "moment" if column == "updated_at" else "text"
-
-
-STOCK_COLUMNS: ColumnTypes = {column: _kind(column) for column in COLUMNS}
-
-
-def columns_of(look: ReferenceLookup | None) -> ColumnTypes:
+def columns_with(look: ReferenceLookup | None) -> ColumnTypes:
     """Return the columns of a flat row; with ``look``, the seller's reference is the first."""
     return STOCK_COLUMNS if look is None else {REFERENCE: "text", **STOCK_COLUMNS}
 
@@ -99,12 +93,8 @@ def _own(stock: Stock, look: ReferenceLookup | None) -> dict[str, Any]:
 
 
 def row_of(stock: Stock, look: ReferenceLookup | None = None) -> dict[str, Any]:
-    """Return a stock as one flat row."""
-    fields = as_fields(stock)
-    row = _own(stock, look)
-    row |= {name: fields[name] for name in TEXTS} | {"updated_at": stock.updated_at}
-    row |= {name: fields["quantities"][name] for name in QUANTITIES}
-    return row | {"available_by_country": _by_country([stock])}
+    """Return a stock as one flat row; with ``look``, the seller's reference is the first column."""
+    return _own(stock, look) | flat_row(stock)
 
 
 def row_of_all(stocks: Sequence[Stock]) -> dict[str, Any]:
@@ -112,37 +102,27 @@ def row_of_all(stocks: Sequence[Stock]) -> dict[str, Any]:
     rows = [row_of(stock) for stock in stocks]
     texts = {name: " ".join(dict.fromkeys(row[name] for row in rows if row[name] is not None)) for name in TEXTS}
     changed = [stock.updated_at for stock in stocks if stock.updated_at is not None]
-    quantities = as_fields(total(stocks))
+    quantities = flat_row(total(stocks))
     return {
         "stocks": len(stocks),
         **{name: text or None for name, text in texts.items()},
         "updated_at": max(changed, default=None),
         **{name: quantities[name] for name in QUANTITIES},
-        "available_by_country": _by_country(stocks),
+        "available_by_country": available_by_country(stocks),
     }
-
-
-def _by_country(stocks: Sequence[Stock]) -> str:
-    """Return a text such as ``FR=30 ES=7``; ``?`` stands for a country or a quantity that the API did not give."""
-    places: dict[str, int | None] = {}
-    for part in (part for stock in stocks for part in stock.localizations):
-        country, more = part.storage_country or "?", part.quantities.available
-        before = places.get(country, 0)
-        places[country] = None if before is None or more is None else before + more
-    return " ".join(f"{country}={'?' if number is None else number}" for country, number in places.items())
 
 
 @contextmanager
 def csv_sink(file: BinaryIO, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a CSV file with a row for each stock."""
-    with csv_file(file, columns_of(look)) as write:
+    with csv_file(file, columns_with(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 
 @contextmanager
 def parquet_sink(file: BinaryIO, look: ReferenceLookup | None = None) -> Generator[StockWriter]:
     """Open a Parquet file with a row for each stock."""
-    with parquet_file(file, columns_of(look)) as write:
+    with parquet_file(file, columns_with(look)) as write:
         yield lambda stocks: write(row_of(stock, look) for stock in stocks)
 
 

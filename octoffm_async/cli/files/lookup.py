@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from ...bulk.outcomes import Outcome, Summary
     from ...bulk.stocks.lookup import StockLookupMethod
+    from ...tabular.flat_rows import ColumnTypes
     from ...tabular.item_reader import RejectedItem
     from ...tabular.rows import TableRow
     from ..contract.drift_option import DriftRecorder
-    from ..row_files import ColumnTypes
     from .options import FileOptions
 
 _COLUMNS: ColumnTypes = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...bulk.outcomes import Created, Failed, Found, Missing, Refused, Skipped, Unknown
+from ...bulk.outcomes import Created, Done, Failed, Found, Missing, Refused, Skipped, Unknown
 from ..errors import ExitCode, headline_of, without_call_details
 
 if TYPE_CHECKING:
@@ -91,5 +91,7 @@ def outcome_text(outcome: Outcome) -> OutcomeText:  # noqa: PLR0911  (a table of
             return OutcomeText("unsent", None, "", reason)
         case Found(stocks=stocks):
             return OutcomeText("found", " ".join(stock.id for stock in stocks))
+        case Done():  # of no command
+            return OutcomeText("found", None)
         case Missing(reason=reason):
             return OutcomeText("missing", None, "", reason)

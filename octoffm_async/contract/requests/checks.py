@@ -58,6 +58,8 @@ def time_problems(field: str, value: Any) -> Iterator[FieldProblem]:
     """Yield the problems of a value that must be a datetime with a time zone."""
     if not isinstance(value, datetime):
         yield FieldProblem(field, value, f"is {type(value).__name__}, not a datetime")
+    elif value != value:  # noqa: PLR0124  (pandas' NaT)
+        yield FieldProblem(field, value, "is no time")
     elif value.utcoffset() is None:
         yield FieldProblem(field, value.isoformat(), "has no time zone")
 

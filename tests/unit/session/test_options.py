@@ -60,12 +60,13 @@ def test_an_async_listener_is_refused() -> None:
         CallOptions(on_response=listen)
 
 
-def test_options_are_merged_and_none_changes_nothing() -> None:
+def test_options_are_merged_and_none_stands_for_the_configured_value() -> None:
     whole = DEFAULTS
     for name, value in GOOD.items():
         whole = whole.changed(**{name: value})
     assert whole == CallOptions(**GOOD)
-    assert whole.changed(**dict.fromkeys(GOOD)) == whole
+    assert whole.changed(**dict.fromkeys(GOOD)) == DEFAULTS
+    assert whole.changed() == whole
     assert whole.changed(retries=3).retries == 3
     assert CallOptions() == DEFAULTS
 
@@ -317,3 +318,10 @@ async def test_bulk_gets_a_quarter_while_interactive_calls_never_cease() -> None
         await asyncio.wait(calls)
     share = sent[5:].count("B") / len(sent[5:])
     assert 0.2 <= share <= 0.3
+
+
+def test_headers_are_joined_and_their_values_are_not_shown() -> None:
+    options = DEFAULTS.with_headers({"X-Key": "very-secret"}).with_headers({"x-key": "other-secret", "X-B": "1"})
+    assert dict(options.headers) == {"x-key": "other-secret", "X-B": "1"}
+    assert repr(options) == "CallOptions(fresh=False, headers=['x-key', 'X-B'])"
+    assert options.with_headers(None).headers == ()

@@ -79,7 +79,9 @@ async def test_a_call_carries_token_seller_and_media_types() -> None:
         sent = opened.transport.sent[0]
     assert sent.method == "POST"
     assert sent.url == "http://127.0.0.1:9/seller/v2/outbound-shipments"
-    assert dict(sent.headers) == {
+    headers = dict(sent.headers)
+    assert headers.pop("User-Agent").startswith("octoffm-async/")
+    assert headers == {
         "Accept": "application/json",
         "Authorization": "Bearer token-1",
         "Content-Type": "application/json",

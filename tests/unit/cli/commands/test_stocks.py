@@ -70,7 +70,7 @@ def test_stocks_are_exported_as_csv_and_json_lines(api):
     content = (api.folder / "stocks.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbfid,")
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
-    assert tuple(rows[0]) == stocks_sinks.COLUMNS
+    assert tuple(rows[0]) == tuple(stocks_sinks.STOCK_COLUMNS)
     assert sorted(row["available_by_country"] for row in rows) == ["FR=100", "FR=100", "FR=100 ES=50"]
     done = api.octoffm("stocks", "export", "-o", "stocks.jsonl", "--country", "ES", "--json")
     assert done.rows == [{"file": "stocks.jsonl", "stocks": 1}]
@@ -148,7 +148,7 @@ def test_a_quantity_that_was_not_given_is_no_zero_in_a_row():
     row = stocks_sinks.row_of(stock(1, quantities=Quantities(blocked=2, return_=0), localizations=places))
     assert (row["return"], row["blocked"], row["available"]) == (0, 2, None)
     assert row["available_by_country"] == "FR=7 ES=? ?=0"
-    assert tuple(row) == stocks_sinks.COLUMNS
+    assert tuple(row) == tuple(stocks_sinks.STOCK_COLUMNS)
 
 
 def test_all_stocks_of_a_reference_are_one_row():
@@ -157,7 +157,7 @@ def test_all_stocks_of_a_reference_are_one_row():
         2, product_id="P", quantities=Quantities(available=7), localizations=[place("FR", 7), place("IT", 1)]
     )
     row = stocks_sinks.row_of_all([first, second])
-    assert tuple(row) == ("stocks", *stocks_sinks.COLUMNS)
+    assert tuple(row) == ("stocks", *stocks_sinks.STOCK_COLUMNS)
     assert (row["stocks"], row["id"], row["product_id"], row["gtin"]) == (2, "S-1 S-2", "P", "4006381333931")
     assert (row["available"], row["blocked"], row["allocated"]) == (37, None, None)
     assert row["available_by_country"] == "FR=37 ES=0 IT=1"
@@ -213,7 +213,7 @@ def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
         for number in range(5):
             write([stock(number, quantities=Quantities(available=number))])
     frame = polars.read_parquet(path, glob=False)
-    assert tuple(frame.columns) == stocks_sinks.COLUMNS
+    assert tuple(frame.columns) == tuple(stocks_sinks.STOCK_COLUMNS)
     assert frame["available"].to_list() == [0, 1, 2, 3, 4]
     assert str(frame.schema["updated_at"]) == "Datetime(time_unit='us', time_zone='UTC')"
     assert [one.name for one in api.folder.iterdir()] == [path.name]
@@ -226,7 +226,7 @@ def test_parquet_without_a_stock_is_an_empty_frame(tmp_path):
     polars = pytest.importorskip("polars")
     with written(stocks_sinks.parquet_sink, tmp_path / "none.parquet"):
         pass
-    assert polars.read_parquet(tmp_path / "none.parquet").shape == (0, len(stocks_sinks.COLUMNS))
+    assert polars.read_parquet(tmp_path / "none.parquet").shape == (0, len(stocks_sinks.STOCK_COLUMNS))
 
 
 def test_parquet_without_polars_names_the_extra(api, monkeypatch):

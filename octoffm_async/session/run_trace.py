@@ -6,16 +6,14 @@ import contextvars
 import itertools
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ..events import RunFinished, RunStarted
 
 if TYPE_CHECKING:
-    from ..session.seller_session import SellerSession
-    from .outcomes import Summary
+    from collections.abc import Mapping
+
+    from .seller_session import SellerSession
 
 _NUMBERS = itertools.count(1)
-_COUNTS = frozenset({"created", "refused", "failed", "unknown", "skipped", "found", "missing", "total"})
 
 
 class RunTrace:
@@ -36,17 +34,16 @@ class RunTrace:
         context.run(self._events.trace, event)
         return context
 
-    def finish(self, summary: Summary, error: Exception | None) -> None:
-        """Tell that the run ended."""
+    def finish(self, counts: Mapping[str, int], error: Exception | None) -> None:
+        """Tell that the run ended, with its counts of outcomes."""
         if not self._events.tracers:
             return
-        counts = {name: value for name, value in msgspec.structs.asdict(summary).items() if name in _COUNTS}
         self._events.trace(
             RunFinished(
                 run=self._number,
                 operation=self._operation,
                 seller_id=self._seller_id,
-                outcomes=counts,
+                outcomes=dict(counts),
                 error="" if error is None else type(error).__name__,
             )
         )
