@@ -18,7 +18,8 @@ class TableRow(NamedTuple):
     """One row. ``raw`` is the file's text: cells in the header's order, or a line of JSON.
 
     ``whole`` is True if the row stands alone or belongs to one JSON object, so that no other line adds to it;
-    ``problem`` is the reason why the row cannot be split into cells.
+    ``problem`` is the reason why the row cannot be split into cells, and ``maybe`` the cells that it may have then: a
+    reference among them shows which order the row may be of.
     """
 
     line: int
@@ -26,6 +27,7 @@ class TableRow(NamedTuple):
     raw: Sequence[str] | str
     problem: str = ""
     whole: bool = False
+    maybe: frozenset[str] = frozenset()
 
 
 class RowReader(Protocol):
@@ -53,6 +55,11 @@ class Table(Protocol):
     @property
     def delimiter(self) -> str:
         """The delimiter of cells in a CSV file; a comma for all other files."""
+        ...
+
+    @property
+    def guesses(self) -> Mapping[str, str]:
+        """What was found out about the file rather than given, by name: encoding, delimiter, sheet."""
         ...
 
     def rows(self) -> RowReader:

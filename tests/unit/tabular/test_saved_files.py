@@ -149,7 +149,8 @@ def test_a_postal_code_whose_zeros_were_dropped_is_refused(tmp_path, code, count
     assert len(found) == taken
     if not taken:
         reason = (
-            f"has {len(code)} digits, and those of {country} have 5: did a spreadsheet drop a zero of {code.zfill(5)}?"
+            f"has {len(code)} digits, and those of {country} have 5: did a spreadsheet drop a zero of {code.zfill(5)}? "
+            "(--fill-zeros fills them)"
         )
         assert problem_texts(faulty) == [
             f"line 2, column postal_code (delivery_address.postal_code) = '{code}': {reason}"
