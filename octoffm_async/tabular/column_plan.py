@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from .cell_parsers import CellParser, CellValue
-    from .cells.readers import Evidence
+    from .cells.readers import FileEvidence
     from .item_types import ItemType
     from .notes import ReadingNotes
     from .rows import Table, TableRow
@@ -72,7 +72,7 @@ class ColumnPlan:
     """Columns of the file from which no field is read."""
     _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
-    def steps(self, evidence: Evidence, notes: ReadingNotes) -> tuple[list[ReadingStep], list[ReadingStep]]:
+    def steps(self, evidence: FileEvidence, notes: ReadingNotes) -> tuple[list[ReadingStep], list[ReadingStep]]:
         """Return the steps that read the fields of an item, and those that read the fields of each of its lines."""
         target = self.target
         steps: list[ReadingStep] = []
@@ -91,11 +91,11 @@ class ColumnPlan:
         return self.columns.get(self.target.key, self.columns.get(self.target.key_from, ""))
 
     @cached_property
-    def _keys(self) -> list[tuple[str, str]]:
-        """The columns of the business reference, each with the value that stands in place of an empty cell."""
+    def _keys(self) -> tuple[list[str], str]:
+        """The columns of the business reference, and the value that stands in place of an empty cell."""
         names = (self.target.key, self.target.key_from)
         constant = next((str(self.constants[name]) for name in names if name in self.constants), "")
-        return [(self.columns[name], constant) for name in names if name in self.columns] or [("", constant)]
+        return [self.columns[name] for name in names if name in self.columns], constant
 
     @cached_property
     def key_form(self) -> Callable[[str], str]:
@@ -104,8 +104,8 @@ class ColumnPlan:
 
     def key(self, row: TableRow) -> str:
         """Return the business reference of a row that may be broken, or an empty text if it has none."""
-        otherwise = ""
-        for column, otherwise in self._keys:
+        columns, otherwise = self._keys
+        for column in columns:
             if cell := row.cells.get(column, ""):
                 return self.key_form(cell)
         return otherwise
@@ -128,9 +128,7 @@ class ColumnPlan:
             return "is missing: the row ends before it" if self.fixed else "is missing"
         return "is empty"
 
-    def read(
-        self, row: TableRow, steps: Sequence[ReadingStep], problems: list[CellProblem]
-    ) -> dict[str, CellValue]:
+    def read(self, row: TableRow, steps: Sequence[ReadingStep], problems: list[CellProblem]) -> dict[str, CellValue]:
         """Return the values of a row's cells for these fields, and append the problems."""
         values: dict[str, CellValue] = {}
         cells, ended = row.cells, False
@@ -160,11 +158,13 @@ def plan_for(
     mapping: Mapping[str, str],
     constants: Mapping[str, Any],
     options: ReadingOptions | None = None,
+    *,
+    by_name: bool = True,
 ) -> ColumnPlan:
     """Return the plan by which rows of ``table`` become items.
 
     ``mapping`` names the column of each field; columns with a field's own name need none, and a constant goes before
-    such a column. ``options`` say what is otherwise found out.
+    such a column. ``by_name`` False takes no column by its name. ``options`` say what is otherwise found out.
 
     Raises:
         ConfigurationError: Fields and columns do not match.
@@ -182,14 +182,14 @@ def plan_for(
     header = table.columns
     _check_header(table, target, named)
     given = named.keys() | fixed_values.keys()
-    found = _by_name(table, target, header, given) | named
+    found = (_by_name(table, target, header, given) if by_name else {}) | named
     for whole, parts in target.parts_of.items():
         if whole in found and not given.isdisjoint(parts) and whole not in named:
             del found[whole]
     columns = {name: found[name] for name in target.fields if name in found}
     columns |= {name: column for name, column in named.items() if name not in columns}
     _check_complete(table, target, columns.keys() | fixed_values.keys())
-    used = set(columns.values())
+    used = {*columns.values(), *options.statuses}
     unused = [name for name in header if name and name not in used and not name.startswith(RESERVED)]
     return ColumnPlan(target, columns, fixed_values, fixed=True, options=options, unused=unused)
 

@@ -50,6 +50,8 @@ OnRejected: TypeAlias = Callable[[RejectedItem], None]
 class ItemReader(Iterator[Any]):
     """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` items yielded.
 
+    ``left_out`` are items whose status says that they need not be sent.
+
     With ``keep`` the rows of a yielded item are kept until :meth:`release` releases them.
     """
 
@@ -60,12 +62,14 @@ class ItemReader(Iterator[Any]):
         self.faulty: int = 0
         self.faulty_rows: int = 0
         self.good: int = 0
+        self.left_out: int = 0
         self.line: int = 0
         self.notes: ReadingNotes = ReadingNotes(table.guesses)
         """Everything that was found out or mended; complete at the end of the pass."""
         self._plan = plan
         self._table = table
         self._survey = Survey()
+        self._prepared = False
         self._line_constants = {name: value for name, value in plan.constants.items() if name.startswith("lines.")}
         self._constants = {name: value for name, value in plan.constants.items() if not name.startswith("lines.")}
         self._common: Sequence[ReadingStep] = ()
@@ -96,15 +100,26 @@ class ItemReader(Iterator[Any]):
         """End the pass early. It ends by itself at the end of the file."""
         self._items.close()
 
+    def prepare(self) -> None:
+        """Look through the whole file. The first item does it too, but it takes seconds for a long file."""
+        if self._prepared:
+            return
+        self._prepared = True
+        if self._plan.unused:
+            self.notes.facts["columns not used"] = ", ".join(self._plan.unused)
+        self._survey = look_through(self._table, self._plan, self.notes)
+        self._common, self._parts = self._plan.steps(self._survey.evidence, self.notes)
+
     def _read(self) -> Generator[Any]:
         with closing(self._first):
-            if self._plan.unused:
-                self.notes.facts["columns not used"] = ", ".join(self._plan.unused)
-            self._survey = look_through(self._table, self._plan, self.notes)
-            self._common, self._parts = self._plan.steps(self._survey.evidence, self.notes)
+            self.prepare()
             for key, rows in self._groups():
                 self.line = rows[0].line
-                found, problems = self._item(key, rows)
+                leave, problem = self._status(rows)
+                if leave:
+                    self.left_out += 1
+                    continue
+                found, problems = self._item(key, rows) if problem is None else (None, [problem])
                 if problems:
                     self._reject(key, rows, problems)
                     continue
@@ -170,6 +185,20 @@ class ItemReader(Iterator[Any]):
                 differ = differing_fields(item, before[1], print_)
                 problems.append(self._repeated_row(key, rows[0], before[0], differ))
         return item, problems
+
+    def _status(self, rows: Sequence[TableRow]) -> tuple[bool, CellProblem | None]:
+        """Return True if an item is left out for its status, and the problem of a status that is not known."""
+        problem: CellProblem | None = None
+        for column, rule in self._plan.options.statuses.items():
+            given = {cell.casefold() for row in rows if (cell := row.cells.get(column, ""))} or {""}
+            if any(status in rule.leave or (status and "*" in rule.leave) for status in given):
+                self.notes.line = rows[0].line
+                self.notes.changed(column, f"items were left out, {' or '.join(sorted(given))}", "", "")
+                return True, None
+            if not given.issubset(rule.send):
+                reason = f"is a status that does not say if the {self._plan.target.name} must be sent"
+                problem = CellProblem(rows[0].line, column, "", ", ".join(sorted(given)), reason)
+        return False, problem
 
     def _doubts(self, key: str, rows: Sequence[TableRow]) -> Iterator[CellProblem]:
         """Yield the reasons why these rows may not be all rows of their item."""

@@ -168,9 +168,7 @@ def _none(_item: Any) -> list[FieldProblem]:
     return []
 
 
-def _settle_order(
-    values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes
-) -> list[FieldProblem]:
+def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
     """Split a full name, and check the postal code by its country: a spreadsheet may have dropped its zeros."""
     found: list[FieldProblem] = []
     if full := values.pop(_FULL_NAME, None):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Change(msgspec.Struct):
+class MendedCells(msgspec.Struct):
     """Cells of one field that were read as another value for one reason: their number and the first of them."""
 
     field: str
@@ -32,18 +32,18 @@ class ReadingNotes:
         self.facts: dict[str, str] = dict(facts)
         self.line: int = 0
         """The line of the row that is read."""
-        self._changes: dict[tuple[str, str], Change] = {}
+        self._changes: dict[tuple[str, str], MendedCells] = {}
 
     def changed(self, field: str, kind: str, before: str, after: str) -> None:
         """Note that a cell of the current row was read as another value."""
         known = self._changes.get((field, kind))
         if known is None:
-            self._changes[field, kind] = Change(field, kind, 1, self.line, before, after)
+            self._changes[field, kind] = MendedCells(field, kind, 1, self.line, before, after)
         else:
             known.count += 1
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[MendedCells]:
         """The changes, in the order in which each kind came first."""
         return list(self._changes.values())
 

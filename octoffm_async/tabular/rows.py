@@ -59,7 +59,7 @@ class Table(Protocol):
 
     @property
     def guesses(self) -> Mapping[str, str]:
-        """What was found out about the file rather than given, by name: encoding, delimiter, sheet."""
+        """Facts of the file by name, with the way in which each was found out: encoding, delimiter, sheet."""
         ...
 
     def rows(self) -> RowReader:

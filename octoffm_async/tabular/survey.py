@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from . import cell_parsers as parse
 from .cells.codes import ALL_QUICK
 from .cells.numbers import NumberCell, decimal_sign_of
-from .cells.readers import Evidence
+from .cells.readers import FileEvidence
 from .formats.csv_table import CsvTable
 from .rows import TableRow
 
@@ -35,9 +35,9 @@ _MOST_SUSPECTS = 200_000
 
 @dataclass
 class Survey:
-    """What the look through a file found."""
+    """The findings of a look through a file."""
 
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: FileEvidence = field(default_factory=FileEvidence)
     repeated: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """Lines on which the rows of an item begin that do not stand together, by its key."""
     suspects: dict[str, int] = field(default_factory=dict[str, int])
@@ -63,51 +63,73 @@ def same_item(before: TableRow, row: TableRow, last: str, key: str) -> bool:
 def look_through(table: Table, plan: ColumnPlan, notes: ReadingNotes) -> Survey:
     """Read a table once, and note the facts that the whole of it tells."""
     found = Survey()
-    reader = {name: plan.target.reader(name) for name in plan.columns}
-    codes = [(plan.columns[name], found.evidence.code(name)) for name, one in reader.items() if one is parse.code]
-    numbers = [plan.columns[name] for name, one in reader.items() if one in {parse.number, parse.whole}]
-    gtins = plan.columns.get("gtin", "")
-    signs: dict[str, str] = {}
-    articles, keys = array("q"), array("q")
-    grouping = _Grouping(plan)
+    collector = _Collector(plan, found)
     for batch in _batches(table, plan):
-        for row in batch.rows:
-            if row.maybe and len(found.suspects) < _MOST_SUSPECTS:
-                found.suspects |= dict.fromkeys(row.maybe, row.line)
-        for column, code in codes:
-            cells = batch.column(column)
-            if not ALL_QUICK.fullmatch("\n".join([*cells, ""])):
-                for cell in filter(None, map(str.strip, cells)):
-                    code.notice(cell)
-        for column in numbers:
-            cells = batch.column(column)
-            if not "".join(cells).isdigit():
-                for cell in cells:
-                    if not isinstance(cell, NumberCell) and (sign := decimal_sign_of(cell.strip())):
-                        signs.setdefault(sign, cell)
-        if gtins:
-            cells = [cell for cell in batch.column(gtins) if cell.isdecimal() and len(cell) <= _GTIN_LONGEST]
-            articles.extend(int(cell) * 16 + len(cell) for cell in cells)
-        if plan.target.has_lines:
-            keys.extend(map(hash, grouping.starts_in(batch)))
-    if len(signs) == 1:
+        collector.take(batch)
+    signs = collector.signs
+    if plan.options.decimal:
+        notes.facts["decimal sign"] = f"{plan.options.decimal} (given)"
+    elif len(signs) == 1:
         found.evidence.decimal, example = signs.popitem()
         notes.facts["decimal sign"] = f"{found.evidence.decimal} (as in {example})"
     elif signs:
         notes.facts["decimal sign"] = f"unclear (the file has {' and '.join(signs.values())})"
-    if plan.options.decimal:
-        notes.facts["decimal sign"] = f"{plan.options.decimal} (given)"
-    if forms := _in_several_lengths(articles):
+    if forms := _in_several_lengths(collector.articles):
         notes.facts["same articles"] = f"{len(forms):,} GTINs are written in several lengths, such as {forms[0]}"
-    if repeated := _again(keys):
+    if repeated := _again(collector.keys):
         found.repeated = _named(table, plan, repeated)
     return found
+
+
+class _Collector:
+    """The facts that are collected batch by batch."""
+
+    def __init__(self, plan: ColumnPlan, found: Survey) -> None:
+        reader = {name: plan.target.reader(name) for name in plan.columns}
+        self._codes = [(plan.columns[name], found.evidence.code(name)) for name in reader if reader[name] is parse.code]
+        self._numbers = [plan.columns[name] for name in reader if reader[name] in {parse.number, parse.whole}]
+        self._gtins = plan.columns.get("gtin", "")
+        self._suspects = found.suspects
+        self._grouping = _Grouping(plan) if plan.target.has_lines else None
+        self.signs: dict[str, str] = {}
+        """The first number that proves a decimal sign, by the sign."""
+        self.articles: array[int] = array("q")
+        """GTINs as numbers, each with its length in the last four bits."""
+        self.keys: array[int] = array("q")
+        """Hashes of the keys of items."""
+
+    def take(self, batch: _Batch) -> None:
+        """Take some rows into account."""
+        for row in batch.rows:
+            if row.maybe and len(self._suspects) < _MOST_SUSPECTS:
+                self._suspects |= dict.fromkeys(row.maybe, row.line)
+        for column, code in self._codes:
+            cells = batch.column(column)
+            if not ALL_QUICK.fullmatch("\n".join([*cells, ""])):
+                for cell in filter(None, map(str.strip, cells)):
+                    code.notice(cell)
+        for column in self._numbers:
+            self._take_numbers(batch.column(column))
+        if self._gtins:
+            cells = [cell for cell in batch.column(self._gtins) if cell.isdecimal() and len(cell) <= _GTIN_LONGEST]
+            self.articles.extend(int(cell) << 4 | len(cell) for cell in cells)
+        if self._grouping is not None:
+            self.keys.extend(map(hash, self._grouping.starts_in(batch)))
+
+    def _take_numbers(self, cells: Sequence[str]) -> None:
+        if "".join(cells).isdigit():
+            return
+        for cell in cells:
+            if not isinstance(cell, NumberCell) and (sign := decimal_sign_of(cell.strip())):
+                self.signs.setdefault(sign, cell.strip())
 
 
 class _Batch:
     """Some rows of a table: as rows where they are needed as such, else as lists of cells."""
 
-    def __init__(self, rows: Sequence[TableRow], cells: Sequence[Sequence[str]] = (), header: Sequence[str] = ()) -> None:
+    def __init__(
+        self, rows: Sequence[TableRow], cells: Sequence[Sequence[str]] = (), header: Sequence[str] = ()
+    ) -> None:
         self.rows = rows
         self.plain = not rows
         """True if all rows can be read, and only their cells are there."""

@@ -41,11 +41,12 @@ _MONTH: Final = (
     r"|dic|gru)[^\W\d_]*\.?"
 )
 _NAMED_DATE: Final = re.compile(
-    rf"(?:\w{{2,4}}\.?,? )?(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)?[-/ .]{{0,2}}{_MONTH}(?P<e>[-/ .,]{{1,2}}'?\d{{2,4}}{_TIME})?"
+    rf"(?:\w{{2,4}}\.?,? )?"
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.)?[-/ .]{{0,2}}{_MONTH}(?P<e>[-/ .,]{{1,2}}'?\d{{2,4}}{_TIME})?"
     rf"|{_MONTH}(?P<p>[-/ .]{{1,2}})\d{{1,2}},? (?:\d{{2,4}}){_TIME}|{_MONTH}[-/ ]{{1,2}}'?\d{{2,4}})",
     re.IGNORECASE,
 )
-_TRUTH: Final = frozenset("true false wahr falsch vrai faux verdadero falso vero".split())
+_TRUTH: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 
 
 @dataclass
@@ -83,28 +84,28 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
 
     ``1001.0`` is 1001, which is exact.
     """
+    reason = ""
     if found := _FLOAT.fullmatch(cell):
         digits = found[1]
         if len(digits) > EXACT_DIGITS:
-            return cell, "was a number of more than 15 digits, whose last ones are lost: format the column as text"
-        if column.decimals:
-            return cell, f"is ambiguous: {digits}, or {cell} itself? Other cells of the column are decimal numbers"
-        return digits, ""
-    if _SCIENTIFIC.fullmatch(cell):
-        return cell, (
+            reason = "was a number of more than 15 digits, whose last ones are lost: format the column as text"
+        elif column.decimals:
+            reason = f"is ambiguous: {digits}, or {cell} itself? Other cells of the column are decimal numbers"
+        else:
+            cell = digits
+    elif _SCIENTIFIC.fullmatch(cell):
+        reason = (
             "was a number that a spreadsheet shortened, and digits are lost: format the column as text and export again"
         )
-    if _LONG.fullmatch(cell) and not column.exact and not cell[EXACT_DIGITS:].strip("0"):
-        return cell, (
-            "ends in zeros after 15 digits: a spreadsheet rounded it; format the column as text and export again"
-        )
-    if cell.casefold() in _TRUTH:
-        return cell, "is a truth value and no code"
-    if _is_spoilt_date(cell, column):
-        return cell, "is a date: did a spreadsheet make one of the code? Format the column as text and export again"
-    if cell[:1] == "=":
-        return cell, "is a formula and not a value: export the values"
-    return cell, ""
+    elif _LONG.fullmatch(cell) and not column.exact and not cell[EXACT_DIGITS:].strip("0"):
+        reason = "ends in zeros after 15 digits: a spreadsheet rounded it; format the column as text and export again"
+    elif cell.casefold() in _TRUTH:
+        reason = "is a truth value and no code"
+    elif _is_spoilt_date(cell, column):
+        reason = "is a date: did a spreadsheet make one of the code? Format the column as text and export again"
+    elif cell[:1] == "=":
+        reason = "is a formula and not a value: export the values"
+    return cell, reason
 
 
 def grouping_key(cell: str) -> str:

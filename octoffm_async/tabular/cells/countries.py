@@ -18,7 +18,9 @@ POSTAL_DIGITS: Final = {
     for digits, countries in {
         (3,): "FO IS",
         (4,): "AL AM AT AU BD BE BG CH CY DK GE GL HU LI LU LV MD MK NL NO NZ PH SI SJ TN ZA",
-        (5,): "AX BA BL CZ DE DZ EE ES FI FR GF GP GR HR ID IT LK LT MA MC ME MF MQ MX MY NC PF PK PL PM RE SE SK SM TH "
+        (
+            5,
+        ): "AX BA BL CZ DE DZ EE ES FI FR GF GP GR HR ID IT LK LT MA MC ME MF MQ MX MY NC PF PK PL PM RE SE SK SM TH "
         "TR UA VA WF XK YT",
         (6,): "BY CN IN RO RU SG",
         (7,): "CL JP",
@@ -33,8 +35,12 @@ POSTAL_DIGITS: Final = {
 }
 """Numbers of digits of each country whose postal codes are made of digits (a blank or a dash may stand between)."""
 _NO_ZERO: Final = frozenset(
-    "AL AT BA BE BG BY CH CY CZ EE FO GL GR HR HU ID IN IS LI LU LV MA MC MD ME MK NL PK RS RU SE SI SM TH TN XK".split()
-)
+    {
+        "AL", "AT", "BA", "BE", "BG", "BY", "CH", "CY", "CZ", "EE", "FO", "GL", "GR", "HR", "HU",
+        "ID", "IN", "IS", "LI", "LU", "LV", "MA", "MC", "MD", "ME", "MK", "NL", "PK", "RS", "RU",
+        "SE", "SI", "SM", "TH", "TN", "XK"
+    }
+)  # fmt: skip
 """Countries where no postal code begins with a zero: a short one is wrong, and not one that lost its zeros."""
 _ZEROS_LOST_MOST: Final = 3
 _PREFIX: Final = re.compile(r"(?:[A-Za-z]{1,3}[ -]?)?(?=\d)", re.ASCII)
@@ -87,7 +93,7 @@ def _folded(name: str) -> str:
 
 @cache
 def _table() -> list[list[str]]:
-    text = (files(__package__) / "countries.tsv").read_text(encoding="utf-8")
+    text = (files("octoffm_async.tabular.cells") / "countries.tsv").read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
 
 

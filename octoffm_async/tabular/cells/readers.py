@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from .. import cell_parsers as parse
 from .codes import QUICK, CodeColumn, mended, tidied
@@ -12,7 +15,7 @@ from .numbers import UNCLEAR, NumberCell, plain_number
 from .signs import MADE_UP, UNSEEN, WESTERN, broken, is_error, is_placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..cell_parsers import CellParser, CellValue
     from ..notes import ReadingNotes
@@ -27,9 +30,19 @@ COUNTRY = "the country's code was written in full or in another form"
 SEPARATED = "thousands and decimals were told apart by the file's other numbers"
 
 
+class StatusRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Statuses, in small letters, of orders that are sent and of those that are left out (``*``: any).
+
+    An order in another status is refused: it is not known if it was shipped already.
+    """
+
+    send: list[str]
+    leave: list[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """What the user says about a file, so that nothing is guessed.
+    """The user's words about a file, so that nothing is guessed.
 
     Attributes:
         decimal: The decimal sign of all numbers, ``.`` or ``,``; empty to find it out.
@@ -37,17 +50,19 @@ class ReadingOptions:
             date.
         fill_zeros: Give postal codes back the zeros that a spreadsheet dropped.
         fill_down: Take rows without a reference for rows of the order above, as merged cells come out.
+        statuses: By column, the statuses of items that are sent or left out.
     """
 
     decimal: str = ""
     literal: frozenset[str] = frozenset()
     fill_zeros: bool = False
     fill_down: bool = False
+    statuses: Mapping[str, StatusRule] = field(default_factory=dict[str, StatusRule])
 
 
 @dataclass
-class Evidence:
-    """What the whole file tells about its numbers and codes."""
+class FileEvidence:
+    """Facts of the whole file about its numbers and codes."""
 
     decimal: str = ""
     """The decimal sign that the file's numbers prove; empty if none does, or if they contradict each other."""
@@ -65,23 +80,48 @@ class _Read(NamedTuple):
     reason: str = ""
 
 
-def reader_for(
-    name: str, parser: CellParser, evidence: Evidence, options: ReadingOptions, notes: ReadingNotes, *, required: bool
-) -> CellParser:
-    """Return the reader of a field's cells.
+class CellReader:
+    """The reader of a field's cells.
 
     It returns None for a cell that holds a word for nothing in a field that may be empty, and raises ValueError for a
     value that cannot be sent.
     """
-    if name in options.literal:
-        return parser if parser not in {parse.text, parse.code, parse.country} else str
-    is_code = parser is parse.code
-    column = evidence.code(name)
-    known: dict[str, _Read] = {}
 
-    def inspect(cell: str) -> _Read:
-        cell = str(cell)  # no NumberCell
-        bare = tidied(cell) if is_code else cell if cell.isascii() else cell.translate(UNSEEN).strip()
+    def __init__(
+        self, name: str, parser: CellParser, evidence: FileEvidence, notes: ReadingNotes, *, required: bool
+    ) -> None:
+        self._name = name
+        self._parser = parser
+        self._notes = notes
+        self._required = required
+        self._code = evidence.code(name) if parser is parse.code else None
+        self._known: dict[str, _Read] = {}
+
+    def __call__(self, cell: str) -> CellValue:
+        found = self._known.get(cell)
+        if found is None:
+            if len(self._known) >= _CELLS_KNOWN:
+                self._known.clear()
+            self._known[cell] = found = self._inspect(str(cell))
+        value, kind, reason = found
+        if reason:
+            raise ValueError(reason)
+        if kind:
+            self._notes.changed(self._name, kind, cell, "" if value is None else str(value))
+        return value
+
+    def read_code(self, cell: str) -> CellValue:
+        """Read a code, at once if it has the usual form."""
+        return str(cell) if QUICK.fullmatch(cell) else self(cell)
+
+    def read_text(self, cell: str) -> CellValue:
+        """Read a text, at once if it has nothing but letters and signs of ASCII and is longer than any word."""
+        if len(cell) > _LONGEST_WORD and cell.isascii() and cell[0].isalnum() and cell.isprintable():
+            return str(cell)
+        return self(cell)
+
+    def _inspect(self, cell: str) -> _Read:
+        bare = cell.translate(UNSEEN).strip() if self._code is None else tidied(cell)
         kind = TIDIED if bare != cell else ""
         if (western := bare.translate(WESTERN)) != bare:
             bare, kind = western, LATIN
@@ -89,82 +129,70 @@ def reader_for(
             return _Read(None, "", reason)
         if is_error(bare):
             return _Read(None, "", "is a spreadsheet's error and not a value: correct the cell and export again")
-        if is_placeholder(bare) and not (parser is parse.country and bare == "NA"):  # Namibia
-            if required:
-                return _Read(None, "", f"{MADE_UP}; if it is one, say --literal {name}")
-            return _Read(None, LEFT_OUT)
-        if is_code:
-            code, reason = mended(bare, column)
-            reason = f"{reason}; if it is the code, say --literal {name}" if reason else ""
-            return _Read(code, NUMBER if code != bare else kind, reason)
-        if parser is parse.country:
-            return _country(bare, kind)
+        if is_placeholder(bare) and not (self._parser is parse.country and bare == "NA"):  # Namibia
+            literal = f"{MADE_UP}; if it is one, say --literal {self._name}"
+            return _Read(None, "", literal) if self._required else _Read(None, LEFT_OUT)
+        return self._parsed(bare, kind)
+
+    def _parsed(self, cell: str, kind: str) -> _Read:
+        if self._code is not None:
+            code, reason = mended(cell, self._code)
+            reason = f"{reason}; if it is the code, say --literal {self._name}" if reason else ""
+            return _Read(code, NUMBER if code != cell else kind, reason)
+        if self._parser is parse.country and not country_code(cell):
+            return _Read(None, "", "is no country: write its code, such as FR. Or are the columns of this row shifted?")
         try:
-            return _Read(parser(bare), kind)
+            value = self._parser(cell)
         except ValueError as error:
             return _Read(None, "", str(error))
+        return _Read(value, COUNTRY if self._parser is parse.country and value != cell else kind)
 
-    def read(cell: str) -> CellValue:
-        if is_code:
-            if QUICK.fullmatch(cell):
-                return str(cell)
-        elif parser is parse.text and len(cell) > _LONGEST_WORD and cell.isascii() and cell[0].isalnum():
-            if cell.isprintable():
-                return cell
-        found = known.get(cell)
-        if found is None:
-            if len(known) >= _CELLS_KNOWN:
-                known.clear()
-            known[cell] = found = inspect(cell)
-        value, kind, reason = found
-        if reason:
-            raise ValueError(reason)
-        if kind:
-            notes.changed(name, kind, cell, "" if value is None else str(value))
-        return value
 
+def reader_for(
+    name: str,
+    parser: CellParser,
+    evidence: FileEvidence,
+    options: ReadingOptions,
+    notes: ReadingNotes,
+    *,
+    required: bool,
+) -> CellParser:
+    """Return the reader of a field's cells, a :class:`CellReader` or the quickest of its ways."""
+    if name in options.literal:
+        return parser if parser not in {parse.text, parse.code, parse.country} else str
+    reader = CellReader(name, parser, evidence, notes, required=required)
     if parser in {parse.number, parse.whole}:
-        return _number_reader(name, parser, evidence, options, notes, read)
-    return read
-
-
-def _country(cell: str, kind: str) -> _Read:
-    code = country_code(cell)
-    if not code:
-        reason = "is no country: write its code, such as FR. Or are the columns of this row shifted by a separator?"
-        return _Read(None, "", reason)
-    return _Read(code, COUNTRY if code != cell else kind)
+        return _number_reader(
+            reader, parser, options.decimal, evidence.decimal, partial(notes.changed, name, SEPARATED)
+        )
+    if parser is parse.code:
+        return reader.read_code
+    return reader.read_text if parser is parse.text else reader
 
 
 def _number_reader(
-    name: str,
-    parser: CellParser,
-    evidence: Evidence,
-    options: ReadingOptions,
-    notes: ReadingNotes,
-    otherwise: Callable[[str], CellValue],
+    otherwise: CellParser, parser: CellParser, given: str, found: str, changed: Callable[[str, str], None]
 ) -> CellParser:
-    decimal = options.decimal or evidence.decimal
+    """Return a reader of numbers: with the decimal sign that was given, or by that which the file proves."""
 
     def read(cell: str) -> CellValue:
         if cell.isascii() and cell.isdigit():
             return parser(cell)
         if isinstance(cell, NumberCell):
             return parser(str(cell))
-        if options.decimal and any(sign in cell for sign in ".,"):
-            value = parser(plain_number(cell, decimal))
-        elif UNCLEAR.fullmatch(cell):
-            if not decimal:
-                sign = UNCLEAR.fullmatch(cell)[1]  # type: ignore[index]
-                digits = cell.replace(sign, "")
-                raise ValueError(
-                    f"is ambiguous: {digits} or {cell.replace(sign, '.')}? Write it without the {sign!r}, or say "
-                    f"--decimal point or --decimal comma"
-                )
-            value = parser(plain_number(cell, decimal))
-            notes.changed(name, SEPARATED, cell, str(value))
-        else:
+        if given and ("." in cell or "," in cell):
+            return parser(plain_number(cell, given))
+        unclear = UNCLEAR.fullmatch(cell)
+        if unclear is None:
             return otherwise(cell)
+        if not found:
+            sign = unclear[1]
+            raise ValueError(
+                f"is ambiguous: {cell.replace(sign, '')} or {cell.replace(sign, '.')}? Write it without the {sign!r}, "
+                f"or say --decimal point or --decimal comma"
+            )
+        value = parser(plain_number(cell, found))
+        changed(cell, str(value))
         return value
 
     return read

@@ -46,9 +46,12 @@ LOST: Final = "\ufffd"
 _DASHES: Final = "-‐‑‒–—―−._?¿*/\\|~…·• \t\r\n\u00a0"
 """Signs that people type where they have no value."""
 _WORDS: Final = frozenset(
-    r"nan nat none null nil <na> n/a n.a. n.a na/ <null> (null) [null] {null} \n undefined (blank) (leer) (vide) <none> "
-    "(none) <nan> -nan 1.#qnan #n/a".split()
-)
+    {
+        "nan", "nat", "none", "null", "nil", "<na>", "n/a", "n.a.", "n.a", "na/", "<null>",
+        "(null)", "[null]", "{null}", "\\n", "undefined", "(blank)", "(leer)", "(vide)", "<none>",
+        "(none)", "<nan>", "-nan", "1.#qnan", "#n/a"
+    }
+)  # fmt: skip
 _NAMES_TOO: Final = frozenset({"Nan", "Nat", "Nil"})
 """Words that are names of people when written so."""
 _ERROR: Final = re.compile(r"#(N/[AD]|NV|[A-ZÉ¡¿]+[/0A-Z]*[!?]|#{2,})|Err:\d{3}")
@@ -101,7 +104,7 @@ def unlikely_in_western(text: str) -> str:
     found = _BESIDE.search(text) or _TWICE.search(text)
     if found is None:
         return ""
-    start = max(text.rfind(sign, 0, found.start()) for sign in " ,;\t\n\"|") + 1
+    start = max(text.rfind(sign, 0, found.start()) for sign in ' ,;\t\n"|') + 1
     return re.split('[ ,;\t\r\n"|]', text[start : found.end() + 20], maxsplit=1)[0]
 
 

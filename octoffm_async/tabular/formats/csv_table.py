@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from ...errors import ConfigurationError
 from ..cells.signs import UNSEEN
@@ -58,7 +58,7 @@ class CsvTable:
     ) -> None:
         self.path: Path = Path(path)
         self.source: Path = source or self.path
-        self._quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         self.encoding: str = encoding_of(self.path, encoding, self.source)
         with self.open() as file:
             first = next(checked_lines(self.path, file), "")

@@ -139,10 +139,14 @@ def _twice(text: bytes, fields: Mapping[str, Any]) -> str:
 
 
 def _members(value: Any) -> int:
+    """Return the number of members of all objects in a value."""
     if isinstance(value, dict):
         inner = cast("dict[str, Any]", value)
-        return len(inner) + sum(_members(one) for one in inner.values() if isinstance(one, dict | list))
-    return sum(_members(one) for one in cast("list[Any]", value)) if isinstance(value, list) else 0
+        return len(inner) + sum(_members(part) for part in inner.values())
+    if isinstance(value, list):
+        parts: Any = cast("Any", value)
+        return sum(_members(part) for part in parts)
+    return 0
 
 
 def snake(name: str) -> str:

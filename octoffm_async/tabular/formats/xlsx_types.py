@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import zipfile
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree import ElementTree
 from xml.parsers import expat
 
 from ..cells.numbers import NumberCell
@@ -41,22 +40,32 @@ def typed_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
             found = _Cells()
             with archive.open(part) as file:
                 found.parser.ParseFile(file)
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, expat.ExpatError, OSError):
+    except (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError):
         return {}
     return {(row, column - found.first): cell for (row, column), cell in found.typed.items()}
 
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
     """Return the name of the part that holds a sheet."""
-    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
-    links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
-    targets = {link.get("Id"): link.get("Target", "") for link in links}
-    for one in book.iter():
-        if one.tag.rpartition("}")[2] == "sheet" and one.get("name") == sheet:
-            link = next((value for name, value in one.items() if name.rpartition("}")[2] == "id"), None)
+    targets = {one.get("Id"): one.get("Target", "") for _, one in _elements(archive.read("xl/_rels/workbook.xml.rels"))}
+    for name, one in _elements(archive.read("xl/workbook.xml")):
+        if name == "sheet" and one.get("name") == sheet:
+            link = next((value for key, value in one.items() if key.rpartition(":")[2] == "id"), None)
             target = targets.get(link, "")
             return target[1:] if target.startswith("/") else f"xl/{target}"
     return None
+
+
+def _elements(data: bytes) -> list[tuple[str, dict[str, str]]]:
+    found: list[tuple[str, dict[str, str]]] = []
+    parser: Any = expat.ParserCreate()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        found.append((name.rpartition(":")[2], attributes))
+
+    parser.StartElementHandler = start
+    parser.Parse(data, True)  # noqa: FBT003  (the last part)
+    return found
 
 
 def _probed(archive: zipfile.ZipFile, part: str) -> bool:

@@ -36,7 +36,9 @@ def test_rows_with_the_same_reference_are_one_order(orders):
 
 @pytest.mark.parametrize("second", ["P-2", "P-1"])
 def test_rows_of_one_order_that_do_not_stand_together_are_all_refused_before_one_leaves(orders, second):
-    found, faulty = orders(order_row("A"), order_row("B"), order_row("A", second), order_row("C"), order_row("A", "P-3"))
+    found, faulty = orders(
+        order_row("A"), order_row("B"), order_row("A", second), order_row("C"), order_row("A", "P-3")
+    )
     assert [one.reference for one in found] == ["B", "C"]
     reason = "comes back, on lines 2, 4, 6: the rows of one order must stand together; none is sent"
     assert problem_texts(faulty) == [f"line {line}, column reference = 'A': {reason}" for line in (2, 4, 6)]
