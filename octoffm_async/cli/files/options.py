@@ -49,7 +49,7 @@ class FileOptions:
     encoding: str | None
     export: str | None = None
     sheet: str | None = None
-    decimal: str = ""
+    decimal: str | None = None
     literal: tuple[str, ...] = ()
     fill_zeros: bool = False
     fill_down: bool = False
@@ -93,7 +93,7 @@ class FileOptions:
     def reading(self) -> ReadingOptions:
         """The options about the file's cells."""
         return ReadingOptions(
-            decimal=_DECIMAL_SIGNS.get(self.decimal, ""),
+            decimal=_DECIMAL_SIGNS.get(self.decimal or "", ""),
             literal=frozenset(self.literal),
             fill_zeros=self.fill_zeros,
             fill_down=self.fill_down,
@@ -229,7 +229,7 @@ READING = (
     click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
     click.option("--sheet", metavar="NAME", help="Sheet of a workbook, where several may be meant."),
     click.option(
-        "--decimal", type=click.Choice(list(_DECIMAL_SIGNS)), default="", help="Decimal sign; detected by default."
+        "--decimal", type=click.Choice(list(_DECIMAL_SIGNS)), help="Decimal sign; detected by default."
     ),
     click.option(
         "--literal",
