@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigurationError
+from . import cell_parsers as parse
 from .cell_parsers import extra as read_extra
 from .cells.codes import grouping_key
 from .cells.readers import ReadingOptions, reader_for
@@ -84,6 +85,18 @@ class ColumnPlan:
             [step for step in steps if not step.name.startswith("lines.")],
             [step for step in steps if step.name.startswith("lines.")],
         )
+
+    def anchor(self, header: Sequence[str]) -> int:
+        """Return the place of the last column whose cells show if a separator shifted them: a country, a number …
+
+        A text may be split only behind it; a number higher than any place if nothing behind it is read as text.
+        """
+        readers = {column: self.target.reader(name) for name, column in self.columns.items()}
+        sure = {parse.country, parse.number, parse.whole, parse.gtin, parse.moment, parse.flag}
+        places = [place for place, column in enumerate(header) if readers.get(column) in sure]
+        texts = [place for place, column in enumerate(header) if readers.get(column) is parse.text]
+        last = max(places, default=0)
+        return last if any(place >= last for place in texts) else len(header)
 
     @property
     def key_column(self) -> str:

@@ -70,6 +70,7 @@ class ItemReader(Iterator[Any]):
         self._table = table
         self._survey = Survey()
         self._prepared = False
+        self._anchor = 0
         self._line_constants = {name: value for name, value in plan.constants.items() if name.startswith("lines.")}
         self._constants = {name: value for name, value in plan.constants.items() if not name.startswith("lines.")}
         self._common: Sequence[ReadingStep] = ()
@@ -109,6 +110,7 @@ class ItemReader(Iterator[Any]):
             self.notes.facts["columns not used"] = ", ".join(self._plan.unused)
         self._survey = look_through(self._table, self._plan, self.notes)
         self._common, self._parts = self._plan.steps(self._survey.evidence, self.notes)
+        self._anchor = self._plan.anchor(self._table.columns or ())
 
     def _read(self) -> Generator[Any]:
         with closing(self._first):
@@ -154,6 +156,7 @@ class ItemReader(Iterator[Any]):
         """Return the item that the rows make, and its problems."""
         plan = self._plan
         problems = [CellProblem(row.line, "", "", "", row.problem) for row in rows if row.problem]
+        problems += [self._split(row) for row in rows if row.split > self._anchor]
         if len(rows) > 1 or self._survey.doubtful:
             problems += self._doubts(key, rows)
         if problems:
@@ -199,6 +202,12 @@ class ItemReader(Iterator[Any]):
                 reason = f"is a status that does not say if the {self._plan.target.name} must be sent"
                 problem = CellProblem(rows[0].line, column, "", ", ".join(sorted(given)), reason)
         return False, problem
+
+    def _split(self, row: TableRow) -> CellProblem:
+        """Return the problem of a row in which a separator without quotes may have split a text."""
+        column = (self._table.columns or ())[row.split] if row.split < len(self._table.columns or ()) else ""
+        reason = "begins with a blank: does the cell before it hold the separator? Put the whole text into quotes"
+        return CellProblem(row.line, column, column, str(row.raw[row.split]), reason)
 
     def _doubts(self, key: str, rows: Sequence[TableRow]) -> Iterator[CellProblem]:
         """Yield the reasons why these rows may not be all rows of their item."""

@@ -187,9 +187,11 @@ def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: 
         elif reason:
             hint = " (--fill-zeros fills them)" if filled else ""
             found.append(FieldProblem(_POSTAL_CODE, given, f"{reason}{hint}"))
-    city = values.get(_CITY)
-    if isinstance(city, str) and city and _CITY not in options.literal and not any(map(str.isalpha, city)):
-        found.append(FieldProblem(_CITY, city, "has no letter: are the columns of this row shifted by a separator?"))
+    for name in _NAMES:
+        text = values.get(name)
+        if isinstance(text, str) and text.isdigit() and name not in options.literal:
+            reason = "has no letter: are the columns of this row shifted by a separator?"
+            found.append(FieldProblem(name, text, reason))
     return found
 
 
@@ -198,6 +200,7 @@ _FIRST_NAME: Final = "delivery_address.first_name"
 _LAST_NAME: Final = "delivery_address.last_name"
 _POSTAL_CODE: Final = "delivery_address.postal_code"
 _CITY: Final = "delivery_address.city"
+_NAMES: Final = (_FIRST_NAME, _LAST_NAME, _CITY)
 _COUNTRY: Final = "delivery_address.country_code"
 _ADDRESS: Final = [(name, f"delivery_address.{name}") for name in modelled_fields(DeliveryAddress)]
 _ORDER: Final = ("reference", "delivery_mode", "storage_country")

@@ -28,6 +28,8 @@ class TableRow(NamedTuple):
     problem: str = ""
     whole: bool = False
     maybe: frozenset[str] = frozenset()
+    split: int = 0
+    """The place of the last cell without quotes that begins with a blank: a separator may have split a text there."""
 
 
 class RowReader(Protocol):

@@ -66,6 +66,8 @@ def look_through(table: Table, plan: ColumnPlan, notes: ReadingNotes) -> Survey:
     collector = _Collector(plan, found)
     for batch in _batches(table, plan):
         collector.take(batch)
+    if isinstance(table, CsvTable):
+        table.all_longer = collector.all_longer
     signs = collector.signs
     if plan.options.decimal:
         notes.facts["decimal sign"] = f"{plan.options.decimal} (given)"
@@ -97,12 +99,15 @@ class _Collector:
         """GTINs as numbers, each with its length in the last four bits."""
         self.keys: array[int] = array("q")
         """Hashes of the keys of items."""
+        self.all_longer = True
+        """True if each row has more cells than the header."""
 
     def take(self, batch: _Batch) -> None:
         """Take some rows into account."""
         for row in batch.rows:
             if row.maybe and len(self._suspects) < _MOST_SUSPECTS:
                 self._suspects |= dict.fromkeys(row.maybe, row.line)
+        self.all_longer = self.all_longer and batch.all_longer
         for column, code in self._codes:
             cells = batch.column(column)
             if not ALL_QUICK.fullmatch("\n".join([*cells, ""])):
@@ -127,14 +132,18 @@ class _Collector:
 class _Batch:
     """Some rows of a table: as rows where they are needed as such, else as lists of cells."""
 
-    def __init__(
-        self, rows: Sequence[TableRow], cells: Sequence[Sequence[str]] = (), header: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, rows: Sequence[TableRow], cells: Sequence[Sequence[str]], header: Sequence[str]) -> None:
         self.rows = rows
         self.plain = not rows
         """True if all rows can be read, and only their cells are there."""
         self._cells = cells
         self._places = {name: place for place, name in enumerate(header)}
+
+    @property
+    def all_longer(self) -> bool:
+        """True if each row has more cells than the header."""
+        rows = self._cells if self.plain else [row.raw for row in self.rows]
+        return min(map(len, rows), default=0) > len(self._places)
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, in a batch of plain cells with the blanks around them."""
@@ -185,7 +194,7 @@ def _batches(table: Table, plan: ColumnPlan) -> Iterator[_Batch]:
     if not isinstance(table, CsvTable) or not plan.key_column:
         rows = iter(table.rows())
         while found := list(islice(rows, _ROWS)):
-            yield _Batch(found if plan.fixed else [plan.canonical(row) for row in found])
+            yield _Batch(found if plan.fixed else [plan.canonical(row) for row in found], (), table.columns or ())
         return
     parts = table.rows().parts()
     while some := list(islice(parts, _ROWS)):
@@ -195,7 +204,9 @@ def _batches(table: Table, plan: ColumnPlan) -> Iterator[_Batch]:
                 [
                     TableRow(line, dict(zip(named, map(str.strip, cells), strict=False)), cells, problem, maybe=maybe)
                     for line, cells, problem, maybe in some
-                ]
+                ],
+                (),
+                named,
             )
         else:
             yield _Batch((), [cells for _, cells, _, _ in some], table.columns)

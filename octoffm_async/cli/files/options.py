@@ -228,9 +228,7 @@ READING = (
     click.option("--delimiter", metavar="CHAR", help="Delimiter of CSV cells; detected by default."),
     click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
     click.option("--sheet", metavar="NAME", help="Sheet of a workbook, where several may be meant."),
-    click.option(
-        "--decimal", type=click.Choice(list(_DECIMAL_SIGNS)), help="Decimal sign; detected by default."
-    ),
+    click.option("--decimal", type=click.Choice(list(_DECIMAL_SIGNS)), help="Decimal sign; detected by default."),
     click.option(
         "--literal",
         multiple=True,

@@ -46,6 +46,7 @@ _NAMED_DATE: Final = re.compile(
     rf"|{_MONTH}(?P<p>[-/ .]{{1,2}})\d{{1,2}},? (?:\d{{2,4}}){_TIME}|{_MONTH}[-/ ]{{1,2}}'?\d{{2,4}})",
     re.IGNORECASE,
 )
+_FORMULA: Final = re.compile(r"=(?:[+-]?\d.*|\$?[A-Z]{1,3}\$?\d+.*|.*\(.*)", re.DOTALL)
 _TRUTH: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 
 
@@ -103,7 +104,7 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
         reason = "is a truth value and no code"
     elif _is_spoilt_date(cell, column):
         reason = "is a date: did a spreadsheet make one of the code? Format the column as text and export again"
-    elif cell[:1] == "=":
+    elif _FORMULA.fullmatch(cell):
         reason = "is a formula and not a value: export the values"
     return cell, reason
 

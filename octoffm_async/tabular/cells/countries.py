@@ -69,9 +69,9 @@ def postal_code(country: str, text: str) -> tuple[str, str]:
     bare = text[len(before) :]
     digits = _JOINTS.sub("", bare)
     if not (digits.isascii() and digits.isdigit()):
-        groups = _DIGITS.findall(text) + _DIGITS.findall(_JOINTS.sub("", text))
-        if any(len(group) in lengths for group in groups):  # such as 75011 CEDEX 11, or 1012 AB
-            return "", ""
+        for groups in (_DIGITS.findall(text), _DIGITS.findall(_JOINTS.sub("", text))):
+            if sum(len(group) in lengths for group in groups) == 1:  # such as 75011 CEDEX 11, or 1012 AB
+                return "", ""
         return "", f"is no postal code of {country}: are the columns of this row shifted?"
     if len(digits) in lengths:
         return "", ""

@@ -66,6 +66,8 @@ class CsvTable:
         self.delimiter: str = delimiter or _guess_delimiter(first, self)
         self.columns: tuple[str, ...] = self._header()
         self.mended: bool = REASON_COLUMN in self.columns
+        self.all_longer: bool | None = None
+        """True if each row is longer than the header, by empty cells; None until the file was looked through."""
         self.guesses: Mapping[str, str] = {
             "encoding": described(self.encoding, given=encoding is not None),
             "delimiter": f"{_DELIMITER_NAMES.get(self.delimiter, self.delimiter)}{'' if delimiter else ' (detected)'}",
@@ -97,6 +99,7 @@ class CsvTable:
                 raise ConfigurationError(f"{self.path}: the header cannot be read: {error}") from None
         if not header:
             raise ConfigurationError(f"{self.path} is empty")
+        self.spaced: bool = any(name[:1] == " " for name in header)
         return header_of(self.path, header)
 
 
@@ -108,6 +111,7 @@ class CsvRows:
         self._size = table.source.stat().st_size
         self._file: TextIO | None = None
         self._done = False
+        self._taken: list[str] = []
 
     @property
     def share(self) -> float:
@@ -116,10 +120,14 @@ class CsvRows:
         return min(1.0, self._file.buffer.tell() / max(1, self._size))
 
     def __iter__(self) -> Iterator[TableRow]:
-        columns = self._table.columns
+        columns, joint = self._table.columns, f"{self._table.delimiter} "
+        joint = "" if self._table.spaced or joint.isspace() else joint
         for line, cells, problem, maybe in self.parts():
             found = dict(zip(columns, map(str.strip, cells), strict=False))
-            yield TableRow(line, found, cells, problem, maybe=maybe)
+            split = 0
+            if joint and any(joint in text for text in self._taken):
+                split = _split_at(cells, "".join(self._taken), joint[0])
+            yield TableRow(line, found, cells, problem, maybe=maybe, split=split)
 
     def parts(self) -> Iterator[tuple[int, list[str], str, frozenset[str]]]:
         """Yield the line, the cells, the problem and the possible cells of each row, which a row has by name."""
@@ -131,6 +139,7 @@ class CsvRows:
                 if cells:
                     break
             width, taken = len(table.columns), lines.taken
+            self._taken = taken
             while True:
                 line = reader.line_num + table.skip + lines.skipped + 1
                 taken.clear()
@@ -151,7 +160,7 @@ class CsvRows:
                 # Excel omits empty cells at the end of some rows: a needed field is found missing later.
                 if len(cells) == width:
                     yield line, cells, "", _NOTHING
-                elif len(cells) > width and not is_blank_row(cells[width:]):
+                elif len(cells) > width and (table.all_longer is False or not is_blank_row(cells[width:])):
                     problem = f"the row has {len(cells)} columns, the header {width}"
                     yield line, cells, problem, frozenset(map(str.strip, cells))
                 elif len(cells) < width and not taken[-1].endswith(("\n", "\r")):
@@ -209,6 +218,15 @@ def _cells_of(line: str, delimiter: str) -> Iterator[str]:
     for cell in line.split(delimiter, _MOST_CELLS):
         if 0 < len(bare := cell.strip(' "\t\r\n')) <= _LONGEST_CELL:
             yield bare
+
+
+def _split_at(cells: Sequence[str], text: str, delimiter: str) -> int:
+    """Return the place of the last cell that begins with a blank and stands in the text without quotes; else 0."""
+    for place in range(len(cells) - 1, 0, -1):
+        cell = cells[place]
+        if cell[:1] == " " and cell.strip() and f'{delimiter}"{cell[:1]}' not in text:
+            return place
+    return 0
 
 
 def header_of(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
