@@ -156,7 +156,7 @@ class ItemReader(Iterator[Any]):
         """Return the item that the rows make, and its problems."""
         plan = self._plan
         problems = [CellProblem(row.line, "", "", "", row.problem) for row in rows if row.problem]
-        problems += [self._split(row) for row in rows if row.split > self._anchor]
+        problems += [self._split(row) for row in rows if row.split > self._anchor + 1]
         if len(rows) > 1 or self._survey.doubtful:
             problems += self._doubts(key, rows)
         if problems:

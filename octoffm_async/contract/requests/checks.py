@@ -52,6 +52,8 @@ def text_problems(field: str, value: Any, *, most: int | None = None) -> Sequenc
 
 def is_blank(text: str) -> bool:
     """Return True if a text holds nothing visible: blanks, or signs without width, as copies from web pages have."""
+    if "!" <= text[:1] <= "~":
+        return False
     if not text or text.isspace():
         return True
     return not text.isascii() and all(sign.isspace() or unicodedata.category(sign) == "Cf" for sign in text)

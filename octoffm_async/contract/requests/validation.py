@@ -221,10 +221,10 @@ def is_plain_order(request: OutboundShipmentRequest) -> bool:
             return False
     needed = (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address))
     try:
-        joined = "".join(needed)
-        if not "".join(filter(None, _address_texts(address))).isprintable() or not joined.isprintable():
+        texts = "".join(filter(None, (*needed, *_address_texts(address))))
+        if not texts.isprintable():
             return False
-        if joined.isascii() and min(needed) > "!":  # none is empty or begins with a space
+        if texts.isascii() and min(needed) > "!":  # none is empty or begins with a space
             return True
         return not any(map(is_blank, needed))
     except TypeError:  # a value is not text

@@ -12,7 +12,7 @@ from .. import cell_parsers as parse
 from .codes import QUICK, CodeColumn, mended, tidied
 from .countries import country_code
 from .numbers import UNCLEAR, NumberCell, plain_number
-from .signs import MADE_UP, UNSEEN, WESTERN, broken, is_error, is_placeholder
+from .signs import MADE_UP, SUSPECT, UNSEEN, WESTERN, broken, is_error, is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,14 +114,18 @@ class CellReader:
         """Read a code, at once if it has the usual form."""
         return str(cell) if QUICK.fullmatch(cell) else self(cell)
 
+    def read_gtin(self, cell: str) -> CellValue:
+        """Read a GTIN, at once if it is made of digits."""
+        return self._parser(str(cell)) if cell.isdecimal() else self(cell)
+
     def read_text(self, cell: str) -> CellValue:
-        """Read a text, at once if it has nothing but letters and signs of ASCII and is longer than any word."""
-        if len(cell) > _LONGEST_WORD and cell.isascii() and cell[0].isalnum() and cell.isprintable():
+        """Read a text, at once if it has none of the signs that need a look and is longer than any word for nothing."""
+        if len(cell) > _LONGEST_WORD and cell[0].isalnum() and SUSPECT.search(cell) is None:
             return str(cell)
         return self(cell)
 
     def _inspect(self, cell: str) -> _Read:
-        bare = cell.translate(UNSEEN).strip() if self._code is None else tidied(cell)
+        bare = tidied(cell) if self._parser in {parse.code, parse.gtin} else cell.translate(UNSEEN).strip()
         kind = TIDIED if bare != cell else ""
         if (western := bare.translate(WESTERN)) != bare:
             bare, kind = western, LATIN
@@ -165,9 +169,8 @@ def reader_for(
         return _number_reader(
             reader, parser, options.decimal, evidence.decimal, partial(notes.changed, name, SEPARATED)
         )
-    if parser is parse.code:
-        return reader.read_code
-    return reader.read_text if parser is parse.text else reader
+    quick = {parse.code: reader.read_code, parse.gtin: reader.read_gtin, parse.text: reader.read_text}
+    return quick.get(parser, reader)
 
 
 def _number_reader(
@@ -175,9 +178,11 @@ def _number_reader(
 ) -> CellParser:
     """Return a reader of numbers: with the decimal sign that was given, or by that which the file proves."""
 
+    quick = int if parser is parse.whole else float
+
     def read(cell: str) -> CellValue:
-        if cell.isascii() and cell.isdigit():
-            return parser(cell)
+        if len(cell) < _LONGEST_WORD and cell.isascii() and cell.isdigit():
+            return quick(cell)
         if isinstance(cell, NumberCell):
             return parser(str(cell))
         if given and ("." in cell or "," in cell):

@@ -125,7 +125,7 @@ class CsvRows:
         for line, cells, problem, maybe in self.parts():
             found = dict(zip(columns, map(str.strip, cells), strict=False))
             split = 0
-            if joint and any(joint in text for text in self._taken):
+            if joint and (joint in self._taken[0] or len(self._taken) > 1):
                 split = _split_at(cells, "".join(self._taken), joint[0])
             yield TableRow(line, found, cells, problem, maybe=maybe, split=split)
 

@@ -38,7 +38,7 @@ ROWS = (
 EXCEL = "".join(f"{line}\r\n" for line in (HEADER, *ROWS))
 
 
-@pytest.mark.parametrize("path", sorted(SAVED.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(filter(Path.is_file, SAVED.iterdir())), ids=lambda path: path.name)
 def test_what_pandas_and_libreoffice_saved_is_read_right(path):
     if path.suffix not in {".csv", ".jsonl"}:
         pytest.importorskip("polars")
