@@ -19,6 +19,7 @@ QUICK: Final = re.compile(_USUAL, re.ASCII)
 ALL_QUICK: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*", re.ASCII)
 """Many such codes, or empty cells, each with the end of a line behind it."""
 _FLOAT: Final = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
+_UNCLEAR: Final = re.compile(r"[1-9]\d{0,2}[.,]000", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?\d+[.,]\d*[1-9]\d*", re.ASCII)
 _SCIENTIFIC: Final = re.compile(
     r"[+-]?(?:\d+[.,]\d*\s?[eE]\s?[+-]?\s?\d{1,3}|\d+\s?[eE]\s?[+-]\s?\d{1,3}|\d+[eE](?:1[5-9]|[2-9]\d|\d{3})"
@@ -72,11 +73,11 @@ class CodeColumn:
 
 
 def tidied(cell: str) -> str:
-    """Return a code without signs that cannot be seen, and without the apostrophe that marks text in a spreadsheet."""
+    """Return a code without signs that cannot be seen, and without the apostrophe that marks text in a sheet."""
     if not cell.isascii():
         cell = cell.translate(UNSEEN | JOINERS).strip()
-    if cell[:1] == "'" and len(cell) > 1 and (cell[1].isdigit() or cell[1] in "=+-@"):
-        cell = cell[1:].strip()
+    if cell[:1] == "'" and len(cell) > 1 and (cell[1].isalnum() or cell[1] in "=+-@"):
+        cell = cell[1 : -1 if cell[-1] == "'" else None].strip()
     return cell
 
 
@@ -90,6 +91,8 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
         digits = found[1]
         if len(digits) > EXACT_DIGITS:
             reason = "was a number of more than 15 digits, whose last ones are lost: format the column as text"
+        elif _UNCLEAR.fullmatch(cell):
+            reason = f"is ambiguous: {digits}, {digits}000, or {cell} itself? Format the column as text"
         elif column.decimals:
             reason = f"is ambiguous: {digits}, or {cell} itself? Other cells of the column are decimal numbers"
         else:

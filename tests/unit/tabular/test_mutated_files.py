@@ -128,13 +128,13 @@ def test_no_damaged_file_yields_a_value_that_was_not_in_its_row_or_is_not_told(
             if order.reference in line.translate({0x200B: None, 0xFEFF: None})
         ]
         check(order, own, told)
-        if not re.search('["\\r]', shown):  # each physical line is a row
-            begins = [line for line in own if tidy(line.split(delimiter)[0]) == order.reference]
+        if not re.search('["\\r]', shown) and "reference" not in told:  # each physical line is a row
+            begins = [line for line in own if tidy(line.split(delimiter)[0]) == tidy(order.reference)]
             assert len(begins) == len(order.lines), (order.reference, begins)
 
 
 def tidy(cell):
-    return cell.translate(dict.fromkeys([0x200B, 0xFEFF])).strip().lstrip("'")
+    return cell.translate(dict.fromkeys([0x200B, 0xFEFF])).strip().strip("'")
 
 
 def check(order, own, told):
