@@ -115,7 +115,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
         "calls": stats.calls,
         "seconds": round(seconds, 1),
         "drift": stats.drift,
-        "read as": items.notes.as_fields() if file_options.as_json else notes_fact(items.notes),
+        "read as": items.notes.as_fields() if given.as_json else notes_fact(items.notes),
     }
     if output is not None:
         facts["file"] = str(output)

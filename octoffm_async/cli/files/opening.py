@@ -12,7 +12,7 @@ from ...tabular.column_plan import header_fits, plan_for
 from ...tabular.exports import NAMES, exports_of, read_export
 from ...tabular.mapping_file import Mapping, save_mapping
 from ...tabular.open import open_table
-from ..output import printable
+from ...text import printable
 
 if TYPE_CHECKING:
     from ...tabular.column_plan import ColumnPlan

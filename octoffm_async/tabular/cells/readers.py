@@ -169,7 +169,11 @@ def reader_for(
         return _number_reader(
             reader, parser, options.decimal, evidence.decimal, partial(notes.changed, name, SEPARATED)
         )
-    quick = {parse.code: reader.read_code, parse.gtin: reader.read_gtin, parse.text: reader.read_text}
+    quick: dict[CellParser, CellParser] = {
+        parse.code: reader.read_code,
+        parse.gtin: reader.read_gtin,
+        parse.text: reader.read_text,
+    }
     return quick.get(parser, reader)
 
 

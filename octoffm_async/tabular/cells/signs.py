@@ -69,9 +69,7 @@ _BESIDE: Final = re.compile(
     "|[À-ÿŠŒŽšœžŸ]{3}"  # several accented letters in a row: Áííá
     "|[¤\x80-\x9f]"
 )
-SUSPECT: Final = re.compile(
-    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}]"
-)
+SUSPECT: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}]")
 """Signs of which one stands in each text that is not taken as it is for its signs."""
 MADE_UP: Final = "is a word for an empty value and no value"
 

@@ -41,8 +41,6 @@ _SEP = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 class CsvTable:
     """A CSV file with a header.
 
-    ``name`` is the path that messages name, where the bytes stand in a copy.
-
     Raises:
         ConfigurationError: The file cannot be read, is empty, or has a header that cannot be used.
     """
@@ -54,12 +52,10 @@ class CsvTable:
         delimiter: str | None = None,
         encoding: str | None = None,
         quoted: bool = True,
-        source: Path | None = None,
     ) -> None:
         self.path: Path = Path(path)
-        self.source: Path = source or self.path
         self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        self.encoding: str = encoding_of(self.path, encoding, self.source)
+        self.encoding: str = encoding_of(self.path, encoding)
         with self.open() as file:
             first = next(checked_lines(self.path, file), "")
         self.skip = 1 if _SEP.fullmatch(first) else 0
@@ -80,7 +76,7 @@ class CsvTable:
     def open(self) -> TextIO:
         """Open the file as text; bytes that are not of its encoding become a sign that no value may have."""
         try:
-            return self.source.open(encoding=self.encoding, errors="replace", newline="")
+            return self.path.open(encoding=self.encoding, errors="replace", newline="")
         except OSError as error:
             raise ConfigurationError(f"cannot read {self.path}: {error.strerror}") from None
 
@@ -108,7 +104,7 @@ class CsvRows:
 
     def __init__(self, table: CsvTable) -> None:
         self._table = table
-        self._size = table.source.stat().st_size
+        self._size = table.path.stat().st_size
         self._file: TextIO | None = None
         self._done = False
         self._taken: list[str] = []

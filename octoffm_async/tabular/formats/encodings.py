@@ -48,7 +48,7 @@ def described(encoding: str, *, given: bool) -> str:
     return f"{encoding.removesuffix('-sig').upper()} (detected)"
 
 
-def encoding_of(path: Path, given: str | None = None, source: Path | None = None) -> str:
+def encoding_of(path: Path, given: str | None = None) -> str:
     """Return the encoding of a text file, after reading all of it in chunks.
 
     Without a byte order mark it is UTF-8; a file with bytes that are not UTF-8, and with no other letters beyond ASCII,
@@ -59,7 +59,7 @@ def encoding_of(path: Path, given: str | None = None, source: Path | None = None
     """
     if given is not None:
         return _known(given)
-    with open_bytes(source or path) as file:
+    with open_bytes(path) as file:
         start = file.read(4)
         for mark, name in _MARKS:
             if start.startswith(mark):

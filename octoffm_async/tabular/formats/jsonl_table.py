@@ -33,11 +33,10 @@ class JsonlTable:
     columns = None
     delimiter = ","
 
-    def __init__(self, path: str | PathLike[str], *, source: Path | None = None) -> None:
+    def __init__(self, path: str | PathLike[str]) -> None:
         self.path: Path = Path(path)
-        self.source: Path = source or self.path
         self.guesses: Mapping[str, str] = {}
-        with open_bytes(self.source) as file:
+        with open_bytes(self.path) as file:
             start = file.read(4)
         if not start:
             raise ConfigurationError(f"{self.path} is empty")
@@ -46,16 +45,15 @@ class JsonlTable:
 
     def rows(self) -> JsonlRows:
         """Start a pass."""
-        return JsonlRows(self.path, self.source)
+        return JsonlRows(self.path)
 
 
 class JsonlRows:
     """One pass over a file of JSON lines."""
 
-    def __init__(self, path: Path, source: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._source = source
-        self._size = source.stat().st_size
+        self._size = path.stat().st_size
         self._file: BinaryIO | None = None
         self._done = False
 
@@ -66,7 +64,7 @@ class JsonlRows:
         return min(1.0, self._file.tell() / max(1, self._size))
 
     def __iter__(self) -> Iterator[TableRow]:
-        with open_bytes(self._source) as self._file:
+        with open_bytes(self._path) as self._file:
             lines = iter(partial(self._file.readline, LONGEST_OBJECT), b"")
             for number, raw in enumerate(lines, start=1):
                 if len(raw) == LONGEST_OBJECT:

@@ -47,29 +47,27 @@ class SheetTable:
         *,
         sheet: str | None = None,
         fits: Callable[[Sequence[str]], bool] | None = None,
-        source: Path | None = None,
     ) -> None:
         self.path: Path = Path(path)
-        self.source: Path = source or self.path
-        open_bytes(self.source).close()
+        open_bytes(self.path).close()
         polars = _polars("polars")
         self.guesses: Mapping[str, str] = {}
         self.typed: Mapping[tuple[int, int], str] = {}
         self.rounded: bool = False
         try:
             if self.path.suffix.casefold() == ".parquet":
-                self._frame: Any = polars.scan_parquet(self.source)
+                self._frame: Any = polars.scan_parquet(self.path)
                 names: Sequence[str] = self._frame.collect_schema().names()
                 self._skipped = 0
             else:
                 fastexcel = _polars("fastexcel")
-                check_workbook(self.path, self.source)
-                named, self._frame, others = _chosen(fastexcel.read_excel(self.source), self.path, sheet, fits)
+                check_workbook(self.path)
+                named, self._frame, others = _chosen(fastexcel.read_excel(self.path), self.path, sheet, fits)
                 names, self._skipped = _header(self._frame)
                 told = f" (not read: {', '.join(others)})" if others else ""
                 self.guesses = {"sheet": f"{named}{told}"}
                 if self.path.suffix.casefold() in {".xlsx", ".xlsm"}:
-                    self.typed = typed_cells(self.source, named)
+                    self.typed = typed_cells(self.path, named)
                 else:
                     self.rounded = True
             self.columns: tuple[str, ...] = header_of(self.path, names)
@@ -155,13 +153,13 @@ def _cells(book: Any, name: str) -> tuple[Any, bool]:
     return sheet.to_polars().lazy(), sheet.visible == "visible"
 
 
-def check_workbook(path: Path, source: Path) -> None:
+def check_workbook(path: Path) -> None:
     """Refuse a file that is no workbook, in words that say what it is.
 
     Raises:
         ConfigurationError: The file is of another kind, empty, cut off or locked by a password.
     """
-    with open_bytes(source) as file:
+    with open_bytes(path) as file:
         start = file.read(512)
     ending = path.suffix.casefold()
     bare = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -181,7 +179,7 @@ def check_workbook(path: Path, source: Path) -> None:
     elif not start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\t\x08", b"\t\x04", b"\t\x02", b"\t\0")):
         kind = "is text" if b"\0" not in start else "is no workbook"
         reason = f"{kind}, though it is called {ending}: name it .csv, or save it as .xlsx"
-    elif start.startswith(b"PK") and not zipfile.is_zipfile(source):
+    elif start.startswith(b"PK") and not zipfile.is_zipfile(path):
         reason = "is cut off: its end is missing; fetch or save it again"
     if reason:
         raise ConfigurationError(f"cannot read {path}: it {reason}")

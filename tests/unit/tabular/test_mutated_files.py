@@ -1,4 +1,4 @@
-"""Good files with random damage: no order leaves with a value that was not in its row, or that the report does not name.
+"""Good files with random damage: no order leaves with a value that is not of its row, or that the report does not name.
 
 Each field's good values begin with a letter of their own and no word of one field is a word of another, so that a value
 that comes from another column is seen. More is tried with ``OCTOFFM_THOROUGH=1``; a campaign runs
@@ -27,8 +27,8 @@ LAST = ("Lambert", "Lefèvre", "Lüders Lund")
 STREET = ("Allée Ardente 12", "Avenue Aérée 7", "Am Acker 3")
 CITY = ("Colmar", "Clérac", "Cöllen")
 PLACES = (("68000", "FR"), ("01000", "FR"), ("10115", "DE"), ("1012 AB", "NL"))
-WORDS = ["nan", "NULL", "None", "#N/A", "#REF!", "-", "1.000", "1,000", "2.0", "1.5e20", "1,5E+20", "1-Feb", "01/02/2026",
-         "75011.0", "1000", "\u200b", "=1+1", "TRUE", "0", "", " ", "Paris", "75011", "FR", "FRA", "376012345678901000"]  # fmt: skip
+WORDS = ["nan", "NULL", "None", "#N/A", "#REF!", "-", "1.000", "1,000", "2.0", "1.5e20", "1,5E+20", "1-Feb",
+         "01/02/2026", "75011.0", "1000", "\u200b", "=1+1", "TRUE", "0", "", " ", "Paris", "75011", "FR", "FRA", "376012345678901000"]  # fmt: skip
 SIGNS = [*",;\t|\"'\n\r .-=0159eEé\\", "\0", "\x1b", "\u200b", "\ufeff", "\u00a0", "Ã©", "³", "‡", '""', ", ", "\r\n"]
 ENCODINGS = ["utf-8", "utf-8-sig", "cp1252", "utf-16", "mac_roman", "cp850", "iso-8859-15"]
 FILES = int(os.environ.get("OCTOFFM_MUTATIONS", "0")) or tries(450)
@@ -109,7 +109,7 @@ def test_no_damaged_file_yields_a_value_that_was_not_in_its_row_or_is_not_told(
     tmp_path, rows, delimiter, encoding, all_damage
 ):
     path = tmp_path / f"{next(_numbers)}.csv"
-    text, data = damaged(rows, delimiter, encoding, all_damage)
+    _, data = damaged(rows, delimiter, encoding, all_damage)
     path.write_bytes(data)
     faulty = []
     try:
@@ -125,7 +125,7 @@ def test_no_damaged_file_yields_a_value_that_was_not_in_its_row_or_is_not_told(
         own = [
             line
             for line in re.split(r"[\r\n]+", shown)
-            if order.reference in line.translate({0x200B: None, 0xFEFF: None})
+            if "reference" in told or order.reference in line.translate({0x200B: None, 0xFEFF: None})
         ]
         check(order, own, told)
         if not re.search('["\\r]', shown) and "reference" not in told:  # each physical line is a row

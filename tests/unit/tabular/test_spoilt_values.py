@@ -58,19 +58,15 @@ DECIMALS = {
     "1001.0": "1001",
     "+33612345678.0": "+33612345678",
 }
-SCIENTIFIC = ("1.5e20 1,5E+20 1.23457E+12 1,23457E+12 1.23457e+012 1E+12 1e+20 1e20 1.0E20 12.3E+9 1.23457E12 1.5E-5 "
-              "1.23457x10^12 1.23457×10^12 1.23457·10^12 -1.2E+10 6.12E+08").split()  # fmt: skip
+SCIENTIFIC = ["1.5e20", "1,5E+20", "1.23457E+12", "1,23457E+12", "1.23457e+012", "1E+12", "1e+20", "1e20", "1.0E20", "12.3E+9", "1.23457E12", "1.5E-5", "1.23457x10^12", "1.23457×10^12", "1.23457·10^12", "-1.2E+10", "6.12E+08"]  # fmt: skip
 ROUNDED = ["3760123456789010", "376012345678901000", "12345678901234500000", "376012345678901248.0"]
 DAY = date(2026, 2, 1)
 DATES = [
     *(DAY.strftime(form) for form in ("%Y-%m-%d", "%Y-%m-%d 00:00:00", "%Y-%m-%dT00:00:00Z", "%d/%m/%Y", "%d.%m.%Y",
       "%d-%m-%Y", "%m/%d/%y", "%Y/%m/%d", "%d-%b", "%b-%y", "%d %b %Y", "%d-%b-%y", "%B %d, %Y", "%d %B %Y")),
-    *("1-Feb 01-févr févr-26 1.Feb 01.Feb 1-mars mars-26 3-mai Mai-26 2-août 1-ene ene-26 1-gen 1-mrt 3-lut 01-FEB-26 "
-      "1/2/2026 2026-2-1 12:30 12:30:00 1:05").split(),
+    *["1-Feb", "01-févr", "févr-26", "1.Feb", "01.Feb", "1-mars", "mars-26", "3-mai", "Mai-26", "2-août", "1-ene", "ene-26", "1-gen", "1-mrt", "3-lut", "01-FEB-26", "1/2/2026", "2026-2-1", "12:30", "12:30:00", "1:05"],
 ]  # fmt: skip
-WORDS = ("nan NaN NAN None none NONE null NULL Null nil NIL <NA> N/A n/a NA #N/A #REF! #VALUE! #NAME? #DIV/0! #NULL! "
-         "#NUM! #NV #BEZUG! #NOM? #¡REF! ###### NaT <null> (null) [null] \\N undefined - -- — . ... ? * _ Err:508 n.a. "
-         "(blank) <none>").split()  # fmt: skip
+WORDS = ["nan", "NaN", "NAN", "None", "none", "NONE", "null", "NULL", "Null", "nil", "NIL", "<NA>", "N/A", "n/a", "NA", "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#NV", "#BEZUG!", "#NOM?", "#¡REF!", "######", "NaT", "<null>", "(null)", "[null]", "\\N", "undefined", "-", "--", "—", ".", "...", "?", "*", "_", "Err:508", "n.a.", "(blank)", "<none>"]  # fmt: skip
 UNSEEN = ["\u200b", "\u200e", "\u200f", "\u2060", "\ufeff", "\u00ad", "\u202a", "\u202c", "\u2066", "\u180e", "\u00a0"]
 
 
@@ -83,7 +79,9 @@ def test_a_whole_number_with_decimals_is_mended_and_told(orders, field, cell, va
 
 
 @pytest.mark.parametrize("field", ["reference", "phone", "postal_code"])
-@pytest.mark.parametrize("cell", [*SCIENTIFIC, *ROUNDED, *DATES, "TRUE", "false", "WAHR", "1.000", "75,000", "=A1", "=1+2", "=SUM(A1)"])
+@pytest.mark.parametrize(
+    "cell", [*SCIENTIFIC, *ROUNDED, *DATES, "TRUE", "false", "WAHR", "1.000", "75,000", "=A1", "=1+2", "=SUM(A1)"]
+)
 def test_a_code_that_became_a_number_or_a_date_is_refused(orders, field, cell):
     found, problems, _ = orders({field: cell, "country_code": "GB"})
     assert not found

@@ -70,7 +70,7 @@ def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
     assert (list(text_problems("f", value)) == []) is (seen and not control)
 
 
-@pytest.mark.parametrize("name", [name for name in modelled_fields(DeliveryAddress)])
+@pytest.mark.parametrize("name", list(modelled_fields(DeliveryAddress)))
 @pytest.mark.parametrize("sign", ["\0", "\x1b", "\x7f", "\x9b", "\x0b"])
 def test_no_field_of_an_address_has_a_control_sign(name, sign) -> None:
     address = DeliveryAddress(**dict.fromkeys(modelled_fields(DeliveryAddress), "Ana") | {name: f"A{sign}"})
