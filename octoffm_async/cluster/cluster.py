@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
+from anyio import to_thread
+
 from ..bulk.durable.settings import PATIENCE
 from ..bulk.durable.status_tracking import FOLLOW_FOR
 from ..errors import ClosedError, ConfigurationError
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from ..bulk.durable.status_tracking import InboundGoal, OutboundGoal
     from ..config import Secret
     from ..stores.database import Database
+    from ..tabular.column_plan import ColumnPlan
     from ..tabular.item_types import ItemType
+    from ..tabular.notes import ReadingNotes
+    from ..tabular.rows import Table
     from .jobs import CreationKind, JobRecord
     from .status import FleetStatus, ItemRecord
     from .submission import OnProgress
@@ -158,6 +163,43 @@ class Cluster:
         """
         table = open_table(path, delimiter=delimiter, encoding=encoding)
         plan = plan_for(table, _TARGETS[creation_type_of(kind).kind], columns or {}, values or {})
+        return await self.submit_table(
+            kind,
+            table,
+            plan,
+            seller=seller,
+            rejects=rejects,
+            patience=patience,
+            resend_unknown=resend_unknown,
+            follow=follow,
+            follow_for=follow_for,
+            chunk=chunk,
+            on_progress=on_progress,
+        )
+
+    async def submit_table(
+        self,
+        kind: CreationKind,
+        table: Table,
+        plan: ColumnPlan,
+        *,
+        seller: str,
+        rejects: str | PathLike[str] | None = None,
+        patience: float = PATIENCE,
+        resend_unknown: bool = False,
+        follow: OutboundGoal | InboundGoal | None = None,
+        follow_for: float = FOLLOW_FOR,
+        chunk: int = CHUNK,
+        on_progress: Callable[[int, float], None] | None = None,
+        on_read: Callable[[ReadingNotes], None] | None = None,
+    ) -> JobRecord:
+        """Submit the rows of a table that was opened and planned; the parameters are those of :meth:`submit_file`.
+
+        ``on_read`` is called at the end with everything that was found out about the file or mended in it.
+
+        Raises:
+            StoreError: the database is unreachable, or refuses.
+        """
         reject = None if rejects is None else RejectsFile(rejects, table)
         items = ItemReader(table, plan, reject)
 
@@ -166,16 +208,20 @@ class Cluster:
                 on_progress(count, items.share)
 
         try:
-            return await self._submit(
+            await to_thread.run_sync(items.prepare)
+            record = await self._submit(
                 kind,
                 items,
                 seller=seller,
-                source=str(path),
+                source=str(table.path),
                 how=JobOptions(patience=patience, resend_unknown=resend_unknown, follow=follow, follow_for=follow_for),
                 chunk=chunk,
                 on_progress=progress,
                 faulty=lambda: items.faulty,
             )
+            if on_read is not None:
+                on_read(items.notes)
+            return record
         finally:
             items.close()
             if reject is not None:

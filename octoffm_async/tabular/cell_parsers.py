@@ -11,6 +11,7 @@ import msgspec
 
 from ..contract.requests.checks import GTIN_LENGTHS
 from ..contract.requests.validation import gtin_check_digit
+from .cells.countries import country_code
 
 CellValue: TypeAlias = str | float | bool | datetime | list[Any] | dict[str, Any] | None
 CellParser: TypeAlias = Callable[[str], CellValue]
@@ -22,17 +23,13 @@ _GROUPED_COMMA = re.compile(r"[+-]?\d{1,3}([.\u00a0\u202f' ]\d{3})+,\d+", re.ASC
 _GROUPED_POINT = re.compile(r"[+-]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)", re.ASCII)
 _GROUP_MARKS = re.compile(r"[\u00a0\u202f' ]")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?e\+?\d{1,2}", re.ASCII | re.IGNORECASE)
-_SHORTENED = re.compile(r"\d[.,]\d+E\+\d{2}", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\d+)[.,]0", re.ASCII)
-_ERROR = re.compile(r"#(N/[AD]|NV|[A-ZÉ¡¿]+[/0A-Z]*[!?]|#{2,})")
 _YES = frozenset({"true", "yes", "1", "oui", "vrai", "ja", "wahr", "sí", "si", "sì", "verdadero", "vero", "waar"})
 _NO = frozenset({"false", "no", "0", "non", "faux", "nein", "falsch", "falso", "nee", "onwaar"})
 
 
 def text(cell: str) -> str:
-    """Return the text unchanged, unless it is an error that a spreadsheet shows in place of a value."""
-    if cell.startswith("#") and _ERROR.fullmatch(cell):
-        raise ValueError("is a spreadsheet's error and not a value: correct the cell and export again")
+    """Return the text unchanged."""
     return cell
 
 
@@ -46,11 +43,14 @@ def extra(given: str) -> CellValue:
 
 def code(cell: str) -> str:
     """Return a reference, a postal code or a phone number: text that spreadsheets take for a number."""
-    if _SHORTENED.fullmatch(cell):
-        raise ValueError(
-            "was a number that a spreadsheet shortened, and digits are lost: format the column as text and export again"
-        )
-    return text(cell)
+    return cell
+
+
+def country(cell: str) -> str:
+    """Return the code of a country that is given by code or by name."""
+    if not (found := country_code(cell)):
+        raise ValueError("is no country: write its code, such as FR")
+    return found
 
 
 def number(cell: str) -> float:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigurationError
+from . import cell_parsers as parse
 from .cell_parsers import extra as read_extra
+from .cells.codes import grouping_key
+from .cells.readers import ReadingOptions, reader_for
 from .formats.jsonl_table import snake
 from .item_types import EXTRA
 from .rows import RESERVED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from .cell_parsers import CellParser, CellValue
+    from .cells.readers import FileEvidence
     from .item_types import ItemType
+    from .notes import ReadingNotes
     from .rows import Table, TableRow
 
 _NAMES_KEPT = 10_000
@@ -43,6 +50,15 @@ class CellProblem(NamedTuple):
         return f"{where}{named} = {shown if len(shown) <= 60 else shown[:57] + '…'}: {self.reason}"
 
 
+class ReadingStep(NamedTuple):
+    """The reading of one field: its column, the reader of its cells, and True if its cells may not be empty."""
+
+    name: str
+    column: str
+    reader: CellParser
+    filled: bool
+
+
 @dataclass(frozen=True)
 class ColumnPlan:
     """Columns by field, and values that hold for every row."""
@@ -52,27 +68,60 @@ class ColumnPlan:
     constants: Mapping[str, CellValue]
     fixed: bool
     """True if every row has the same columns."""
-    common: Sequence[tuple[str, str, CellParser, bool]] = field(default=(), init=False)
-    parts: Sequence[tuple[str, str, CellParser, bool]] = field(default=(), init=False)
+    options: ReadingOptions = field(default_factory=ReadingOptions)
+    unused: Sequence[str] = ()
+    """Columns of the file from which no field is read."""
     _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
-    def __post_init__(self) -> None:
-        steps = [
-            (name, column, self.target.reader(name), name in self.target.filled)
-            for name, column in self.columns.items()
-        ]
-        object.__setattr__(self, "common", [step for step in steps if not step[0].startswith("lines.")])
-        object.__setattr__(self, "parts", [step for step in steps if step[0].startswith("lines.")])
+    def steps(self, evidence: FileEvidence, notes: ReadingNotes) -> tuple[list[ReadingStep], list[ReadingStep]]:
+        """Return the steps that read the fields of an item, and those that read the fields of each of its lines."""
+        target = self.target
+        steps: list[ReadingStep] = []
+        for name, column in self.columns.items():
+            required = name in target.needed or name in target.filled or target.any_of[:1] == (name,)
+            reader = reader_for(name, target.reader(name), evidence, self.options, notes, required=required)
+            steps.append(ReadingStep(name, column, reader, name in target.filled))
+        return (
+            [step for step in steps if not step.name.startswith("lines.")],
+            [step for step in steps if step.name.startswith("lines.")],
+        )
+
+    def anchor(self, header: Sequence[str]) -> int:
+        """Return the place of the last column whose cells show if a separator shifted them: a country, a number …
+
+        A text may be split only behind it; a number higher than any place if nothing behind it is read as text.
+        """
+        readers = {column: self.target.reader(name) for name, column in self.columns.items()}
+        sure = {parse.country, parse.number, parse.whole, parse.gtin, parse.moment, parse.flag}
+        places = [place for place, column in enumerate(header) if readers.get(column) in sure]
+        texts = [place for place, column in enumerate(header) if readers.get(column) is parse.text]
+        last = max(places, default=0)
+        return last if any(place >= last for place in texts) else len(header)
+
+    @property
+    def key_column(self) -> str:
+        """The column of the business reference; empty if there is none."""
+        return self.columns.get(self.target.key, self.columns.get(self.target.key_from, ""))
+
+    @cached_property
+    def _keys(self) -> tuple[list[str], str]:
+        """The columns of the business reference, and the value that stands in place of an empty cell."""
+        names = (self.target.key, self.target.key_from)
+        constant = next((str(self.constants[name]) for name in names if name in self.constants), "")
+        return [self.columns[name] for name in names if name in self.columns], constant
+
+    @cached_property
+    def key_form(self) -> Callable[[str], str]:
+        """The function that turns the cell of a reference into the form by which rows belong together."""
+        return str if self.target.key in self.options.literal else grouping_key
 
     def key(self, row: TableRow) -> str:
         """Return the business reference of a row that may be broken, or an empty text if it has none."""
-        for name in (self.target.key, self.target.key_from):
-            column = self.columns.get(name)
-            if column is not None and (cell := row.cells.get(column, "")):
-                return cell
-            if name in self.constants:
-                return str(self.constants[name])
-        return ""
+        columns, otherwise = self._keys
+        for column in columns:
+            if cell := row.cells.get(column, ""):
+                return self.key_form(cell)
+        return otherwise
 
     def canonical(self, row: TableRow) -> TableRow:
         """Return a row that names its own columns with the fields' names instead, where they match."""
@@ -83,7 +132,8 @@ class ColumnPlan:
                 if len(known) > _NAMES_KEPT:
                     known.clear()
                 known[name] = self.target.find(name) or snake(name)
-            cells[known[name]] = cell
+            if cells.setdefault(known[name], cell) != cell:
+                row = row._replace(problem=row.problem or f"has {known[name]} under more than one name")
         return row._replace(cells=cells)
 
     def _absence(self, cell: str | None) -> str:
@@ -91,9 +141,7 @@ class ColumnPlan:
             return "is missing: the row ends before it" if self.fixed else "is missing"
         return "is empty"
 
-    def read(
-        self, row: TableRow, steps: Sequence[tuple[str, str, CellParser, bool]], problems: list[CellProblem]
-    ) -> dict[str, CellValue]:
+    def read(self, row: TableRow, steps: Sequence[ReadingStep], problems: list[CellProblem]) -> dict[str, CellValue]:
         """Return the values of a row's cells for these fields, and append the problems."""
         values: dict[str, CellValue] = {}
         cells, ended = row.cells, False
@@ -105,24 +153,37 @@ class ColumnPlan:
                     problems.append(CellProblem(row.line, column, name, "", self._absence(cell)))
                     ended = ended or (self.fixed and cell is None)  # reported once a row
                 continue
-            if cell.startswith('="') and cell.endswith('"') and len(cell) > 3:  # Excel's way to keep a code's zeros
+            if cell[0] == "=" and cell[1:2] == cell[-1] == '"' and len(cell) > 3:  # Excel's way to keep a code's zeros
                 cell = cell[2:-1]
             try:
-                values[name] = reader(cell)
+                value = reader(cell)
             except ValueError as error:
-                problems.append(CellProblem(row.line, column, name, cell, str(error)))
+                problems.append(CellProblem(row.line, column, name, str(cell), str(error)))
+            else:
+                if value is not None:
+                    values[name] = value
         return values
 
 
-def plan_for(table: Table, target: ItemType, mapping: Mapping[str, str], constants: Mapping[str, Any]) -> ColumnPlan:
+def plan_for(
+    table: Table,
+    target: ItemType,
+    mapping: Mapping[str, str],
+    constants: Mapping[str, Any],
+    options: ReadingOptions | None = None,
+    *,
+    by_name: bool = True,
+) -> ColumnPlan:
     """Return the plan by which rows of ``table`` become items.
 
     ``mapping`` names the column of each field; columns with a field's own name need none, and a constant goes before
-    such a column.
+    such a column. ``by_name`` False takes no column by its name. ``options`` say what is otherwise found out.
 
     Raises:
         ConfigurationError: Fields and columns do not match.
     """
+    options = options or ReadingOptions()
+    options = replace(options, literal=frozenset(map(target.full_name, options.literal)))
     named = _canonical(target, mapping)
     fixed_values = {name: _constant(target, name, value) for name, value in _canonical(target, constants).items()}
     if both := sorted(named.keys() & fixed_values.keys()):
@@ -130,22 +191,48 @@ def plan_for(table: Table, target: ItemType, mapping: Mapping[str, str], constan
     if table.columns is None:
         own = {name: name for name in target.fields if name not in fixed_values}
         named = {name: target.find(column) or snake(column) for name, column in named.items()}
-        return ColumnPlan(target, own | named, fixed_values, fixed=False)
+        return ColumnPlan(target, own | named, fixed_values, fixed=False, options=options)
     header = table.columns
     _check_header(table, target, named)
-    by_name = {name: column for name, column in _by_name(target, header).items() if name not in fixed_values}
-    found = by_name | named
+    given = named.keys() | fixed_values.keys()
+    found = (_by_name(table, target, header, given) if by_name else {}) | named
+    for whole, parts in target.parts_of.items():
+        if whole in found and not given.isdisjoint(parts) and whole not in named:
+            del found[whole]
     columns = {name: found[name] for name in target.fields if name in found}
     columns |= {name: column for name, column in named.items() if name not in columns}
     _check_complete(table, target, columns.keys() | fixed_values.keys())
-    return ColumnPlan(target, columns, fixed_values, fixed=True)
+    used = {*columns.values(), *options.statuses}
+    unused = [name for name in header if name and name not in used and not name.startswith(RESERVED)]
+    return ColumnPlan(target, columns, fixed_values, fixed=True, options=options, unused=unused)
 
 
-def _by_name(target: ItemType, header: Sequence[str]) -> dict[str, str]:
+def header_fits(
+    target: ItemType, mapping: Mapping[str, str], constants: Mapping[str, Any]
+) -> Callable[[Sequence[str]], bool]:
+    """Return a function that tells by a header if a sheet of a workbook can hold items of this kind."""
+    named, fixed_values = _canonical(target, mapping), _canonical(target, constants)
+
+    def fits(header: Sequence[str]) -> bool:
+        columns = {name.strip() for name in header}
+        given = {target.find(name) for name in columns} | fixed_values.keys()
+        given |= {name for name, column in named.items() if column in columns}
+        return columns.issuperset(named.values()) and not _lacking(target, given)
+
+    return fits
+
+
+def _by_name(table: Table, target: ItemType, header: Sequence[str], given: AbstractSet[str]) -> dict[str, str]:
+    """Return the columns that bear the name of a field that is not given otherwise."""
     found: dict[str, str] = {}
     for column in header:
-        if column and not column.startswith(RESERVED) and (name := target.find(column)):
-            found.setdefault(name, column)
+        if column and not column.startswith(RESERVED) and (name := target.find(column)) and name not in given:
+            if name in found:
+                raise ConfigurationError(
+                    f"{table.path}: the columns {found[name]!r} and {column!r} can both be {name}: say which one is "
+                    f"with --map {name}=COLUMN"
+                )
+            found[name] = column
     return found
 
 
@@ -153,7 +240,7 @@ def _check_header(table: Table, target: ItemType, mapping: Mapping[str, str]) ->
     header = table.columns or ()
     columns = ", ".join(name or "(no name)" for name in header)
     names = mapping.values() or [name.rpartition(".")[2] for name in target.fields]
-    if not any(column in header for column in names) and not _by_name(target, header):
+    if not any(column in header for column in names) and not any(map(target.find, header)):
         raise ConfigurationError(
             f"{table.path} has none of the columns {', '.join(names)}; its first line is: {columns}"
         )
@@ -161,11 +248,8 @@ def _check_header(table: Table, target: ItemType, mapping: Mapping[str, str]) ->
         raise ConfigurationError(f"{table.path} has no column {', '.join(unknown)}; there are {columns}")
 
 
-def _check_complete(table: Table, target: ItemType, given: set[str]) -> None:
-    lacking = [name for name in target.fields if name in target.needed and name not in given]
-    if target.any_of and given.isdisjoint(target.any_of):
-        lacking.insert(0, target.any_of[0])
-    if lacking:
+def _check_complete(table: Table, target: ItemType, given: AbstractSet[str]) -> None:
+    if lacking := _lacking(target, given):
         there = ", ".join(table.columns or ())
         or_set = "" if lacking[0] in {target.key, target.key_from} else f", or --set {lacking[0]}=VALUE for all rows"
         raise ConfigurationError(
@@ -178,8 +262,17 @@ def _check_complete(table: Table, target: ItemType, given: set[str]) -> None:
         raise ConfigurationError(f"packaging is all or nothing; neither mapped nor set: {', '.join(lacking)}")
 
 
+def _lacking(target: ItemType, given: AbstractSet[str]) -> list[str]:
+    """Return the needed fields that are not given."""
+    whole = {part for name, parts in target.parts_of.items() if name in given for part in parts}
+    lacking = [name for name in target.fields if name in target.needed and name not in given and name not in whole]
+    if target.any_of and given.isdisjoint(target.any_of):
+        lacking.insert(0, target.any_of[0])
+    return lacking
+
+
 def _canonical(target: ItemType, named: Mapping[str, Any]) -> dict[str, Any]:
-    full = [target.field(name) for name in named]
+    full = [target.full_name(name) for name in named]
     if len(set(full)) < len(full):
         raise ConfigurationError(f"a field is named more than once: {', '.join(named)}")
     return dict(zip(full, named.values(), strict=True))

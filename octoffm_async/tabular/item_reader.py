@@ -1,7 +1,7 @@
 """Items from a table: rows are read, grouped by reference and checked; a rejected item is reported with its reason.
 
-Rows of one order must stand together. Only the current order, and the rows of items that were yielded and not
-released, are held.
+The file is looked through before its first item is yielded. Rows of one order must stand together. Only the current
+order, and the rows of items that were yielded and not released, are held.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 from ..contract.requests.fingerprints import differing_fields, fingerprint
 from ..disk.first_lines import FirstOccurrences
 from .column_plan import CellProblem
+from .notes import ReadingNotes
+from .survey import Survey, look_through, same_item
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ..contract.requests.checks import FieldProblem
     from .cell_parsers import CellValue
-    from .column_plan import ColumnPlan
+    from .column_plan import ColumnPlan, ReadingStep
     from .rows import RowReader, Table, TableRow
 
 MOST_ROWS = 10_000
 """Rows of one order. A file whose reference never changes would otherwise be held as a whole."""
+_GTIN_LONGEST = 14
 _PLACE = re.compile(r"lines\[(\d+)\]")
 
 
@@ -47,6 +50,8 @@ OnRejected: TypeAlias = Callable[[RejectedItem], None]
 class ItemReader(Iterator[Any]):
     """One pass over a table. ``rows`` were read, ``faulty`` items rejected, ``good`` items yielded.
 
+    ``left_out`` are items whose status says that they need not be sent.
+
     With ``keep`` the rows of a yielded item are kept until :meth:`release` releases them.
     """
 
@@ -57,8 +62,19 @@ class ItemReader(Iterator[Any]):
         self.faulty: int = 0
         self.faulty_rows: int = 0
         self.good: int = 0
+        self.left_out: int = 0
         self.line: int = 0
+        self.notes: ReadingNotes = ReadingNotes(table.guesses)
+        """Everything that was found out or mended; complete at the end of the pass."""
         self._plan = plan
+        self._table = table
+        self._survey = Survey()
+        self._prepared = False
+        self._anchor = 0
+        self._line_constants = {name: value for name, value in plan.constants.items() if name.startswith("lines.")}
+        self._constants = {name: value for name, value in plan.constants.items() if not name.startswith("lines.")}
+        self._common: Sequence[ReadingStep] = ()
+        self._parts: Sequence[ReadingStep] = ()
         self._pass: RowReader = table.rows()
         self._on_faulty = on_faulty
         self._keep = keep
@@ -85,11 +101,27 @@ class ItemReader(Iterator[Any]):
         """End the pass early. It ends by itself at the end of the file."""
         self._items.close()
 
+    def prepare(self) -> None:
+        """Look through the whole file. The first item does it too, but it takes seconds for a long file."""
+        if self._prepared:
+            return
+        self._prepared = True
+        if self._plan.unused:
+            self.notes.facts["columns not used"] = ", ".join(self._plan.unused)
+        self._survey = look_through(self._table, self._plan, self.notes)
+        self._common, self._parts = self._plan.steps(self._survey.evidence, self.notes)
+        self._anchor = self._plan.anchor(self._table.columns or ())
+
     def _read(self) -> Generator[Any]:
         with closing(self._first):
+            self.prepare()
             for key, rows in self._groups():
                 self.line = rows[0].line
-                found, problems = self._item(key, rows)
+                leave, problem = self._status(rows)
+                if leave:
+                    self.left_out += 1
+                    continue
+                found, problems = self._item(key, rows) if problem is None else (None, [problem])
                 if problems:
                     self._reject(key, rows, problems)
                     continue
@@ -111,7 +143,7 @@ class ItemReader(Iterator[Any]):
             if not grouping:
                 yield key, [row]
                 continue
-            if rows and self._same(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
+            if rows and same_item(rows[-1], row, last, key) and len(rows) < MOST_ROWS:
                 rows.append(row)
                 continue
             if rows:
@@ -120,37 +152,81 @@ class ItemReader(Iterator[Any]):
         if rows:
             yield last, rows
 
-    @staticmethod
-    def _same(before: TableRow, row: TableRow, last: str, key: str) -> bool:
-        if row.whole or before.whole:
-            return row.line == before.line
-        return bool(key) and key == last
-
     def _item(self, key: str, rows: Sequence[TableRow]) -> tuple[Any, list[CellProblem]]:
         """Return the item that the rows make, and its problems."""
         plan = self._plan
         problems = [CellProblem(row.line, "", "", "", row.problem) for row in rows if row.problem]
+        problems += [self._split(row) for row in rows if row.split > self._anchor + 1]
+        if len(rows) > 1 or self._survey.doubtful:
+            problems += self._doubts(key, rows)
         if problems:
             return None, problems
         if len(rows) >= MOST_ROWS:
             return None, [CellProblem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference")]
-        values = dict(plan.constants) | plan.read(rows[0], plan.common, problems)
+        self.notes.line = rows[0].line
+        values = self._constants | plan.read(rows[0], self._common, problems)
         lines: list[dict[str, CellValue]] = []
         if plan.target.has_lines:
-            constant = {name: values.pop(name) for name in list(values) if name.startswith("lines.")}
-            lines = [constant | plan.read(row, plan.parts, problems) for row in rows]
-            problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
+            for row in rows:
+                self.notes.line = row.line
+                lines.append(self._line_constants | plan.read(row, self._parts, problems))
+            if len(rows) > 1:
+                problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
         problems += self._incomplete(rows[0], values, lines, problems)
         if problems:
             return None, problems
+        if plan.target.settle is not None:
+            self.notes.line = rows[0].line
+            found = plan.target.settle(values, plan.options, self.notes)
+            if found:
+                return None, [self._placed(problem, rows) for problem in found]
         item = plan.target.build(values, lines)
         problems = [self._placed(problem, rows) for problem in plan.target.problems(item)]
         if not problems:
             print_ = fingerprint(item)
-            if (before := self._first.add(self._key_of(item), rows[0].line, print_)) is not None:
+            if (before := self._first.add(self._identity(item), rows[0].line, print_)) is not None:
                 differ = differing_fields(item, before[1], print_)
                 problems.append(self._repeated_row(key, rows[0], before[0], differ))
         return item, problems
+
+    def _status(self, rows: Sequence[TableRow]) -> tuple[bool, CellProblem | None]:
+        """Return True if an item is left out for its status, and the problem of a status that is not known."""
+        problem: CellProblem | None = None
+        for column, rule in self._plan.options.statuses.items():
+            given = {cell.casefold() for row in rows if (cell := row.cells.get(column, ""))} or {""}
+            if any(status in rule.leave or (status and "*" in rule.leave) for status in given):
+                self.notes.line = rows[0].line
+                self.notes.changed(column, f"items were left out, {' or '.join(sorted(given))}", "", "")
+                return True, None
+            if not given.issubset(rule.send):
+                reason = f"is a status that does not say if the {self._plan.target.name} must be sent"
+                problem = CellProblem(rows[0].line, column, "", ", ".join(sorted(given)), reason)
+        return False, problem
+
+    def _split(self, row: TableRow) -> CellProblem:
+        """Return the problem of a row in which a separator without quotes may have split a text."""
+        column = (self._table.columns or ())[row.split] if row.split < len(self._table.columns or ()) else ""
+        reason = "begins with a blank: does the cell before it hold the separator? Put the whole text into quotes"
+        return CellProblem(row.line, column, column, str(row.raw[row.split]), reason)
+
+    def _doubts(self, key: str, rows: Sequence[TableRow]) -> Iterator[CellProblem]:
+        """Yield the reasons why these rows may not be all rows of their item."""
+        if not self._plan.target.has_lines:
+            return
+        target, column = self._plan.target, self._plan.key_column
+        if not self._plan.options.fill_down and not rows[0].whole:
+            for row in rows[1:]:
+                if not row.problem and not row.cells.get(column) and target.key not in self._plan.constants:
+                    reason = f"is empty below {key!r}: are the cells merged? Fill it in (--fill-down does for all rows)"
+                    yield CellProblem(row.line, column, target.key, "", reason)
+        if lines := self._survey.repeated.get(key):
+            named = ", ".join(str(line) for line in lines)
+            reason = f"comes back, on lines {named}: the rows of one {target.name} must stand together; none is sent"
+            yield CellProblem(rows[0].line, column, target.key, key, reason)
+        line = self._survey.suspects.get(key)
+        if key and line is not None and all(row.line != line for row in rows):
+            reason = f"line {line} cannot be read, and may be a row of this {target.name}"
+            yield CellProblem(rows[0].line, column, target.key, key, reason)
 
     def _incomplete(
         self, row: TableRow, values: dict[str, CellValue], lines: list[dict[str, CellValue]], found: list[CellProblem]
@@ -168,13 +244,13 @@ class ItemReader(Iterator[Any]):
             yield CellProblem(row.line, "", lacking[0], "", "is missing: packaging is all or nothing")
 
     def _differences(self, first: TableRow, row: TableRow) -> Iterator[CellProblem]:
-        for name, column, _, _ in self._plan.common:
+        for name, column, _, _ in self._common:
             cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
             if cell and cell != expected:
                 reason = (
                     f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
                 )
-                yield CellProblem(row.line, column, name, cell, reason)
+                yield CellProblem(row.line, column, name, str(cell), reason)
 
     def _repeated_row(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
         target = self._plan.target
@@ -195,14 +271,21 @@ class ItemReader(Iterator[Any]):
         column = self._plan.columns.get(name, "")
         if name == self._plan.target.key and not column:
             column = self._plan.columns.get(self._plan.target.key_from, "")
-        value = row.cells.get(column, "") if column else problem.value
+        value = str(row.cells.get(column, "")) if column else problem.value
         return CellProblem(row.line, column if column in row.cells else "", name, value, problem.reason)
 
     def _key_of(self, item: Any) -> str:
         return item if isinstance(item, str) else str(getattr(item, self._plan.target.key))
 
+    def _identity(self, item: Any) -> str:
+        """Return the text by which an item is found again in the file: a GTIN that is the reference with all zeros."""
+        target = self._plan.target
+        if target.key_from and target.key not in self._plan.columns and target.key not in self._plan.constants:
+            return str(getattr(item, target.key_from)).zfill(_GTIN_LONGEST)
+        return self._key_of(item)
+
     def _reject(self, key: str, rows: Sequence[TableRow], problems: Sequence[CellProblem]) -> None:
         self.faulty += 1
         self.faulty_rows += len(rows)
         if self._on_faulty is not None:
-            self._on_faulty(RejectedItem(key, tuple(rows), tuple(problems)))
+            self._on_faulty(RejectedItem(str(key), tuple(rows), tuple(problems)))

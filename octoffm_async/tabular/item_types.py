@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..contract.base import modelled_fields
@@ -15,6 +16,7 @@ from ..contract.requests.checks import FieldProblem
 from ..contract.requests.validation import extra_name_problem, inbound_problems, outbound_problems, product_problems
 from ..errors import ConfigurationError
 from . import cell_parsers as read
+from .cells.countries import postal_code
 from .formats.jsonl_table import snake
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from ..contract.base import Request
     from .cell_parsers import CellParser, CellValue
+    from .cells.readers import ReadingOptions
+    from .notes import ReadingNotes
 
 EXTRA: Final = "extra."
 """Prefix of a member that the API has and the package does not model; the rest of the name is the API's."""
@@ -29,9 +33,12 @@ _PACKAGING: Final = modelled_fields(Packaging)
 _LINE: Final[Mapping[str, CellParser]] = {
     "lines.seller_product_reference": read.code,
     "lines.quantity": read.whole,
-    "lines.product_id": read.text,
+    "lines.product_id": read.code,
     "lines.product_condition": read.text,
 }
+
+
+_LINE_NAMES: Final = {name: name.removeprefix("lines.") for name in _LINE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +64,12 @@ class ItemType:
     """Fields of which one must be mapped or set."""
     key_from: str = ""
     """The field that replaces the key where the key is neither mapped nor set."""
+    parts_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Fields by a field that holds them all, such as the full name; a file has one or the others."""
+    settle: Callable[[dict[str, CellValue], ReadingOptions, ReadingNotes], list[FieldProblem]] | None = None
+    """The function that mends values which depend on each other; it changes them and returns what it cannot mend."""
 
-    def field(self, name: str) -> str:
+    def full_name(self, name: str) -> str:
         """Return the full name of a field that is given in full, by its last part, or by the API's name.
 
         Raises:
@@ -77,7 +88,7 @@ class ItemType:
         return read.text if name.startswith(EXTRA) else self.fields[name]
 
     def find(self, name: str) -> str:
-        """Return the full name of a field as :meth:`field` does; empty if there is none."""
+        """Return the full name of a field as :meth:`full_name` does; empty if there is none."""
         field = snake(name)
         wire = {"length": "length_cm", "width": "width_cm", "height": "height_cm", "weight": "weight_g"}
         head, _, last = field.rpartition(".")
@@ -85,12 +96,12 @@ class ItemType:
             field = f"packaging.{wire.get(last, last)}"
         return field if field in self.fields else self._short.get(field, "")
 
-    @property
+    @cached_property
     def _short(self) -> dict[str, str]:
         times = Counter(field.rpartition(".")[2] for field in self.fields)
         return {short: field for field in self.fields if times[short := field.rpartition(".")[2]] == 1}
 
-    @property
+    @cached_property
     def has_lines(self) -> bool:
         """True if several rows can make one item."""
         return any(field.startswith("lines.") for field in self.fields)
@@ -116,8 +127,8 @@ def check_extra(struct: type[Request] | None, name: str) -> None:
 
 def _extra(values: Mapping[str, CellValue]) -> dict[str, CellValue] | None:
     """Return the extra members, sorted by name: the journal compares earlier payloads as text."""
-    found = {name.removeprefix(EXTRA): value for name, value in values.items() if name.startswith(EXTRA)}
-    return dict(sorted(found.items())) or None
+    found = {name.removeprefix(EXTRA): values[name] for name in values if name[: len(EXTRA)] == EXTRA}
+    return dict(sorted(found.items())) if found else None
 
 
 def _own(values: Mapping[str, CellValue], nested: str = EXTRA) -> Any:
@@ -133,17 +144,14 @@ def _product(values: dict[str, CellValue], _lines: Sequence[Mapping[str, CellVal
 
 
 def _lines_of(lines: Sequence[Mapping[str, CellValue]]) -> list[ShipmentLine]:
-    return [
-        ShipmentLine(**cast("Any", {field.removeprefix("lines."): value for field, value in line.items()}))
-        for line in lines
-    ]
+    return [ShipmentLine(**cast("Any", {_LINE_NAMES[name]: value for name, value in line.items()})) for line in lines]
 
 
 def _order(values: dict[str, CellValue], lines: Sequence[Mapping[str, CellValue]]) -> OutboundShipmentRequest:
-    own = _own(values, "delivery_address.")
-    address: Any = {name: values.get(f"delivery_address.{name}") for name in modelled_fields(DeliveryAddress)}
+    address: Any = {name: values.get(field) for name, field in _ADDRESS}
     for name in _ADDRESS_NEEDED:
         address[name] = address[name] or ""
+    own: Any = {name: values[name] for name in _ORDER if name in values}
     to = DeliveryAddress(**address)
     return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=to, extra=_extra(values), **own)
 
@@ -160,20 +168,43 @@ def _none(_item: Any) -> list[FieldProblem]:
     return []
 
 
-def _order_problems(order: OutboundShipmentRequest) -> list[FieldProblem]:
-    """Return the problems of an order, and of a postal code whose zeros a spreadsheet dropped."""
-    found = outbound_problems(order)
-    to = order.delivery_address
-    code = to.postal_code
-    if to.country_code in _FIVE_DIGITS and code.isascii() and code.isdigit() and len(code) in {3, 4}:
-        reason = f"has {len(code)} digits, and those of {to.country_code} have 5: did a spreadsheet drop a zero of "
-        found.append(FieldProblem("delivery_address.postal_code", code, f"{reason}{code.zfill(5)}?"))
+def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
+    """Split a full name, and check the postal code by its country: a spreadsheet may have dropped its zeros."""
+    found: list[FieldProblem] = []
+    if full := values.pop(_FULL_NAME, None):
+        first, _, last = str(full).rpartition(" ")
+        if not first or "," in first:
+            reason = "is not a first and a last name with a blank between: map both from columns of their own"
+            found.append(FieldProblem(_FULL_NAME, full, reason))
+        values |= {_FIRST_NAME: first.strip(), _LAST_NAME: last}
+        notes.changed(_FULL_NAME, "split at its last blank", str(full), f"{first.strip()} + {last}")
+    country, given = values.get(_COUNTRY), values.get(_POSTAL_CODE)
+    if isinstance(country, str) and isinstance(given, str) and _POSTAL_CODE not in options.literal:
+        filled, reason = postal_code(country, given)
+        if filled and options.fill_zeros:
+            values[_POSTAL_CODE] = filled
+            notes.changed(_POSTAL_CODE, "dropped zeros were filled", given, filled)
+        elif reason:
+            hint = " (--fill-zeros fills them)" if filled else ""
+            found.append(FieldProblem(_POSTAL_CODE, given, f"{reason}{hint}"))
+    for name in _NAMES:
+        text = values.get(name)
+        if isinstance(text, str) and text.isdigit() and name not in options.literal:
+            reason = "has no letter: are the columns of this row shifted by a separator?"
+            found.append(FieldProblem(name, text, reason))
     return found
 
 
-_FIVE_DIGITS: Final = frozenset({"DE", "ES", "FR", "IT"})
-"""Countries whose postal codes have five digits, some of them with a leading zero."""
-_NUMBERLIKE: Final = frozenset({"postal_code", "phone"})
+_FULL_NAME: Final = "delivery_address.full_name"
+_FIRST_NAME: Final = "delivery_address.first_name"
+_LAST_NAME: Final = "delivery_address.last_name"
+_POSTAL_CODE: Final = "delivery_address.postal_code"
+_CITY: Final = "delivery_address.city"
+_NAMES: Final = (_FIRST_NAME, _LAST_NAME, _CITY)
+_COUNTRY: Final = "delivery_address.country_code"
+_ADDRESS: Final = [(name, f"delivery_address.{name}") for name in modelled_fields(DeliveryAddress)]
+_ORDER: Final = ("reference", "delivery_mode", "storage_country")
+_PARSERS: Final[Mapping[str, CellParser]] = {"postal_code": read.code, "phone": read.code, "country_code": read.country}
 _ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
 
 PRODUCTS: Final = ItemType(
@@ -209,8 +240,8 @@ ORDERS: Final = ItemType(
         "delivery_mode": read.text,
         "storage_country": read.text,
         **{
-            f"delivery_address.{name}": read.code if name in _NUMBERLIKE else read.text
-            for name in modelled_fields(DeliveryAddress)
+            f"delivery_address.{name}": _PARSERS.get(name, read.text)
+            for name in ("full_name", *modelled_fields(DeliveryAddress))
         },
         **_LINE,
     },
@@ -221,7 +252,9 @@ ORDERS: Final = ItemType(
     filled=frozenset({"reference", "delivery_mode", "storage_country", "lines.quantity"}),
     any_of=("lines.seller_product_reference", "lines.product_id"),
     build=_order,
-    problems=_order_problems,
+    problems=outbound_problems,
+    parts_of={_FULL_NAME: (_FIRST_NAME, _LAST_NAME)},
+    settle=_settle_order,
     struct=OutboundShipmentRequest,
 )
 SUPPLIES: Final = ItemType(

@@ -11,6 +11,7 @@ from .formats.jsonl_table import JsonlTable
 from .formats.sheet_table import SheetTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     from .rows import Table
@@ -19,22 +20,35 @@ _SHEETS = (".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
 _LINES = (".jsonl", ".ndjson")
 
 
-def open_table(path: str | PathLike[str], *, delimiter: str | None = None, encoding: str | None = None) -> Table:
+def open_table(
+    path: str | PathLike[str],
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quoted: bool = True,
+    sheet: str | None = None,
+    fits: Callable[[Sequence[str]], bool] | None = None,
+) -> Table:
     """Open a file as a table: ``.jsonl`` and ``.ndjson``, ``.parquet``, ``.xlsx`` and the like; all others are CSV.
+
+    ``quoted`` is False for files in which quotes mean nothing. ``sheet`` names the sheet of a workbook; without it
+    ``fits`` tells by its header if a sheet can be meant.
 
     Raises:
         ConfigurationError: The file cannot be read.
     """
     file = Path(path)
+    ending = file.suffix.casefold()
+    if sheet is not None and ending not in _SHEETS[1:]:
+        raise ConfigurationError(f"{file} is no workbook, which alone has sheets (--sheet)")
     if file.exists() and not file.is_file() and not file.is_dir():
         raise ConfigurationError(f"{file} is a pipe or a device, and it is read more than once: save it as a file")
-    ending = file.suffix.casefold()
     if ending in _LINES:
         return JsonlTable(file)
     if ending in _SHEETS:
-        return SheetTable(file)
+        return SheetTable(file, sheet=sheet, fits=fits)
     if looks_binary(file):
         raise ConfigurationError(
             f"{file} is not CSV but a spreadsheet's or Parquet's format: name it .xlsx, .ods, .xls or .parquet"
         )
-    return CsvTable(file, delimiter=delimiter, encoding=encoding)
+    return CsvTable(file, delimiter=delimiter, encoding=encoding, quoted=quoted)

@@ -18,7 +18,8 @@ class TableRow(NamedTuple):
     """One row. ``raw`` is the file's text: cells in the header's order, or a line of JSON.
 
     ``whole`` is True if the row stands alone or belongs to one JSON object, so that no other line adds to it;
-    ``problem`` is the reason why the row cannot be split into cells.
+    ``problem`` is the reason why the row cannot be split into cells, and ``maybe`` the cells that it may have then: a
+    reference among them shows which order the row may be of.
     """
 
     line: int
@@ -26,6 +27,9 @@ class TableRow(NamedTuple):
     raw: Sequence[str] | str
     problem: str = ""
     whole: bool = False
+    maybe: frozenset[str] = frozenset()
+    split: int = 0
+    """The place of the last cell without quotes that begins with a blank: a separator may have split a text there."""
 
 
 class RowReader(Protocol):
@@ -53,6 +57,11 @@ class Table(Protocol):
     @property
     def delimiter(self) -> str:
         """The delimiter of cells in a CSV file; a comma for all other files."""
+        ...
+
+    @property
+    def guesses(self) -> Mapping[str, str]:
+        """Facts of the file by name, with the way in which each was found out: encoding, delimiter, sheet."""
         ...
 
     def rows(self) -> RowReader:

@@ -8,14 +8,12 @@ import click
 
 from ...bulk.durable.status_tracking import FOLLOW_FOR
 from ...contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
-from ...tabular.column_plan import plan_for
 from ...tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
-from ...tabular.mapping_file import save_mapping
-from ...tabular.open import open_table
 from ...text import printable
 from ..errors import ExitCode
 from ..files.dry_run import dry_run
-from ..files.options import CHECKING, DECIDING, READING, file_options, follow_options
+from ..files.opening import notes_fact, open_file
+from ..files.options import CHECKING, DECIDING, ORDER_CELLS, READING, file_options, follow_options
 from ..options import (
     contract_option,
     env_file_option,
@@ -55,6 +53,7 @@ def submit() -> None:
 _GOALS = {"products": (), "orders": ("accepted", "shipped"), "inbound": ("accepted", "received")}
 _OPTIONS = (
     *READING,
+    *ORDER_CELLS,
     seller_option,
     cluster_option,
     *CHECKING,
@@ -75,7 +74,7 @@ def _command(kind: str) -> click.Group:
     @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
     @with_options(*_OPTIONS, *(follow_options(*_GOALS[kind]) if _GOALS[kind] else ()))
     def create(address: str, chunk: int, **options: Any) -> int:
-        with file_options(limit=None, concurrency=None, timeout=None, proxies=False, **options) as given:
+        with file_options(**options) as given:
             return run_async(_submit(kind, given, address, chunk))
 
     del create
@@ -83,34 +82,29 @@ def _command(kind: str) -> click.Group:
 
 
 async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> int:
-    mapping = given.whole_mapping
     given.check_paths(journal=False, rejects=not given.dry_run)
     target, operation = _TARGETS[kind]
+    table, plan = open_file(given, target)
     if given.dry_run:
-        table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)
-        return dry_run(given, table, plan_for(table, target, mapping.columns, mapping.values), operation)
+        return dry_run(given, table, plan, operation)
     _ = given.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
     seller = given.seller or environment(given.env_file).get("OCTOFFM_SELLER_ID", "").strip()
     if not seller:
         raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
     async with opened(address) as cluster:
-        record = await cluster.submit_file(
+        record = await cluster.submit_table(
             cast("CreationKind", kind),
-            given.readable,
+            table,
+            plan,
             seller=seller,
-            columns=mapping.columns,
-            values=mapping.values,
-            delimiter=given.delimiter,
-            encoding=given.encoding,
             rejects=given.rejects_file,
             patience=given.patience,
             resend_unknown=given.resend_unknown,
             follow=cast("OutboundGoal | InboundGoal | None", given.follow),
             follow_for=given.follow_for or FOLLOW_FOR,
             chunk=chunk,
+            on_read=lambda notes: click.echo(f"octoffm: read as: {notes_fact(notes)}", err=True),
         )
-    if given.save_mapping is not None:
-        save_mapping(given.save_mapping, mapping)
     return _print_submitted(record, given)
 
 

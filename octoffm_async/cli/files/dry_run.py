@@ -67,17 +67,22 @@ def dry_run(file_options: FileOptions, table: Table, plan: ColumnPlan, operation
     facts: dict[str, Any] = {"rows": items.rows, plan.target.plural.replace(" ", "_"): items.good}
     facts |= {"calls": calls, "faulty": items.faulty, "faulty_rows": items.faulty_rows}
     facts |= {"odd_references": odd} if odd else {}
+    facts |= {"left_out": items.left_out} if items.left_out else {}
     if file_options.as_json:
         bodies = [msgspec.Raw(body) for body in first]
+        write_json({"event": "read_as", **items.notes.as_fields()})
         write_json({"event": "dry_run", **facts, "would_send": bodies})
     else:
-        _print_summary(file_options, plan, facts, first, items.good)
+        _print_summary(file_options, plan, facts, first, items)
     return ExitCode.REFUSED if items.faulty or (odd and file_options.strict_references) else ExitCode.DONE
 
 
 def _print_summary(
-    file_options: FileOptions, plan: ColumnPlan, facts: dict[str, Any], first: list[bytes], good: int
+    file_options: FileOptions, plan: ColumnPlan, facts: dict[str, Any], first: list[bytes], items: ItemReader
 ) -> None:
+    good = items.good
+    for line in items.notes.lines():
+        click.echo(printable(line))
     click.echo("columns: " + ", ".join(f"{field} = {column}" for field, column in plan.columns.items()))
     if first:
         more = f" (the first {len(first)} of {good:,})" if good > len(first) else ""
@@ -88,6 +93,8 @@ def _print_summary(
         f"{file_options.file}: {facts['rows']:,} rows, {good:,} {plan.target.plural} in {facts['calls']:,} calls would "
         f"be sent, {facts['faulty']:,} are faulty ({facts['faulty_rows']:,} rows); nothing was sent"
     )
+    if items.left_out:
+        click.echo(f"{items.left_out:,} {plan.target.plural} were left out for their status")
     if odd := facts.get("odd_references"):
         click.echo(f"{odd:,} odd references, which may be kept in another form (--strict-references refuses them)")
     if facts["faulty"] and file_options.rejects is not None:

@@ -10,11 +10,8 @@ import click
 
 from ...bulk.outcomes import Found
 from ...client import FulfillmentClient
-from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
 from ...tabular.item_types import REFERENCES
-from ...tabular.mapping_file import save_mapping
-from ...tabular.open import open_table
 from ...text import printable
 from ..commands.stocks_export import REFERENCE, STOCK_COLUMNS, row_of_all
 from ..contract.drift_option import recording_drift
@@ -23,6 +20,7 @@ from ..progress import counts_text
 from ..row_files import atomic_replace, ending_of, rows_file, rows_output
 from ..runtime import check_stdout, run_async
 from .bars import FileDisplay, LimitUsage, file_display_for
+from .opening import notes_fact, open_file
 from .options import file_options, reading_options
 from .tally import FileCounts, outcome_text
 
@@ -81,12 +79,8 @@ def lookup(**options: Any) -> int:
 
 async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     output = given.output
-    mapping = given.whole_mapping
     given.check_paths(journal=False, rejects=False)
-    table = open_table(given.readable, delimiter=given.delimiter, encoding=given.encoding)
-    plan = plan_for(table, REFERENCES, mapping.columns, mapping.values)
-    if given.save_mapping is not None:
-        save_mapping(given.save_mapping, mapping)
+    table, plan = open_file(given, REFERENCES)
     config = given.config()
     check_stdout()
     tally, limit = FileCounts(), LimitUsage()
@@ -121,6 +115,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
         "calls": stats.calls,
         "seconds": round(seconds, 1),
         "drift": stats.drift,
+        "read as": items.notes.as_fields() if given.as_json else notes_fact(items.notes),
     }
     if output is not None:
         facts["file"] = str(output)

@@ -20,6 +20,8 @@ from ...contract.contract_file.problems import ContractFileError
 from ...disk.piped_input import has_no_place, readable_file
 from ...disk.private_file import check_output, is_stream
 from ...errors import ConfigurationError
+from ...tabular.cells.readers import ReadingOptions
+from ...tabular.exports import NAMES
 from ...tabular.mapping_file import Mapping, load_mapping
 from ..contract.drift_option import drift_path
 from ..options import calling_options, environment, parse_pairs, parse_rate, with_options
@@ -27,6 +29,7 @@ from ..options import calling_options, environment, parse_pairs, parse_rate, wit
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+_DECIMAL_SIGNS = {"point": ".", "comma": ","}
 F = TypeVar("F", bound="Callable[..., Any]")
 
 OFF = "off"
@@ -44,13 +47,19 @@ class FileOptions:
     save_mapping: Path | None
     delimiter: str | None
     encoding: str | None
-    env_file: Path | None
-    seller: str | None
-    limit: tuple[int, float] | str | None
-    concurrency: int | None
-    timeout: float | None
-    proxies: bool
-    as_json: bool
+    export: str | None = None
+    sheet: str | None = None
+    decimal: str | None = None
+    literal: tuple[str, ...] = ()
+    fill_zeros: bool = False
+    fill_down: bool = False
+    env_file: Path | None = None
+    seller: str | None = None
+    limit: tuple[int, float] | str | None = None
+    concurrency: int | None = None
+    timeout: float | None = None
+    proxies: bool = False
+    as_json: bool = False
     contract: Path | None = None
     drift: Path | None = None
     rejects: Path | None = None
@@ -79,6 +88,16 @@ class FileOptions:
         """The mapping of the mapping file and of the options; the options win."""
         kept = Mapping({}, {}) if self.mapping_file is None else load_mapping(self.mapping_file)
         return kept.with_(self.mapping, self.constants)
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """The options about the file's cells."""
+        return ReadingOptions(
+            decimal=_DECIMAL_SIGNS.get(self.decimal or "", ""),
+            literal=frozenset(self.literal),
+            fill_zeros=self.fill_zeros,
+            fill_down=self.fill_down,
+        )
 
     @property
     def journal_file(self) -> Path:
@@ -208,6 +227,19 @@ READING = (
     click.option("--save-mapping", type=_PATH, metavar="FILE", help="Save --map and --set for another time."),
     click.option("--delimiter", metavar="CHAR", help="Delimiter of CSV cells; detected by default."),
     click.option("--encoding", metavar="NAME", help="Encoding of a CSV file; detected by default."),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook, where several may be meant."),
+    click.option("--decimal", type=click.Choice(list(_DECIMAL_SIGNS)), help="Decimal sign; detected by default."),
+    click.option(
+        "--literal",
+        multiple=True,
+        metavar="FIELD",
+        help="Take this field's cells as they stand, although they look like a number, a date or a word for nothing.",
+    ),
+)
+ORDER_CELLS = (
+    click.option("--from", "export", type=click.Choice(NAMES), help="Columns of a shop's export (see: mappings)."),
+    click.option("--fill-zeros", is_flag=True, help="Give postal codes back the zeros that a spreadsheet dropped."),
+    click.option("--fill-down", is_flag=True, help="Rows without a reference belong to the order above them."),
 )
 """Options of the file and of the mapping of its columns."""
 CHECKING = (
@@ -286,4 +318,4 @@ def reading_options(command: F) -> F:
 
 def creating_options(command: F) -> F:
     """Add the options of :func:`reading_options` and those of a command that creates something."""
-    return with_options(*READING, *_CREATING, *_CALLING)(command)
+    return with_options(*READING, *ORDER_CELLS, *_CREATING, *_CALLING)(command)

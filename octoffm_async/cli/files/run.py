@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from anyio import to_thread
 
 from ...bulk.job import RUN_ENDING
 from ...bulk.outcomes import Failed
 from ...client import FulfillmentClient
 from ...contract.contract_file.translation import Translation
 from ...journal import Journal
-from ...tabular.column_plan import plan_for
 from ...tabular.item_reader import ItemReader
-from ...tabular.mapping_file import save_mapping
-from ...tabular.open import open_table
 from ...tabular.rejects import RejectsFile
 from ...text import UnwritableOutputError, printable
 from ..contract.drift_option import recording_drift
@@ -27,6 +25,7 @@ from ..runtime import check_stdout, interruptible
 from .bars import LimitUsage, file_display_for
 from .dry_run import dry_run
 from .extra_members import check_plan
+from .opening import notes_fact, open_file
 from .options import FileOptions, repeated_command
 from .recording import RejectedExample, RunStats
 from .report import report_page, write_report
@@ -98,6 +97,7 @@ class FileRun:
             more["verify_first"] = True
         if file_options.concurrency is not None:
             more["concurrency"] = file_options.concurrency
+        await to_thread.run_sync(self.items.prepare)
         run = self.creation.start(
             client.bulk,
             self.items,
@@ -206,6 +206,9 @@ class FileRun:
         facts |= {"items per second": _rate(self.tally.done, seconds), "followed until": file_options.follow}
         facts |= {"throttled": stats.throttled, "retries": stats.retries, "drift": stats.drift}
         facts |= {"odd references": self.odd_references or None}
+        notes = self.items.notes
+        facts |= {"left out": self.items.left_out or None}
+        facts |= {"read as": notes.as_fields() if file_options.as_json else notes_fact(notes)}
         facts |= {"journal": str(file_options.journal_file)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if file_options.report is not None:
@@ -223,13 +226,9 @@ class FileRun:
 
 async def create_from_file(file_options: FileOptions, creation: FileCreation) -> int:
     """Carry out ``octoffm products create FILE`` and the like."""
-    mapping = file_options.whole_mapping
     file_options.check_paths(journal=not file_options.dry_run, rejects=not file_options.dry_run)
-    table = open_table(file_options.readable, delimiter=file_options.delimiter, encoding=file_options.encoding)
-    plan = plan_for(table, creation.target, mapping.columns, mapping.values)
+    table, plan = open_file(file_options, creation.target)
     check_plan(Translation(file_options.contract_file), plan)
-    if file_options.save_mapping is not None:
-        save_mapping(file_options.save_mapping, mapping)
     if file_options.dry_run:
         return dry_run(file_options, table, plan, creation.operation)
     config = file_options.config()

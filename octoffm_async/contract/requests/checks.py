@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 _ENCODER = msgspec.json.Encoder()
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 NOT_ENCODABLE = (ValueError, TypeError, OverflowError, RecursionError)
 """Exceptions that the JSON encoder raises for an item that it cannot encode."""
 _DEEPEST = 8  # levels of nesting; no request has half as many
@@ -39,19 +41,44 @@ def text_problems(field: str, value: Any, *, most: int | None = None) -> Sequenc
     """Return the problems of a value that must be non-empty text of at most ``most`` characters."""
     if not isinstance(value, str):
         return (FieldProblem(field, value, f"is {type(value).__name__}, not text"),)
-    if not value or value.isspace():
+    if is_blank(value):
         return (FieldProblem(field, value, "is empty"),)
+    if reason := control_sign(value):
+        return (FieldProblem(field, value, reason),)
     if most is not None and len(value) > most:
         return (FieldProblem(field, value, f"has {len(value)} characters, at most {most} are allowed"),)
     return ()
+
+
+def is_blank(text: str) -> bool:
+    """Return True if a text holds nothing visible: blanks, or signs without width, as copies from web pages have."""
+    if "!" <= text[:1] <= "~":
+        return False
+    if not text or text.isspace():
+        return True
+    return not text.isascii() and all(sign.isspace() or unicodedata.category(sign) == "Cf" for sign in text)
+
+
+def control_sign(text: str) -> str:
+    """Return the reason why a text with a control sign cannot be sent; empty if it has none.
+
+    A tab and the ends of lines are allowed: an address may have them.
+    """
+    if text.isprintable() or (found := _CONTROL.search(text)) is None:
+        return ""
+    return f"has the control sign U+{ord(found[0]):04X}, which no label can show"
 
 
 def optional_text_problems(item: msgspec.Struct, *fields: str) -> Iterator[FieldProblem]:
     """Yield the problems of optional text fields."""
     for field in fields:
         value = getattr(item, field)
-        if value is not None and not isinstance(value, str):
+        if value is None:
+            continue
+        if not isinstance(value, str):
             yield FieldProblem(field, value, f"is {type(value).__name__}, not text")
+        elif reason := control_sign(value):
+            yield FieldProblem(field, value, reason)
 
 
 def time_problems(field: str, value: Any) -> Iterator[FieldProblem]:

@@ -33,6 +33,8 @@ from .checks import (
     TITLE_MAX,
     UN_CODE_PATTERN,
     FieldProblem,
+    control_sign,
+    is_blank,
     is_whole_number,
     optional_text_problems,
     text_problems,
@@ -47,6 +49,8 @@ _ASSUMED_PATTERNS = {
 }
 _ADDRESS_NEEDED = ("address_line1", "city", "country_code")
 _address_needed = attrgetter(*_ADDRESS_NEEDED)
+_ADDRESS_TEXTS = modelled_fields(DeliveryAddress)
+_address_texts = attrgetter(*_ADDRESS_TEXTS)
 _ADDRESS_NEEDED_IF_ASSUMED = (*_ADDRESS_NEEDED, "first_name", "last_name", "postal_code")
 
 
@@ -158,6 +162,8 @@ def _gtin(value: Any) -> Iterator[FieldProblem]:
         yield FieldProblem("gtin", value, "is not made of digits only")
     elif len(value) not in GTIN_LENGTHS:
         yield FieldProblem("gtin", value, f"has {len(value)} digits, not 8, 12, 13 or 14")
+    elif not int(value):
+        yield FieldProblem("gtin", value, "is made of zeros only, which no article has")
     elif (expected := gtin_check_digit(value[:-1])) != int(value[-1]):
         yield FieldProblem("gtin", value, f"check digit is {value[-1]}, should be {expected}")
 
@@ -215,9 +221,12 @@ def is_plain_order(request: OutboundShipmentRequest) -> bool:
             return False
     needed = (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address))
     try:
-        if "".join(needed).isascii() and min(needed) > "!":  # none is empty or begins with a space
+        texts = "".join(filter(None, (*needed, *_address_texts(address))))
+        if not texts.isprintable():
+            return False
+        if texts.isascii() and min(needed) > "!":  # none is empty or begins with a space
             return True
-        return all(map(str.strip, needed))
+        return not any(map(is_blank, needed))
     except TypeError:  # a value is not text
         return False
 
@@ -229,7 +238,13 @@ def _is_plain(line: Any) -> bool:
     if line.extra is not None:
         return False
     quantity, name = line.quantity, line.seller_product_reference
-    return type(quantity) is int and 1 <= quantity <= QUANTITY_MAX and type(name) is str and bool(name.strip())
+    return (
+        type(quantity) is int
+        and 1 <= quantity <= QUANTITY_MAX
+        and type(name) is str
+        and bool(name.strip())
+        and name.isprintable()
+    )
 
 
 def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
@@ -251,7 +266,7 @@ def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and not value.isspace()
+    return isinstance(value, str) and not is_blank(value)
 
 
 def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
@@ -262,6 +277,10 @@ def _address(address: Any, *, assumed: bool) -> Iterator[FieldProblem]:
         value = getattr(address, name)
         if not _named(value):
             yield from text_problems(f"delivery_address.{name}", value)
+    for name in _ADDRESS_TEXTS:
+        value = getattr(address, name)
+        if isinstance(value, str) and (reason := control_sign(value)):
+            yield FieldProblem(f"delivery_address.{name}", value, reason)
     yield from _extra(address, "delivery_address.")
 
 

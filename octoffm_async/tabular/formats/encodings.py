@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from ...errors import ConfigurationError
+from ..cells.signs import unlikely_in_western
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _CHUNK = 1 << 20
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
@@ -31,11 +39,20 @@ def open_bytes(path: Path) -> BinaryIO:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
 
 
+def described(encoding: str, *, given: bool) -> str:
+    """Return an encoding in words, with the reason for it."""
+    if given:
+        return f"{encoding} (given)"
+    if encoding == "cp1252":
+        return "Windows-1252 (guessed, since the file is not UTF-8; say another with --encoding)"
+    return f"{encoding.removesuffix('-sig').upper()} (detected)"
+
+
 def encoding_of(path: Path, given: str | None = None) -> str:
     """Return the encoding of a text file, after reading all of it in chunks.
 
     Without a byte order mark it is UTF-8; a file with bytes that are not UTF-8, and with no other letters beyond ASCII,
-    is Windows-1252.
+    is Windows-1252, unless signs stand where only letters of another encoding can be.
 
     Raises:
         ConfigurationError: The file cannot be read, is not text or mixes encodings, or ``given`` is not an encoding.
@@ -81,4 +98,16 @@ def _unmarked(path: Path, file: BinaryIO) -> str:
         raise ConfigurationError(f"{path}, line {bad_line} is not UTF-8, though the rest of the file is: {SAVE_AS}")
     if unused:
         raise ConfigurationError(f"{path}, line {bad_line} is neither UTF-8 nor Windows-1252: {SAVE_AS}")
+    _check_western(path, file)
     return "cp1252"
+
+
+def _check_western(path: Path, file: BinaryIO) -> None:
+    """Refuse a file whose words cannot be Windows-1252: Polish, Greek, old Mac or DOS files hold signs inside words."""
+    file.seek(0)
+    for number, line in enumerate(iter(partial(file.readline, _CHUNK), b""), start=1):
+        if not line.isascii() and (word := unlikely_in_western(line.decode("cp1252", "replace"))):
+            raise ConfigurationError(
+                f"{path}, line {number}: is not UTF-8, and {word!r} is no word in Windows-1252, which was guessed: "
+                f"{SAVE_AS} (cp1250 in Central Europe, iso-8859-15, cp1253 in Greece, mac_roman, cp850 …)"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import msgspec
 
 from ...errors import ConfigurationError
+from ..cells.numbers import NumberCell
 from ..rows import TableRow
 from .encodings import open_bytes
 
@@ -21,6 +23,8 @@ LONGEST_OBJECT = 16 << 20
 """Bytes. An order of a thousand lines is far shorter."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WHOLE = float(1 << 53)
+_TOKENS = re.compile(r"[^\W_](?:[^\"\\\x00-\x1f]*[^\W_])?")
+_MOST_TOKENS = 10_000
 
 
 class JsonlTable:
@@ -31,9 +35,13 @@ class JsonlTable:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path: Path = Path(path)
+        self.guesses: Mapping[str, str] = {}
         with open_bytes(self.path) as file:
-            if not file.read(1):
-                raise ConfigurationError(f"{self.path} is empty")
+            start = file.read(4)
+        if not start:
+            raise ConfigurationError(f"{self.path} is empty")
+        if start[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in start:
+            raise ConfigurationError(f"{self.path} is not UTF-8, in which JSON lines are written: save it as UTF-8")
 
     def rows(self) -> JsonlRows:
         """Start a pass."""
@@ -61,9 +69,8 @@ class JsonlRows:
             for number, raw in enumerate(lines, start=1):
                 if len(raw) == LONGEST_OBJECT:
                     raise ConfigurationError(f"{self._path}, line {number} has more than {LONGEST_OBJECT:,} bytes")
-                text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-                if text.strip():
-                    yield from _rows_of(number, text.strip())
+                if text := raw.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n\0\x1a"):
+                    yield from _rows_of(number, text)
         self._done = True
 
 
@@ -72,14 +79,17 @@ def _rows_of(line: int, text: bytes) -> Iterator[TableRow]:
     try:
         found: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        yield TableRow(line, {}, raw, f"is not JSON: {error}")
+        yield TableRow(line, {}, raw, f"is not JSON: {error}", maybe=frozenset(_TOKENS.findall(raw)[:_MOST_TOKENS]))
         return
     if not isinstance(found, dict):
         yield TableRow(line, {}, raw, f"is {type(found).__name__}, not a JSON object")
         return
     fields = cast("dict[str, Any]", found)
+    twice = _twice(text, fields)
     parts: Any = fields.pop("lines", None)
     common, problem = _flat(fields)
+    if twice:
+        problem = problem or f"has the name {twice!r} more than once"
     if parts is None:
         yield TableRow(line, common, raw, problem)
     elif not isinstance(parts, list) or not parts:
@@ -107,8 +117,34 @@ def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], 
             if not path.startswith("octoffm_"):
                 problem = problem or f"{path} is a list, not one value"
         elif value is not None:
-            found[path] = cell_text(value).strip()
+            found[path] = cell_text(value)
     return found, problem
+
+
+def _twice(text: bytes, fields: Mapping[str, Any]) -> str:
+    """Return a name that an object has more than once, of whose values JSON readers keep the last without a word."""
+    if text.count(b'":') + text.count(b'" :') == _members(fields):
+        return ""
+    found: list[str] = []
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        found.extend(name for name in names if names.count(name) > 1)
+        return dict(pairs)
+
+    json.loads(text, object_pairs_hook=check)
+    return found[0] if found else ""
+
+
+def _members(value: Any) -> int:
+    """Return the number of members of all objects in a value."""
+    if isinstance(value, dict):
+        inner = cast("dict[str, Any]", value)
+        return len(inner) + sum(_members(part) for part in inner.values())
+    if isinstance(value, list):
+        parts: Any = cast("Any", value)
+        return sum(_members(part) for part in parts)
+    return 0
 
 
 def snake(name: str) -> str:
@@ -117,13 +153,23 @@ def snake(name: str) -> str:
 
 
 def cell_text(value: object) -> str:
-    """Return a value as the text of a cell; a whole number as its digits."""
+    """Return a value as the text of a cell; a whole number as its digits.
+
+    A number is a :class:`NumberCell`; one above 2^53, whose last digits a program may have made up, looks like a
+    spreadsheet's.
+    """
     match value:
+        case str():
+            return value.strip()
         case None:
             return ""
         case bool():
             return "true" if value else "false"
         case float() if value.is_integer() and abs(value) < _WHOLE:
-            return str(int(value))
+            return NumberCell(int(value))
+        case float() if value.is_integer():
+            return NumberCell(f"{value:e}")
+        case int() | float():
+            return NumberCell(value)
         case _:
             return str(value)

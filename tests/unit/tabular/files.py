@@ -1,9 +1,10 @@
 """Small files with what people's files have in them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from octoffm_async.tabular.column_plan import plan_for
+from octoffm_async.tabular.column_plan import header_fits, plan_for
 from octoffm_async.tabular.item_reader import ItemReader, RejectedItem
 from octoffm_async.tabular.item_types import ItemType
 from octoffm_async.tabular.open import open_table
@@ -24,10 +25,16 @@ def order_row(reference: str, product: str = "P-1", quantity: object = 1, city: 
 def read(path: Path, target: ItemType, **settings: Any) -> tuple[list[Any], list[RejectedItem]]:
     """The items of a file, and what was not taken."""
     faulty: list[RejectedItem] = []
-    how = {name: settings.pop(name) for name in ("delimiter", "encoding") if name in settings}
-    table = open_table(path, **how)
-    plan = plan_for(table, target, settings.pop("mapping", {}), settings.pop("values", {}))
-    return list(ItemReader(table, plan, faulty.append)), faulty
+    items = reading(path, target, faulty.append, **settings)
+    return list(items), faulty
+
+
+def reading(path: Path, target: ItemType, on_faulty: Callable[[RejectedItem], None], **settings: Any) -> ItemReader:
+    """A reading of a file that has not begun."""
+    how = {name: settings.pop(name) for name in ("delimiter", "encoding", "sheet") if name in settings}
+    mapping, values = settings.pop("mapping", {}), settings.pop("values", {})
+    table = open_table(path, fits=header_fits(target, mapping, values), **how)
+    return ItemReader(table, plan_for(table, target, mapping, values, settings.pop("options", None)), on_faulty)
 
 
 def problem_texts(faulty: list[RejectedItem]) -> list[str]:

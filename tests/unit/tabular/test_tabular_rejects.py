@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from octoffm_async.contract.outbound import OutboundShipmentRequest
+from octoffm_async.tabular.cells.readers import ReadingOptions
 from octoffm_async.tabular.column_plan import plan_for
 from octoffm_async.tabular.item_reader import ItemReader
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS
@@ -15,7 +16,7 @@ from tests.unit.sizes import tries
 
 from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, read
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).map(str.strip).filter(bool)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]), min_size=1).map(str.strip).filter(bool)
 CELL = st.one_of(TEXT, st.sampled_from(["=1+1", "'=1", "''@x", "-5", "+33123", '"', ";", "a\nb", "'", "@SUM(A1)"]))
 COLUMNS = ORDER_HEADER.split(",")
 
@@ -86,7 +87,7 @@ def test_rows_become_items_and_rows_again_through_a_rejects_file(tmp_path, rows)
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for reference, product, *names in rows:
-            writer.writerow([reference, product, 0, *names, "Gent", "BE"])
+            writer.writerow([reference, product, 0, *names, "Hongkong", "HK"])
     found, rejected = reject(path, ORDERS, ORDER_VALUES, rejects)
     assert (found, rejected.items) == ([], len(rows))
     if not rows:
@@ -97,7 +98,8 @@ def test_rows_become_items_and_rows_again_through_a_rejects_file(tmp_path, rows)
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(cells)
-    items, faulty = read(path, ORDERS, values=ORDER_VALUES)
+    as_written = ReadingOptions(literal=frozenset(COLUMNS) - {"quantity", "country_code"})
+    items, faulty = read(path, ORDERS, values=ORDER_VALUES, options=as_written)
     assert not faulty
     assert [cells_of(one) for one in items] == [[cell.strip() for cell in row] for row in rows]
 

@@ -49,7 +49,7 @@ def test_a_look_up_counts_all_stocks_and_leaves_empty_what_was_not_given(octoffm
     api.product("R-0", 0)
     (untold,) = api.product("untold", None)
     untold["localizations"] = [{"storageCountry": "ES"}]
-    Path("w.csv").write_text("seller_product_reference\nR-37\nR-0\nuntold\nNONE\n")
+    Path("w.csv").write_text("seller_product_reference\nR-37\nR-0\nuntold\nA-NONE\n")
     done = octoffm(api, "stocks", "lookup", "w.csv", "-o", "s.csv")
     assert done.code == 1
     rows = {row["seller_product_reference"]: row for row in csv.DictReader(io.StringIO(read("s.csv")))}
@@ -57,7 +57,7 @@ def test_a_look_up_counts_all_stocks_and_leaves_empty_what_was_not_given(octoffm
         "R-37": ("2", "37", "FR=37"),
         "R-0": ("1", "0", ""),
         "untold": ("1", "", "ES=?"),
-        "NONE": ("", "", ""),
+        "A-NONE": ("", "", ""),
     }
     assert rows["R-37"]["id"] == "S-0 S-1"
     octoffm(api, "stocks", "lookup", "w.csv", "-o", "s.jsonl")

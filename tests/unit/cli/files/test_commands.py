@@ -122,7 +122,8 @@ def test_a_dry_run_needs_no_credentials(octoffm, monkeypatch):
     code, out, _ = octoffm("products", "create", CATALOGUE, *MAPPED, "--dry-run", "--json")
     assert code == 1
     lines = [json.loads(line) for line in out.splitlines()]
-    assert [line["line"] for line in lines[:-1]] == [25, 59, 93, 120, 152, 179]
+    assert [line["line"] for line in lines[:-2]] == [25, 59, 93, 120, 152, 179]
+    assert (lines[-2]["event"], lines[-2]["encoding"]) == ("read_as", "UTF-8 (detected)")
     assert (lines[-1]["products"], lines[-1]["calls"], lines[-1]["faulty"]) == (194, 2, 6)
     assert lines[-1]["would_send"][0]["packaging"]["weight"] == 980
 
@@ -168,7 +169,7 @@ def test_orders_are_created_once_and_followed(octoffm, stocked):
 
 
 def test_an_order_that_is_refused_later_is_rejected_with_its_rows(octoffm, octoffm_sandbox):
-    Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A", "NONE"), order_row("A", "NO", 2), ""]))
+    Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A", "A-NONE"), order_row("A", "NO", 2), ""]))
     octoffm("orders", "create", "orders.csv", *ORDERS)
     octoffm_sandbox.advance(100_000)
     code, out, _ = octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--follow", "accepted")
@@ -203,16 +204,16 @@ def test_stocks_of_references_are_looked_up(octoffm, stocked):
 
 
 def test_stocks_that_were_looked_up_are_a_table_unless_a_file_is_named(octoffm, stocked, tmp_path):
-    Path("w.csv").write_text("seller_product_reference\nNONE\nP-1\n")
+    Path("w.csv").write_text("seller_product_reference\nA-NONE\nP-1\n")
     code, out, err = octoffm("stocks", "lookup", "w.csv")
     assert (code, err) == (1, "octoffm: 1 found, 1 missing\n")
     rows = [line.split() for line in out.splitlines()]
     assert rows[0][:5] == ["reference", "outcome", "available", "allocated", "blocked"]
-    assert sorted(row[:3] for row in rows[1:]) == [["NONE", "missing", "the"], ["P-1", "found", "100000"]]
+    assert sorted(row[:3] for row in rows[1:]) == [["A-NONE", "missing", "the"], ["P-1", "found", "100000"]]
     code, out, _ = octoffm("stocks", "lookup", "w.csv", "--json")
     outcomes = {line["seller_product_reference"]: line for line in map(json.loads, out.splitlines()[:-1])}
     assert outcomes["P-1"]["stock"]["quantities"]["available"] == 100_000
-    assert (outcomes["NONE"]["outcome"], outcomes["NONE"]["line"]) == ("missing", 2)
+    assert (outcomes["A-NONE"]["outcome"], outcomes["A-NONE"]["line"]) == ("missing", 2)
     assert counts(out) == {"found": 1, "missing": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
 
@@ -228,7 +229,7 @@ def test_an_order_file_without_a_product_is_one_mistake_and_not_one_a_row(octoff
 def test_stocks_that_were_looked_up_may_be_parquet(octoffm, stocked, tmp_path, monkeypatch):
     polars = pytest.importorskip("polars")
     monkeypatch.setattr(row_files, "PART", 2)
-    Path("w.csv").write_text("seller_product_reference\nNONE\nP-1\nP-0\n")
+    Path("w.csv").write_text("seller_product_reference\nA-NONE\nP-1\nP-0\n")
     code, out, _ = octoffm("stocks", "lookup", "w.csv", "-o", "s.parquet", "--json")
     assert (code, counts(out)) == (1, {"found": 2, "missing": 1})
     frame = polars.read_parquet("s.parquet").sort("seller_product_reference")

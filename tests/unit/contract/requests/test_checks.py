@@ -1,6 +1,7 @@
 """The small rules, and how a problem is told."""
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import msgspec
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.common import ShipmentLine
 from octoffm_async.contract.inbound import InboundShipmentRequest
+from octoffm_async.contract.outbound import DeliveryAddress, OutboundShipmentRequest
 from octoffm_async.contract.requests.checks import (
     FieldProblem,
     is_whole_number,
@@ -17,6 +20,7 @@ from octoffm_async.contract.requests.checks import (
     time_problems,
     with_encoding_problems,
 )
+from octoffm_async.contract.requests.validation import outbound_problems
 
 
 def test_a_problem_reports_field_value_and_reason_and_stays_short() -> None:
@@ -61,7 +65,32 @@ def test_text(value, expected) -> None:
 
 @given(st.text())
 def test_text_without_a_bound_needs_only_to_be_there(value) -> None:
-    assert (list(text_problems("f", value)) == []) is bool(value.strip())
+    seen = any(not sign.isspace() and unicodedata.category(sign) not in {"Cf", "Cc"} for sign in value)
+    control = any(unicodedata.category(sign) == "Cc" and sign not in "\t\n\r" for sign in value)
+    assert (list(text_problems("f", value)) == []) is (seen and not control)
+
+
+@pytest.mark.parametrize("name", list(modelled_fields(DeliveryAddress)))
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\x7f", "\x9b", "\x0b"])
+def test_no_field_of_an_address_has_a_control_sign(name, sign) -> None:
+    address = DeliveryAddress(**dict.fromkeys(modelled_fields(DeliveryAddress), "Ana") | {name: f"A{sign}"})
+    request = OutboundShipmentRequest(
+        reference="O-1",
+        lines=[ShipmentLine(quantity=1, seller_product_reference="P")],
+        delivery_address=address,
+        delivery_mode="X",
+        storage_country="FR",
+    )
+    (problem,) = outbound_problems(request)
+    assert (problem.field, problem.reason.split(",")[0]) == (
+        f"delivery_address.{name}",
+        f"has the control sign U+{ord(sign):04X}",
+    )
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u2060 \u200e", "\u00ad", "\u00a0"])
+def test_a_text_of_signs_without_width_is_empty(unseen) -> None:
+    assert [problem.reason for problem in text_problems("f", unseen)] == ["is empty"]
 
 
 @pytest.mark.parametrize(

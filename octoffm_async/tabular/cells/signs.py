@@ -1,0 +1,117 @@
+"""Signs and words that stand in a cell in place of a value, or that nobody sees.
+
+Programs write their word for "nothing" (``nan``, ``NULL``, ``#N/A``), copies from a web page bring signs without width,
+and a file that was read in the wrong encoding holds pairs of signs in place of letters. A value with one of them is
+mended where only one value can be meant, and refused elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+UNSEEN: Final = dict.fromkeys(
+    [
+        0x00AD,  # soft hyphen
+        0x034F,  # combining grapheme joiner
+        0x061C,  # Arabic letter mark
+        0x115F,
+        0x1160,  # Hangul fillers
+        0x17B4,
+        0x17B5,
+        0x180E,
+        0x200B,  # zero-width space
+        0x200E,  # marks of the direction of writing
+        0x200F,
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        0x2800,  # empty Braille pattern
+        0x3164,
+        0xFEFF,  # byte order mark
+        0xFFA0,
+        *range(0xFFF9, 0xFFFC),
+    ]
+)
+"""Signs without width or ink, for :meth:`str.translate`. The joiners of emoji and of Persian words are not among them:
+they change how a name is written."""
+JOINERS: Final = dict.fromkeys([0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0000, 0xE0080)])
+"""Joiners, variation selectors and tags: part of a name, yet none of them is one, and no code has one."""
+WESTERN: Final = {
+    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+}
+"""Letters of Windows-1252 that were read as control signs of Latin-1, as web pages often have them."""
+CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control signs that no value has; a tab and the ends of lines can stand in a cell."""
+LOST: Final = "\ufffd"
+_DASHES: Final = "-‐‑‒–—―−._?¿*/\\|~…·• \t\r\n\u00a0"
+"""Signs that people type where they have no value."""
+_WORDS: Final = frozenset(
+    {
+        "nan", "nat", "none", "null", "nil", "<na>", "n/a", "n.a.", "n.a", "na/", "<null>",
+        "(null)", "[null]", "{null}", "\\n", "undefined", "(blank)", "(leer)", "(vide)", "<none>",
+        "(none)", "<nan>", "-nan", "1.#qnan", "#n/a"
+    }
+)  # fmt: skip
+_NAMES_TOO: Final = frozenset({"Nan", "Nat", "Nil"})
+"""Words that are names of people when written so."""
+_ERROR: Final = re.compile(r"#(N/[AD]|NV|[A-ZÉ¡¿]+[/0A-Z]*[!?]|#{2,})|Err:\d{3}")
+_HIGH: Final = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\x80-\xbf"
+_TWICE: Final = re.compile(
+    f"[ÂÃ][{_HIGH}]|â[€‚][{_HIGH}]|[ÄÅÎÏÐÑØÙ][‚ƒ„†‡ˆ‰‹¡¢£¤¥¦§¨©ª«¬\xad¯°±²³´µ¶·¸¹º»¼½¾¿\x80-\x9f]|ï¿½"
+)
+"""UTF-8 that was read as Windows-1252: ``RenÃ©`` for ``René``."""
+_SYMBOL: Final = "³²¹½¼¾±¬¦¨¯¸¡¿‚„“”‹›«»†‡ƒˆ‰¤¢£¥§¶÷˜"
+_BESIDE: Final = re.compile(
+    f"[^\\W\\d_][{_SYMBOL}][^\\W\\d_]"  # a sign inside a word: C½ur, Fran‡ois
+    "|(?<![^\\W\\d_])[¯£¥¨³¹¸ˆ‡†ƒ‰][^\\W\\d_]"  # a sign before a word: £ódŸ, ¯ó³æ
+    "|(?<=[^\\W\\d_]{2})(?<![cdkm]m)[³¹¨¯¸ˆ‡†ƒ‰‚„](?!\\w)"  # a sign behind a word that is no unit: Pawe³
+    "|[a-zà-öø-ÿ][ŽŠŸŒ]"  # a capital behind a small letter: RenŽ
+    "|[À-ÿŠŒŽšœžŸ]{3}"  # several accented letters in a row: Áííá
+    "|[¤\x80-\x9f]"
+)
+SUSPECT: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}]")
+"""Signs of which one stands in each text that is not taken as it is for its signs."""
+MADE_UP: Final = "is a word for an empty value and no value"
+
+
+def is_placeholder(cell: str) -> bool:
+    """Return True if a cell holds a program's word for "nothing", only dashes and the like, or nothing visible."""
+    folded = cell.casefold()
+    if folded in _WORDS:
+        return cell not in _NAMES_TOO
+    if cell == "NA" or (" " in folded and {"nan", "none", "null"}.issuperset(folded.split())):
+        return True
+    return not cell.translate(UNSEEN | JOINERS).strip(_DASHES)
+
+
+def is_error(cell: str) -> bool:
+    """Return True if a cell holds an error that a spreadsheet shows in place of a value."""
+    return _ERROR.fullmatch(cell) is not None
+
+
+def broken(cell: str) -> str:
+    """Return the reason why a text cannot be the one that was meant; empty if it can."""
+    if found := CONTROL.search(cell):
+        return f"has the control sign U+{ord(found[0]):04X}, which no value has"
+    if LOST in cell:
+        return "has a sign in place of a letter that was lost: the bytes are of another encoding, or an export lost it"
+    if (found := _TWICE.search(cell)) is not None:
+        meant = _once(cell)
+        return f"was read in a wrong encoding before{f': is it {meant!r}?' if meant else ''}"
+    return ""
+
+
+def unlikely_in_western(text: str) -> str:
+    """Return the word of a text that was decoded as Windows-1252 and is none in any language written so; else empty."""
+    found = _BESIDE.search(text) or _TWICE.search(text)
+    if found is None:
+        return ""
+    start = max(text.rfind(sign, 0, found.start()) for sign in ' ,;\t\n"|') + 1
+    return re.split('[ ,;\t\r\n"|]', text[start : found.end() + 20], maxsplit=1)[0]
+
+
+def _once(cell: str) -> str:
+    try:
+        return cell.encode("cp1252").decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return ""
