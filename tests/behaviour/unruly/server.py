@@ -97,15 +97,15 @@ class Unruly(Adversary):
     def _refusal(self, authorization: str, reference: str) -> tuple[int, bytes, dict[str, str]] | None:
         """An answer in place of carrying it out, if there is to be one."""
         chance = self.rng.random()
-        if chance < 0.002:
+        if chance < 0.0005:
             self._revoked.add(authorization)
         if authorization in self._revoked:
             self.happened["token revoked"] += 1
             return 401, b"{}", {"Content-Type": "application/json"}
-        if chance > 0.99:
+        if chance > 0.9995:
             self.happened["429"] += 1
             return 429, b"", {"Retry-After": self.rng.choice(REFUSALS)}
-        if chance > 0.985:
+        if chance > 0.994:
             self.happened["redirected"] += 1
             self.told[reference] = "redirected"
             return 307, b"", {"Location": "https://elsewhere.example/seller/v3"}
