@@ -37,7 +37,7 @@ RECHECK_SECONDS = 10.0
 DROPS_MOST, DROP_SECONDS = 10.0, 10.0
 """Tokens that the API refused and that may be forgotten at once, and the seconds after which one more may be."""
 UNUSED_COST, REVOKED_COST, IN_ROW = 3.0, 0.25, 3
-"""What a token counts that the API never accepted, as one is that was dead on arrival; and what one counts that it
+"""The number that a token counts for which the API never accepted (dead on arrival); and the one of a token that it
 accepted first, and then refused so often in a row that it must have been revoked, for all sellers."""
 DEAD_MOST = 10
 """Tokens in a row that arrive after their end before the client pauses."""
