@@ -79,7 +79,8 @@ class Unruly(Adversary):
         reply = self._reply(method, target, headers, body, connection)
         content = json.dumps(reply.body).encode()
         form = self.rng.choice(BROKEN if breaks else WHOLE)
-        self.told[reference] = form if breaks else "whole"
+        # A reset may destroy what has not been read yet.
+        self.told[reference] = form if breaks else "reset behind it" if self._ending == "reset" else "whole"
         return await self._deliver(writer, form, reply.status, content, self._named(reply))
 
     def _named(self, reply: Reply) -> dict[str, str]:
