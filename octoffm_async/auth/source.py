@@ -36,8 +36,9 @@ RECHECK_SECONDS = 10.0
 """Seconds between two looks into the store while the credentials count as refused: another client may have new ones."""
 DROPS_MOST, DROP_SECONDS = 10.0, 10.0
 """Tokens that the API refused and that may be forgotten at once, and the seconds after which one more may be."""
-UNUSED_COST = 3.0
-"""The number that a token counts for which the API never accepted: one that was dead on arrival."""
+UNUSED_COST, REVOKED_COST, IN_ROW = 3.0, 0.25, 3
+"""The number that a token counts for which the API never accepted (dead on arrival); and the one of a token that it
+accepted first, and then refused so often in a row that it must have been revoked, for all sellers."""
 DEAD_MOST = 10
 """Tokens in a row that arrive after their end before the client pauses."""
 _NOBODY = TokenAccount("", "")
@@ -63,6 +64,8 @@ class TokenSource:
         self._refused: AnsweredError | None = None
         self._look_at = 0.0
         self._dead = 0
+        self._accepted: Token | None = None
+        self._refused_in_row = 0
         self._drops = DROPS_MOST
         self._drops_at = 0.0
 
@@ -117,14 +120,19 @@ class TokenSource:
         """Forget ``token``, which the API refused, unless a newer one replaced it.
 
         It is kept if too many were forgotten lately: the next would be refused as well, or this one only for one
-        seller. ``accepted`` says that the API took the token before.
+        seller. ``accepted`` says that the API took the token since it last refused it.
         """
         if self._token is not token:
             return
+        self._refused_in_row = 1 if accepted else self._refused_in_row + 1
+        if accepted:
+            self._accepted = token
         now = asyncio.get_running_loop().time()
         self._drops = min(DROPS_MOST, self._drops + (now - self._drops_at) / DROP_SECONDS)
         self._drops_at = now
-        cost = 1.0 if accepted else UNUSED_COST
+        cost = UNUSED_COST
+        if self._accepted is token:
+            cost = 1.0 if self._refused_in_row < IN_ROW else REVOKED_COST
         if self._drops >= cost:
             self._drops -= cost
             self._token = None

@@ -76,6 +76,7 @@ class RateLimiter:
         "control",
         "in_flight",
         "paused_until",
+        "stated_until",
     )
 
     def __init__(
@@ -108,6 +109,9 @@ class RateLimiter:
         self._throttled = 0
         self.in_flight: int = 0
         self.paused_until: float = 0.0
+        self.stated_until: float = 0.0
+        """The end of the pause as the API stated it, which may be later than the client believes: while it pauses, a
+        call that could not wait for that end fails at once."""
 
     async def acquire(
         self,
@@ -286,9 +290,9 @@ class RateLimiter:
 
     def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
         pause = max(0.0, self.paused_until - now)
-        if now + pause > until:
+        if pause and (end := max(self.paused_until, self.stated_until)) > until:
             raise RateLimitedError(
-                f"not sent: the API asked for a pause that ends in {pause:.0f} s, {now + pause - until:.0f} s after "
+                f"not sent: the API asked for a pause that ends in {end - now:.0f} s, {end - until:.0f} s after "
                 "the deadline",
                 status=429,
                 retry_after=pause,

@@ -136,7 +136,7 @@ class Session:
         self.affinity: Affinity = Affinity("the client", getattr(transport, "abandon", None))
         """The event loop on which the session is open."""
         self._accepted: Token | None = None
-        """The last token that the API accepted."""
+        """The token that the API accepted, and has not refused since."""
         self._draining: asyncio.AbstractEventLoop | None = None
         self._calls_running = 0
         self._idle = asyncio.Event()
@@ -364,6 +364,7 @@ class Session:
             # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`..auth.source`).
             if verdict is AttemptResult.UNAUTHORIZED and token is not None and not call.token_renewed:
                 self.tokens.invalidate(token, accepted=token is self._accepted)
+                self._accepted = None
             failed = failure_of(outcome, verdict, self._secrets(token))
             await self._retries.wait_or_raise(call, verdict, failed)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -130,7 +129,9 @@ def file_display_for(title: str, *, json: bool) -> FileDisplay:
     if json:
         return JsonFileDisplay()
     # Once for nothing: rich loads parts of itself late, when the connections may have used up all descriptors.
-    _print_end(Console(file=io.StringIO(), width=160), title, {"": 0}, {})
+    console = SafeConsole.plain(160)
+    with console.capture():
+        _print_end(console, title, {"": 0}, {})
     return BarDisplay(title) if sys.stdout.isatty() else FileDisplay()
 
 

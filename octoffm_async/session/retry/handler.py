@@ -156,6 +156,7 @@ class RetryHandler:
             return  # of a request sent before the pause was known: that pause is enough
         by_server = retry_after is not None
         if retry_after is not None:  # beyond that it may be an error, of a clock or a unit: one request will try
+            call.limiter.stated_until = call.clock() + retry_after
             retry_after = min(retry_after, self._config.max_retry_after)
         if isinstance(decision, Retry):
             pause = decision.delay

@@ -79,7 +79,8 @@ class Unruly(Adversary):
         reply = self._reply(method, target, headers, body, connection)
         content = json.dumps(reply.body).encode()
         form = self.rng.choice(BROKEN if breaks else WHOLE)
-        self.told[reference] = form if breaks else "whole"
+        # A reset may destroy what has not been read yet.
+        self.told[reference] = form if breaks else "reset behind it" if self._ending == "reset" else "whole"
         return await self._deliver(writer, form, reply.status, content, self._named(reply))
 
     def _named(self, reply: Reply) -> dict[str, str]:
@@ -97,15 +98,15 @@ class Unruly(Adversary):
     def _refusal(self, authorization: str, reference: str) -> tuple[int, bytes, dict[str, str]] | None:
         """An answer in place of carrying it out, if there is to be one."""
         chance = self.rng.random()
-        if chance < 0.002:
+        if chance < 0.0005:
             self._revoked.add(authorization)
         if authorization in self._revoked:
             self.happened["token revoked"] += 1
             return 401, b"{}", {"Content-Type": "application/json"}
-        if chance > 0.99:
+        if chance > 0.9995:
             self.happened["429"] += 1
             return 429, b"", {"Retry-After": self.rng.choice(REFUSALS)}
-        if chance > 0.985:
+        if chance > 0.994:
             self.happened["redirected"] += 1
             self.told[reference] = "redirected"
             return 307, b"", {"Location": "https://elsewhere.example/seller/v3"}

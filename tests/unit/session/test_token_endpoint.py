@@ -240,6 +240,24 @@ async def test_a_token_that_is_revoked_is_replaced_each_time() -> None:
     assert len(transport.token_calls) == 30
 
 
+async def test_a_token_is_replaced_although_many_were_revoked_lately() -> None:
+    transport = FakeTransport()
+    revoked: set[str] = set()
+    transport.script = lambda sent: answer(401) if sent.headers["Authorization"] in revoked else COUNT
+    async with client_of(transport) as client:
+        refused = 0
+        for _ in range(40):
+            for _ in range(5):
+                try:
+                    assert await client.outbound.count() == 7
+                except AuthenticationError:
+                    refused += 1
+            revoked.add(transport.sent[-1].headers["Authorization"])
+            await asyncio.sleep(2)
+    assert len(transport.token_calls) >= 30
+    assert refused <= 2 * 40
+
+
 async def test_tokens_that_arrive_after_their_end_make_a_bounded_number_of_calls() -> None:
     transport = FakeTransport(lambda sent: COUNT, latency=2.0, token_life=1.0)
     async with client_of(transport, deadline=600.0) as client:
