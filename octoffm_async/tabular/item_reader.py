@@ -196,7 +196,8 @@ class ItemReader(Iterator[Any]):
             given = {cell.casefold() for row in rows if (cell := row.cells.get(column, ""))} or {""}
             if any(status in rule.leave or (status and "*" in rule.leave) for status in given):
                 self.notes.line = rows[0].line
-                self.notes.changed(column, f"items were left out, {' or '.join(sorted(given))}", "", "")
+                status = "any" if "*" in rule.leave else " or ".join(sorted(given.intersection(rule.leave)))
+                self.notes.changed(column, f"items were left out ({status})", "", "")
                 return True, None
             if not given.issubset(rule.send):
                 reason = f"is a status that does not say if the {self._plan.target.name} must be sent"
