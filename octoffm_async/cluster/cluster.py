@@ -12,9 +12,9 @@ from ..bulk.durable.status_tracking import FOLLOW_FOR
 from ..errors import ClosedError, ConfigurationError
 from ..stores.database import as_database
 from ..tabular.column_plan import plan_for
+from ..tabular.formats.open import open_table
 from ..tabular.item_reader import ItemReader
 from ..tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
-from ..tabular.open import open_table
 from ..tabular.rejects import RejectsFile
 from . import jobs, queue
 from . import status as watching

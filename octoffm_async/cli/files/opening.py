@@ -10,8 +10,8 @@ import click
 from ...errors import ConfigurationError
 from ...tabular.column_plan import header_fits, plan_for
 from ...tabular.exports import NAMES, exports_of, read_export
+from ...tabular.formats.open import open_table
 from ...tabular.mapping_file import Mapping, save_mapping
-from ...tabular.open import open_table
 from ...text import printable
 
 if TYPE_CHECKING:

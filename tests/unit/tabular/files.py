@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from octoffm_async.tabular.column_plan import header_fits, plan_for
+from octoffm_async.tabular.formats.open import open_table
 from octoffm_async.tabular.item_reader import ItemReader, RejectedItem
 from octoffm_async.tabular.item_types import ItemType
-from octoffm_async.tabular.open import open_table
 
 GOOD = "4006381333931"
 OTHER = "96385074"

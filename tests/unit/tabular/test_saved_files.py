@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from octoffm_async import ConfigurationError
+from octoffm_async.tabular.formats.open import open_table
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS, SUPPLIES
-from octoffm_async.tabular.open import open_table
 
 from .files import ORDER_HEADER, ORDER_VALUES, order_row, problem_texts, read
 

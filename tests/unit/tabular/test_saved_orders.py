@@ -12,9 +12,9 @@ from octoffm_async import ConfigurationError
 from octoffm_async.tabular.cells.readers import ReadingOptions
 from octoffm_async.tabular.column_plan import plan_for
 from octoffm_async.tabular.exports import NAMES, exports_of, read_export
+from octoffm_async.tabular.formats.open import open_table
 from octoffm_async.tabular.item_reader import ItemReader
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS
-from octoffm_async.tabular.open import open_table
 
 from .files import GOOD, ORDER_VALUES, problem_texts, reading
 

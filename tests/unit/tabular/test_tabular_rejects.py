@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from octoffm_async.contract.outbound import OutboundShipmentRequest
 from octoffm_async.tabular.cells.readers import ReadingOptions
 from octoffm_async.tabular.column_plan import plan_for
+from octoffm_async.tabular.formats.open import open_table
 from octoffm_async.tabular.item_reader import ItemReader
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS
-from octoffm_async.tabular.open import open_table
 from octoffm_async.tabular.rejects import RejectsFile
 from tests.unit.sizes import tries
 

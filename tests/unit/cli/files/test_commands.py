@@ -395,7 +395,7 @@ def test_what_was_killed_goes_on_with_all_accounted_for(running, stocked):
 MEMORY = """
 import resource, sys
 from octoffm_async.tabular.item_reader import ItemReader
-from octoffm_async.tabular.open import open_table
+from octoffm_async.tabular.formats.open import open_table
 from octoffm_async.tabular.column_plan import plan_for
 from octoffm_async.tabular.item_types import PRODUCTS
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from octoffm_async import ConfigurationError
 from octoffm_async.tabular.formats import encodings
 from octoffm_async.tabular.formats.csv_table import CsvTable, escape_formula
-from octoffm_async.tabular.open import open_table
+from octoffm_async.tabular.formats.open import open_table
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 
 from octoffm_async import ConfigurationError
 from octoffm_async.tabular.formats import sheet_table
+from octoffm_async.tabular.formats.open import open_table
 from octoffm_async.tabular.item_types import PRODUCTS
-from octoffm_async.tabular.open import open_table
 
 from ..files import GOOD, problem_texts, read
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
-from .formats.csv_table import CsvTable, looks_binary
-from .formats.jsonl_table import JsonlTable
-from .formats.sheet_table import SheetTable
+from ...errors import ConfigurationError
+from .csv_table import CsvTable, looks_binary
+from .jsonl_table import JsonlTable
+from .sheet_table import SheetTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
 
-    from .rows import Table
+    from ..rows import Table
 
 _SHEETS = (".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
 _LINES = (".jsonl", ".ndjson")
