@@ -13,11 +13,12 @@ from ..errors import ClosedError, ConfigurationError, JournalError, JournalWrite
 from .base import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
 from .commands import Flush, ReadEntries, RecordStatus, ReleaseItem
 from .manual_settlement import choose, manual_decision, settle_by_hand
+from .retention import Prunable, prune
 from .states import Entry, IllegalTransitionError, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Sized
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from types import TracebackType
 
     from .base import Known
@@ -32,7 +33,7 @@ NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
 _CHUNK = 500
 
 
-class Backend(Protocol):
+class Backend(Prunable, Protocol):
     """An open store of journals, with its SQL dialect. ``scope`` is the number of a seller and operation."""
 
     @property
@@ -378,6 +379,16 @@ class StoredJournal(Journal):
             total += gone
             if key is None:
                 return total
+
+    async def prune(self, *, older_than: timedelta, dry_run: bool = False) -> int:
+        """Delete decided items that are no longer needed; see :meth:`.base.Journal.prune`.
+
+        Raises:
+            ConfigurationError: the age is below 30 days.
+        """
+        if not dry_run:
+            self._check_writable()
+        return await prune(self._backend, older_than, dry_run=dry_run)
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
         """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""

@@ -22,7 +22,7 @@ from ..lease import GRACE, LEASE
 from ..sqlite.batches import stored
 from ..states import State
 from ..stored_journal import Backend, StoredJournal, StoredJournalRun
-from . import changes, environments
+from . import changes, environments, retention
 from . import queries as reading
 from .batch import MarkItemsSent
 from .forgetting import forget_some
@@ -156,6 +156,23 @@ class PostgresBackend(JournalWriter):
 
     async def keys_of_ids(self, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         return await self.call(lambda connection: reading.holders(connection, scope, remote_ids))
+
+    async def scopes(self) -> list[int]:
+        return await self.call(retention.scopes)
+
+    async def oldest_undecided(self, scope: int) -> datetime | None:
+        return await self.call(lambda connection: retention.oldest_undecided(connection, scope, shift=self.lease.shift))
+
+    async def youngest_created(self, scope: int, key: Any, most: int) -> tuple[list[datetime], Any]:
+        return await self.call(
+            lambda connection: retention.youngest_created(connection, scope, key, most, shift=self.lease.shift)
+        )
+
+    async def prune_some(self, scope: int, key: Any, before: datetime, *, dry_run: bool) -> tuple[int, Any]:
+        moment, writer = before - self.lease.shift.most, self.lease.writer_id
+        return await self.call(
+            lambda connection: retention.prune_some(connection, writer, scope, key, moment, dry_run=dry_run)
+        )
 
     async def doubt(self, scope: int, id_by_key: Mapping[str, str], message: str) -> list[str]:
         return await self.call(

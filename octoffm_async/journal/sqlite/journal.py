@@ -113,6 +113,20 @@ class SQLiteBackend(Writer):
     async def keys_of_ids(self, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
         return await self.call(lambda store: reading.keys_of_ids(store, scope, remote_ids))
 
+    async def scopes(self) -> list[int]:
+        return await self.call(lambda store: store.tables.scopes())
+
+    async def oldest_undecided(self, scope: int) -> datetime | None:
+        return await self.call(lambda store: reading.oldest_undecided(store, scope))
+
+    async def youngest_created(self, scope: int, key: Any, most: int) -> tuple[list[datetime], Any]:
+        return await self.call(lambda store: reading.youngest_created(store, scope, key, most))
+
+    async def prune_some(self, scope: int, key: Any, before: datetime, *, dry_run: bool) -> tuple[int, Any]:
+        return await self.call(
+            lambda store: sql_runs.prune_some(store, scope, key, before, dry_run=dry_run), writes=not dry_run
+        )
+
     async def doubt(self, scope: int, id_by_key: Mapping[str, str], message: str) -> list[str]:
         return await self.call(lambda store: sql_runs.doubt(store, scope, id_by_key, message), writes=True)
 
