@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.cli.__main__ import run
+from octoffm_async.cli.app import run
 from octoffm_async.journal import OutgoingItem, SQLiteJournal, payload_hash, retention
 
 
