@@ -53,7 +53,7 @@ _COUNT_CREATED = (
 )
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
-_BEHIND = "scope_id = ? AND (key > ? OR ?)"
+_BEHIND = "scope_id = ? AND key > ?"
 _CHUNK_END = f"SELECT max(key) FROM (SELECT key FROM entries WHERE {_BEHIND} ORDER BY key LIMIT ?)"  # noqa: S608
 _YOUNGEST = (
     f"SELECT changed_at FROM entries WHERE {_BEHIND} AND key <= ? AND state = {CODES[State.CREATED]} "  # noqa: S608
@@ -298,25 +298,25 @@ class Tables:
 
     def chunk_end(self, scope: int, key: bytes | None) -> bytes | None:
         """Return the last key of the chunk of entries behind a stored key; ``None`` at the end."""
-        found = self.connection.execute(_CHUNK_END, (scope, b"" if key is None else key, key is None, CHUNK)).fetchone()
+        found = self.connection.execute(_behind(_CHUNK_END, key), (scope, key or b"", CHUNK)).fetchone()
         last: bytes | None = found[0]
         return last
 
     def youngest_created(self, scope: int, key: bytes | None, last: bytes, most: int) -> list[int]:
         """Return the latest times of creation among the entries behind a stored key up to another one."""
-        bounds = (scope, b"" if key is None else key, key is None, last)
-        return [at for (at,) in self.connection.execute(_YOUNGEST, (*bounds, most)).fetchall()]
+        bounds = (scope, key or b"", last, most)
+        return [at for (at,) in self.connection.execute(_behind(_YOUNGEST, key), bounds).fetchall()]
 
     def prune(self, scope: int, key: bytes | None, last: bytes, before: int, *, dry_run: bool) -> int:
         """Delete the decided entries of runs that are over, behind a stored key up to another one; count them."""
-        bounds = (scope, b"" if key is None else key, key is None, last, before, before, stored(SINGLE_CALLS))
+        bounds = (scope, key or b"", last, before, before, stored(SINGLE_CALLS))
         gone = 0
-        for run_id, state, count in self.connection.execute(_PRUNED, bounds).fetchall():
+        for run_id, state, count in self.connection.execute(_behind(_PRUNED, key), bounds).fetchall():
             gone += count
             if not dry_run:
                 self.count({run_id: {STATES[state]: -count}})
         if gone and not dry_run:
-            self.connection.execute(_PRUNE, bounds)
+            self.connection.execute(_behind(_PRUNE, key), bounds)
             self.connection.execute(_PRUNE_RUNS, (before,))
         return gone
 
@@ -355,6 +355,11 @@ def _put_created(room: int, size: int) -> str:
         f"SELECT ?, CAST(column2 AS BLOB), {CODES[State.CREATED]}, ?, substr(?, column1, {size}), ?, ?, "
         f"CAST(column3 AS BLOB) FROM (VALUES {places}) WHERE column2 <> 0"
     )
+
+
+def _behind(statement: str, key: bytes | None) -> str:
+    """Return a statement on the entries behind a key, or on all from the first on: a range of the index each time."""
+    return statement if key is not None else statement.replace("key > ?", "key >= ?", 1)
 
 
 def _parts(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
