@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROWS = 1_000_000
 AGE = timedelta(days=90)
-NAMES = {"seller": "S", "operation": "outbound.create"}
+NAMES: dict[str, Any] = {"seller": "S", "operation": "outbound.create"}
 _FILL = """
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)
     INSERT INTO entries (scope_id, key, state, run_id, payload_hash, sent_at, changed_at, remote_id)
