@@ -47,6 +47,7 @@ PARTS = (
     ),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
+    Part("retention", "pruning a journal of 1,000,000 items, half of them old; with --size 10000000 it takes minutes"),
     Part(
         "million_rows", "octoffm products create with 1,000,000 rows, interrupted and killed on the way; takes minutes"
     ),

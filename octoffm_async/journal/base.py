@@ -42,7 +42,7 @@ items or to none. If a write fails, the waiting caller gets the error, and must 
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 import msgspec
@@ -380,5 +380,18 @@ class Journal(Protocol):
         Raises:
             JournalError: items of it are undecided, and ``force`` is not set.
             ConfigurationError: the run does not exist.
+        """
+        ...
+
+    async def prune(self, *, older_than: timedelta, dry_run: bool = False) -> int:
+        """Delete created and refused items that changed longer ago than ``older_than``; return their number.
+
+        A pruned key that is submitted again is sent again: choose an age beyond which no input comes back, 30 days at
+        least. All that is undecided or may be sent stays, and what it takes to prove later that an order is absent
+        (:mod:`.retention`). Other processes may write meanwhile. The space is used again by later items; a file keeps
+        its size (a backup of it is as small as can be). A ``dry_run`` counts, and deletes nothing.
+
+        Raises:
+            ConfigurationError: the age is below 30 days.
         """
         ...

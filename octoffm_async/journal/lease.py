@@ -51,6 +51,11 @@ class Lease:
         return bool(self._end)
 
     @property
+    def is_lost(self) -> bool:
+        """True if the lease was valid, and has ended for good."""
+        return bool(self._end and self.writer_id)
+
+    @property
     def is_over(self) -> bool:
         """True if the lease has ended, for good or until a late renewal."""
         return bool(self._end) or self._clock() >= self._until

@@ -1,4 +1,20 @@
-"""The state machine of a journalled item, and the decision for an item whose key is known. All functions are pure."""
+"""The states of an item in a journal, and the legal steps between them: the same in a file and in PostgreSQL.
+
+::
+
+    (none) ─► sent ─┬─► created ─┬─► refused, by a late refusal
+                    │            └─► unknown, if its id turns out to be another order's
+                    ├─► refused ───► sent, with another payload
+                    ├─► failed ────► sent        (certainly not created)
+                    ├─► pending ───► sent        (not sent after all, or absent: looked for, or by a person's word)
+                    └─► unknown ─┬─► created, refused, pending
+                                 └─► sent, on the user's request
+
+``sent`` and ``unknown`` are *undecided*, and have a *holder*: the writer that sent the item, or that took it over from
+one that ended, was suspended beyond its lease, or released it. Only the holder decides the item, or sends it again
+after ``unknown``; any other writer may only report that it was created. The step to ``sent`` is durable before the
+request leaves, and of several writers one takes it. All functions are pure.
+"""
 
 from __future__ import annotations
 

@@ -170,6 +170,7 @@ class Http1Connection(BaseProtocol):
         It raises aiohttp's errors (a lost connection, a time-out, a response that is not HTTP) and those of the fence.
         """
         self._parser = _parser(self, self._loop)
+        self.expired = False  # the last response may have come in the same iteration of the loop as its time-out
         self._waiter = waiter = self._loop.create_future()
         return waiter
 

@@ -29,7 +29,8 @@ from octoffm_async.journal import SQLiteJournal
 from octoffm_async.journal.commands import Command, Flush
 from octoffm_async.journal.sqlite.engine import Store
 from octoffm_async.journal.sqlite.file.change_record import Gap
-from octoffm_async.journal.sqlite.writer_thread import Writer, _resolve
+from octoffm_async.journal.sqlite.journal import SQLiteBackend
+from octoffm_async.journal.sqlite.writer_thread import _resolve
 from octoffm_async.session import session as pipeline
 from octoffm_async.transport.response import Response
 from tests.conftest import VirtualTimeLoop
@@ -210,7 +211,7 @@ class RemoteTransport:
         return given._replace(url=url)
 
 
-class SteppedWriter(Writer):
+class SteppedWriter(SQLiteBackend):
     """Does what the journal's thread does, in turns of the loop: what is asked is durable a turn before it is told."""
 
     store: Store
@@ -240,7 +241,8 @@ class SteppedJournal(SQLiteJournal):
     stepped: SteppedWriter | None = None
 
     async def __aenter__(self) -> Self:
-        self.stepped = SteppedWriter(self._store)
+        self._lease = self._new_lease()
+        self.stepped = SteppedWriter(self._store, self._lease)
         self._writer = self.stepped
         self.gap = await self.stepped.open()
         return self

@@ -73,7 +73,7 @@ def stops(plan: Plan) -> Callable[[], None]:
     return stop
 
 
-transaction = threading.RLock()
+transaction = threading.Lock()
 """Held by the thread of a journal in a file: who is stopped in a transaction would stop all others too."""
 
 
@@ -115,8 +115,16 @@ def arrange_postgres(plan: Plan, stop: Callable[[], None]) -> None:
     changes.send, changes.settle = sent, settled
 
 
-def arrange_file(plan: Plan, stop: Callable[[], None]) -> None:
-    process = Store.process
+def arrange_file(plan: Plan, stop_here: Callable[[], None]) -> None:
+    """Have it stop in a step of the loop: in another thread, it could be between a request's fence and its writing."""
+    process, loop = Store.process, asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopped = threading.Event()
+        loop.call_soon_threadsafe(lambda: (stop_here(), stopped.set()))
+        transaction.release()
+        stopped.wait()
+        transaction.acquire()
 
     def processed(self: Store, commands: Sequence[Command]) -> list[CommandReply]:
         with transaction:

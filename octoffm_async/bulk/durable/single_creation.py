@@ -28,6 +28,7 @@ from ...errors import (
 )
 from ...journal import ABSENT, LONG_AGO, IllegalTransitionError, State, Verdict, decide_known_key, environment_of
 from ...journal.key_claims import key_claims_of
+from ...journal.retention import SINGLE_CALLS
 from ...resources.believing import IdVerifier
 from ...resources.inbound import send_supply_order
 from ...resources.outbound import send_shipment
@@ -177,7 +178,7 @@ class ProtectedCreation:
         opening = journal_runs.get(names)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             begun = self._journal.begin_run(
-                seller=seller, operation=operation, source="single calls", environment=self._environment
+                seller=seller, operation=operation, source=SINGLE_CALLS, environment=self._environment
             )
             opening = journal_runs[names] = asyncio.ensure_future(begun)
         return await asyncio.shield(opening)

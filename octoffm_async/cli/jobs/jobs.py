@@ -15,6 +15,7 @@ from .backup import backup
 from .export import export
 from .hints import resume_command
 from .journal import find_run, opened
+from .prune import prune
 from .rebind import rebind
 from .resume import resume
 from .settle import settle
@@ -86,5 +87,5 @@ async def _forget(address: JournalAddress, record: RunRecord, *, force: bool) ->
         return await journal.forget(record.id, force=force)
 
 
-for command in (list_runs, show, resume, settle, export, forget, rebind, backup):
+for command in (list_runs, show, resume, settle, export, forget, prune, rebind, backup):
     jobs.add_command(command)

@@ -91,9 +91,9 @@ class PostgresManualSettlement:
         places, busy = await self._writer.call(take)
         for scope, run_id, key in places:
             if busy:
-                self._writer.queue(ReleaseItem(scope, run_id, key))
+                self._writer.queue(key, ReleaseItem(scope, run_id, key))
             else:
-                self._writer.queue((scope, run_id, key, word.state, word.created, BY_HAND, word.message))
+                self._writer.queue(key, (scope, run_id, key, word.state, word.created, BY_HAND, word.message))
         for run_id in {place.run_id for place in places}:
             waiter = self._writer.future()
             self._writer.submit(Flush(run_id, waiter))

@@ -75,7 +75,7 @@ class JournalWriter:
         self._waiting.append(command)
         self._wake.set()
 
-    def queue(self, command: RecordOutcome | RecordStatus | ReleaseItem) -> None:
+    def queue(self, key: str, command: RecordOutcome | RecordStatus | ReleaseItem) -> None:  # noqa: ARG002
         """Submit a command that no caller waits for: the writer soon executes it together with others."""
         self._check_open()
         self._waiting.append(command)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from ..states import HASH_SIZE, UNDECIDED, Entry, State
+from ..states import HASH_SIZE, UNDECIDED, Entry, State, is_long_ago
 from .batches import stored, text
 from .transaction import CODES, STATES
 
@@ -27,9 +27,11 @@ __all__ = [
     "look_up",
     "milliseconds",
     "moment",
+    "oldest_undecided",
     "payloads",
     "undecided",
     "undecided_keys",
+    "youngest_created",
 ]
 
 
@@ -153,6 +155,21 @@ def created_near(store: Readable, scope: int, *, first: datetime, last: datetime
     """Return created items next to the period from ``first`` to ``last``."""
     times = (milliseconds(first), milliseconds(last), milliseconds(ripe))
     return [_entry(store, key, row) for key, row in store.tables.created_near(scope, *times)]
+
+
+def oldest_undecided(store: Readable, scope: int) -> datetime | None:
+    """Return the time of sending of the oldest undecided item, of every writer, whose time is known."""
+    rows = store.tables.undecided(scope) + _in_batches(store, scope)
+    times = [row.sent_at for _, row in rows if not is_long_ago(moment(row.sent_at))]
+    return moment(min(times)) if times else None
+
+
+def youngest_created(store: Readable, scope: int, key: bytes | None, most: int) -> tuple[list[datetime], bytes | None]:
+    """Return the latest times of creation among a chunk of items behind a stored key, and the last key of the chunk."""
+    last = store.tables.chunk_end(scope, key)
+    if last is None:
+        return [], None
+    return [moment(at) for at in store.tables.youngest_created(scope, key, last, most)], last
 
 
 def count_created(store: Readable, scope: int, *, since: datetime, ripe: datetime) -> int:

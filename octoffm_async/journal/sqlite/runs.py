@@ -9,16 +9,17 @@ from ...errors import ConfigurationError, JournalError
 from ..base import RunRecord
 from ..environment import Environment, check_same, log_adopted
 from .batches import stored, text
-from .queries import moment
+from .queries import milliseconds, moment
 from .transaction import STATES
 from .writers import is_live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from .engine import Store
 
-__all__ = ["begin", "doubt", "finish", "forget_some", "of_name", "rebind", "records"]
+__all__ = ["begin", "doubt", "finish", "forget_some", "of_name", "prune_some", "rebind", "records"]
 
 _FORGET_ROWS = 2000
 _FREE = "DELETE FROM environments WHERE seller NOT IN (SELECT seller FROM scopes JOIN runs USING (scope_id))"
@@ -171,3 +172,20 @@ def doubt(store: Store, scope: int, id_by_key: Mapping[str, str], message: str) 
     """Reset to unknown each key that is created with exactly its id in ``id_by_key``; return those."""
     store.rows.load(scope, list(id_by_key))
     return [key for key, remote_id in id_by_key.items() if store.transaction.doubt(scope, key, remote_id, message)]
+
+
+def prune_some(
+    store: Store, scope: int, key: bytes | None, before: datetime, *, dry_run: bool
+) -> tuple[int, bytes | None]:
+    """Delete the decided items of a chunk behind ``key`` that changed before a time; see :mod:`..retention`."""
+    time = milliseconds(before)
+    if not dry_run and any(
+        batch.sent_at < time for some in (store.unsettled, store.others) for batch in some.batches.values()
+    ):
+        store.part_all_batches()  # deleted items must not remain in a batch
+    if (last := store.tables.chunk_end(scope, key)) is None:
+        return 0, None
+    gone = store.tables.prune(scope, key, last, time, dry_run=dry_run)
+    if gone and not dry_run:
+        store.rows.clear()
+    return gone, last

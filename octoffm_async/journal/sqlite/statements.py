@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from ..retention import CHUNK, SINGLE_CALLS
 from ..states import BY_HAND, HASH_SIZE, State
 from .batches import Batch, stored, text, unpacked
 from .row_cache import EntryRow
@@ -52,6 +53,19 @@ _COUNT_CREATED = (
 )
 _DROP_PAYLOADS = "DELETE FROM payloads WHERE scope_id = ? AND key IN "
 _DROP_ENTRIES = "DELETE FROM entries WHERE scope_id = ? AND key IN "
+_BEHIND = "scope_id = ? AND key > ?"
+_CHUNK_END = f"SELECT max(key) FROM (SELECT key FROM entries WHERE {_BEHIND} ORDER BY key LIMIT ?)"  # noqa: S608
+_YOUNGEST = (
+    f"SELECT changed_at FROM entries WHERE {_BEHIND} AND key <= ? AND state = {CODES[State.CREATED]} "  # noqa: S608
+    "ORDER BY changed_at DESC LIMIT ?"
+)
+_OVER = (
+    f"{_BEHIND} AND key <= ? AND state IN ({CODES[State.CREATED]}, {CODES[State.REFUSED]}) AND changed_at < ? "  # noqa: S608
+    "AND run_id IN (SELECT run_id FROM runs WHERE finished_at < ? OR source = ?)"
+)
+_PRUNED = f"SELECT run_id, state, count(*) FROM entries WHERE {_OVER} GROUP BY run_id, state"  # noqa: S608
+_PRUNE = f"DELETE FROM entries WHERE {_OVER}"  # noqa: S608
+_PRUNE_RUNS = f"DELETE FROM runs WHERE finished_at < ? AND {' + '.join(state.value for state in STATES)} = 0"  # noqa: S608
 _FREE = (
     "UPDATE entries SET holder = NULL, left_by = coalesce(left_by, ?) WHERE scope_id = ? AND state IN (1, 5) "
     "AND holder = ? AND key IN (SELECT key FROM payloads WHERE scope_id = ?)"
@@ -278,6 +292,34 @@ class Tables:
         (count,) = self.connection.execute(_COUNT_CREATED, (scope, since, ripe)).fetchone()
         return int(count)
 
+    def scopes(self) -> list[int]:
+        """Return the numbers of all scopes."""
+        return [scope for (scope,) in self.connection.execute("SELECT scope_id FROM scopes ORDER BY scope_id")]
+
+    def chunk_end(self, scope: int, key: bytes | None) -> bytes | None:
+        """Return the last key of the chunk of entries behind a stored key; ``None`` at the end."""
+        found = self.connection.execute(_behind(_CHUNK_END, key), (scope, key or b"", CHUNK)).fetchone()
+        last: bytes | None = found[0]
+        return last
+
+    def youngest_created(self, scope: int, key: bytes | None, last: bytes, most: int) -> list[int]:
+        """Return the latest times of creation among the entries behind a stored key up to another one."""
+        bounds = (scope, key or b"", last, most)
+        return [at for (at,) in self.connection.execute(_behind(_YOUNGEST, key), bounds).fetchall()]
+
+    def prune(self, scope: int, key: bytes | None, last: bytes, before: int, *, dry_run: bool) -> int:
+        """Delete the decided entries of runs that are over, behind a stored key up to another one; count them."""
+        bounds = (scope, key or b"", last, before, before, stored(SINGLE_CALLS))
+        gone = 0
+        for run_id, state, count in self.connection.execute(_behind(_PRUNED, key), bounds).fetchall():
+            gone += count
+            if not dry_run:
+                self.count({run_id: {STATES[state]: -count}})
+        if gone and not dry_run:
+            self.connection.execute(_behind(_PRUNE, key), bounds)
+            self.connection.execute(_PRUNE_RUNS, (before,))
+        return gone
+
     def keys_of_ids(self, scope: int, remote_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """Return the id and key of the created entries that have one of these ids. The query scans a whole scope."""
         return self._by_name(_HOLDERS, scope, remote_ids) if remote_ids else []
@@ -313,6 +355,11 @@ def _put_created(room: int, size: int) -> str:
         f"SELECT ?, CAST(column2 AS BLOB), {CODES[State.CREATED]}, ?, substr(?, column1, {size}), ?, ?, "
         f"CAST(column3 AS BLOB) FROM (VALUES {places}) WHERE column2 <> 0"
     )
+
+
+def _behind(statement: str, key: bytes | None) -> str:
+    """Return a statement on the entries behind a key, or on all from the first on: a range of the index each time."""
+    return statement if key is not None else statement.replace("key > ?", "key >= ?", 1)
 
 
 def _parts(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:

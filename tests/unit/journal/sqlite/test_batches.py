@@ -50,7 +50,7 @@ def copy_as_it_is(path: Path, to: Path) -> None:
 
 async def rows_of(journal: SQLiteJournal, table: str) -> int:
     sql = f"SELECT count(*) FROM {table}"  # noqa: S608
-    return int((await journal._thread.call(lambda store: store.connection.execute(sql).fetchone()))[0])
+    return int((await journal._writer.call(lambda store: store.connection.execute(sql).fetchone()))[0])
 
 
 class Sharing(RuleBasedStateMachine):
@@ -312,7 +312,7 @@ async def test_what_is_kept_in_memory_is_bounded_however_much_is_not_settled(pat
         keys = [f"{number:04}" for number in range(1000)]
         for start in range(0, 1000, 30):
             await journal_run.mark_sent([outgoing(key) for key in keys[start : start + 30]])
-            held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
+            held: UnsettledBatches = await journal._writer.call(lambda store: store.unsettled)
             assert len(held) <= few
         assert [entry.key for entry in await journal_run.undecided()] == keys
         assert await rows_of(journal, "payloads") >= 900
@@ -331,7 +331,7 @@ async def test_batches_of_which_an_item_is_left_each_are_bounded_too(
         for number in range(30):
             await journal_run.mark_sent([outgoing(f"{number:02} left"), outgoing(f"{number:02}")])
             journal_run.record_created(f"{number:02}", None)
-            held: UnsettledBatches = await journal._thread.call(lambda store: store.unsettled)
+            held: UnsettledBatches = await journal._writer.call(lambda store: store.unsettled)
             assert len(held.batches) <= 10
         assert len(await journal_run.undecided()) == 30
         assert 5 <= await rows_of(journal, "batches") <= 10

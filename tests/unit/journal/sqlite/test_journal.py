@@ -111,8 +111,8 @@ async def test_arguments_that_cannot_work_are_reported(path: Path, journal_run: 
 @pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
 async def test_durability_is_what_sqlite_is_set_to(path: Path, durability: str, level: int) -> None:
     async with SQLiteJournal(path, durability=durability) as journal:  # type: ignore[arg-type]
-        ask = await journal._thread.call(lambda store: store.connection.execute("PRAGMA synchronous").fetchone())
-        mode = await journal._thread.call(lambda store: store.connection.execute("PRAGMA journal_mode").fetchone())
+        ask = await journal._writer.call(lambda store: store.connection.execute("PRAGMA synchronous").fetchone())
+        mode = await journal._writer.call(lambda store: store.connection.execute("PRAGMA journal_mode").fetchone())
     assert (ask, mode) == ((level,), ("wal",))
 
 
@@ -125,10 +125,10 @@ async def test_callers_in_flight_share_transactions(path: Path, monkeypatch: pyt
 
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
-        await journal._thread.call(lambda store: store.connection.set_trace_callback(count))
+        await journal._writer.call(lambda store: store.connection.set_trace_callback(count))
         await asyncio.gather(*(journal_run.mark_sent([outgoing(str(number))]) for number in range(50)))
         assert 1 <= commits <= 2
-        await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
+        await journal._writer.call(lambda store: store.connection.set_trace_callback(None))
 
 
 async def test_a_look_up_leaves_behind_what_nobody_waits_for_unless_it_is_about_that(
@@ -173,13 +173,13 @@ async def test_what_becomes_of_an_item_is_written_in_one_transaction(
 ) -> None:
     await journal_run.mark_sent([outgoing("a")])
     statements: list[str] = []
-    await journal._thread.call(lambda store: store.connection.set_trace_callback(statements.append))
+    await journal._writer.call(lambda store: store.connection.set_trace_callback(statements.append))
     if how == "record_outcome":
         journal_run.record_outcome("a", State.FAILED)
     else:
         getattr(journal_run, how)("a", "1")
     await journal_run.flush()
-    await journal._thread.call(lambda store: store.connection.set_trace_callback(None))
+    await journal._writer.call(lambda store: store.connection.set_trace_callback(None))
     assert len(statements) > 2
     assert statements[0] == "COMMIT"  # of the call that began to watch
     begun = [statement for statement in statements[1:] if statement.startswith(("BEGIN", "COMMIT"))]
@@ -213,7 +213,7 @@ async def test_a_look_up_that_was_just_asked_for_is_answered_when_the_journal_is
     async with SQLiteJournal(path) as journal:
         journal_run = await journal.begin_run(seller="S", operation="o")
         found = asyncio.get_running_loop().create_future()
-        journal._thread.look_up(ReadEntries(journal_run._scope, ["a"], found))
+        journal._writer.look_up(ReadEntries(journal_run._scope, ["a"], found))
     assert found.result() == [None]
 
 
@@ -261,7 +261,7 @@ async def check_full(path: Path, *, pages: int | None = None) -> None:
             journal_run = await journal.begin_run(seller="S", operation="o")
             if pages is not None:
                 pragma = f"PRAGMA max_page_count = {pages}"
-                await journal._thread.call(lambda store: store.connection.execute(pragma).fetchone())
+                await journal._writer.call(lambda store: store.connection.execute(pragma).fetchone())
             done = await fill(journal_run)
             for call in (
                 journal_run.mark_sent([outgoing("later")]),

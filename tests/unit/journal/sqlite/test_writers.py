@@ -63,7 +63,7 @@ async def writing(path: Path, time: Time) -> AsyncIterator[tuple[SQLiteJournal, 
 
 async def die(journal: SQLiteJournal) -> None:
     """What the system does when its process is killed: its locks are gone, and nothing else happens."""
-    await journal._thread.call(lambda store: store.lease._file.abandon())  # type: ignore[union-attr]
+    await journal._writer.call(lambda store: store.lease._file.abandon())  # type: ignore[union-attr]
 
 
 async def keys(journal_run: SQLiteJournalRun) -> list[str]:
