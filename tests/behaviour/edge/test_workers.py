@@ -74,7 +74,7 @@ class Backend:
             await self._news.wait_for(lambda: len(re.findall(pattern, self.log)) >= times)
         return re.findall(pattern, self.log)
 
-    async def workers(self, count: int = 4) -> list[int]:
+    async def workers(self, count: int) -> list[int]:
         """The numbers of the workers so far, once there were so many."""
         return [int(pid) for pid in await self.says(self._started, times=count)]
 
@@ -92,6 +92,7 @@ async def served(
     """The backend in this folder, under one of the servers, and a session whose paths lead to it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OCTOFFM_")}
     environment |= sandbox.environment() | {"OCTOFFM_STORE": "state.sqlite", "PYTHONPATH": str(ROOT)}
+    environment["HOME"] = str(folder)  # where gunicorn makes a socket
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *SERVERS[server].split(), app),
         cwd=folder,
@@ -147,13 +148,19 @@ async def check(sandbox: SandboxProcess, asked: list[asyncio.Task[tuple[str, str
     assert stats["by_operation"]["token.create"] == {"200": 1}
 
 
-@pytest.mark.parametrize("server", SERVERS)
+def quick(*servers: str) -> pytest.MarkDecorator:
+    """All servers are tried, most of them with the soak."""
+    soak = pytest.mark.soak
+    return pytest.mark.parametrize("server", [pytest.param(s, marks=() if s in servers else soak) for s in SERVERS])
+
+
+@quick("uvicorn")
 async def test_200_posts_of_20_references_make_20_orders_within_one_limit(server: str, tmp_path: Path) -> None:
     async with (
         SandboxProcess(catalogue=1, stock=1000, limit=LIMIT) as sandbox,
         served(server, sandbox, tmp_path) as (backend, session),
     ):
-        pids = await backend.workers()
+        pids = await backend.workers(4)
         asked = asked_for(session)
 
         async def stock() -> int:
@@ -161,8 +168,63 @@ async def test_200_posts_of_20_references_make_20_orders_within_one_limit(server
                 assert answer.status == 200
                 return (await answer.json())["available"]
 
-        stocks = await asyncio.gather(*(stock() for _ in range(60)))
+        assert len(await asyncio.gather(*(stock() for _ in range(40)))) == 40
         await check(sandbox, asked)
-        assert len(stocks) == 60
-        assert len(set(pids)) == 4
+        assert (len(set(pids)), pids) == (4, await backend.workers(4))
     assert "Traceback" not in backend.log
+
+
+@quick("gunicorn with preload")
+async def test_a_killed_worker_is_replaced_and_its_orders_are_found(server: str, tmp_path: Path) -> None:
+    async with (
+        SandboxProcess(catalogue=1, stock=1000, limit=LIMIT) as sandbox,
+        served(server, sandbox, tmp_path) as (backend, session),
+    ):
+        await sandbox.set_fault_rates({Fault.LATENCY: (1.0, 0.3)}, operations=["outbound.create"])
+        victim = random.choice(await backend.workers(4))
+        asked = asked_for(session)
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        os.kill(victim, signal.SIGKILL)
+        await check(sandbox, asked)
+        assert len(await backend.workers(5)) == 5
+
+
+@quick("gunicorn with preload")
+async def test_a_rolling_restart_loses_nothing_and_doubles_nothing(server: str, tmp_path: Path) -> None:
+    async with (
+        SandboxProcess(catalogue=1, stock=1000, limit=LIMIT) as sandbox,
+        served(server, sandbox, tmp_path) as (backend, session),
+    ):
+        await sandbox.set_fault_rates({Fault.LATENCY: (1.0, 0.3)}, operations=["outbound.create"])
+        await backend.workers(4)
+        asked = asked_for(session)
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        backend.process.send_signal(signal.SIGHUP)
+        await check(sandbox, asked)
+        assert len(await backend.workers(8)) == 8
+        again = await asyncio.gather(*(shipped(session, reference) for reference in REFERENCES))
+        assert [*zip(REFERENCES, again, strict=True)] == sorted({task.result() for task in asked}, key=by_number)
+        assert (await sandbox.effects())["outbound"] == dict.fromkeys(REFERENCES, 1)
+    assert "Traceback" not in backend.log
+
+
+def by_number(told: tuple[str, str]) -> int:
+    return REFERENCES.index(told[0])
+
+
+@pytest.mark.parametrize(
+    ("opened", "cure"), [("client", "make and enter a new one here"), ("journal", "open it in this process")]
+)
+async def test_what_was_opened_before_the_fork_sends_nothing_and_says_why(
+    opened: str, cure: str, tmp_path: Path
+) -> None:
+    async with (
+        SandboxProcess(catalogue=1, stock=1000) as sandbox,
+        served("gunicorn with preload", sandbox, tmp_path, f"tests.support.opened_early:{opened}") as (_, session),
+    ):
+        for _ in range(2):
+            async with session.post("/") as answer:
+                told = await answer.json()
+        assert told["error"] == "ClosedError", told
+        assert cure in told["message"]
+        assert (await sandbox.effects())["outbound"] == {}
