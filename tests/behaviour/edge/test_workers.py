@@ -101,7 +101,7 @@ async def served(
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    backend = Backend(process, STARTED[server.split()[0]])
+    backend = Backend(process, STARTED[server.split(maxsplit=1)[0]])
     try:
         address = (await backend.says(r"http://127\.0\.0\.1:\d+"))[0]
         async with aiohttp.ClientSession(address, connector=aiohttp.TCPConnector(limit=0)) as session:
