@@ -24,7 +24,7 @@ from .server import Adversary
 PATIENCE = 0.4
 """Seconds; what a killed process has sent arrives within."""
 COMMAND_PATIENCE = 0.3
-LEASE = 2.0
+LEASE = 5.0
 """Seconds after which PostgreSQL's other writers go on with what a killed process had; in a file they see its death."""
 OUTCOMES = {"already": "Created", "created": "Created", "refused": "Refused", "failed": "Failed", "unknown": "Unknown"}
 """What the command's words are in the library."""

@@ -148,17 +148,13 @@ async def test_runs_that_are_killed_while_rows_move_between_pages_leave_one_of_e
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-async def test_the_command_is_led_to_nothing_wrong(forks: Forks, tmp_path: Path, seed: int, journals: Journals) -> None:
+async def test_the_command_is_led_to_nothing_wrong(forks: Forks, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     pairs = [lies for lies in drawn(round(PAIRS * 0.2), rng) if not any("ours" in lie.hooks for lie in lies)]
-    judged(await found(pairs, tmp_path, rng, journals, way=by_command(forks), plain=True), seed)
+    judged(await found(pairs, tmp_path, rng, partial(nullcontext, ""), way=by_command(forks), plain=True), seed)
 
 
 @pytest.mark.parametrize("name", ["empty", "upper", "login_page"])
-async def test_the_command_is_not_led_to_anything_wrong_by_a_lie(
-    forks: Forks, tmp_path: Path, journals: Journals, name: str
-) -> None:
-    with journals() as journal:
-        how: dict[str, Any] = {"way": by_command(forks), "plain": True, "count": 20, "journal": journal}
-        finding = await campaign(named(name), tmp_path, seed=7, **how)
+async def test_the_command_is_not_led_to_anything_wrong_by_a_lie(forks: Forks, tmp_path: Path, name: str) -> None:
+    finding = await campaign(named(name), tmp_path, seed=7, way=by_command(forks), plain=True, count=20)
     assert not finding.faults, str(finding)
