@@ -24,6 +24,7 @@ from octoffm_async.sandbox import Fault, SandboxProcess
 
 pytestmark = [
     pytest.mark.one_loop,
+    pytest.mark.timeout(180),  # four workers import all that they need, each for itself
     pytest.mark.skipif(sys.platform == "win32", reason="gunicorn forks, and signals do not exist"),
 ]
 
