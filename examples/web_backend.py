@@ -5,12 +5,22 @@ a lost answer or a crash of this very backend, gives the same shipment and is ne
 
 ``python examples/web_backend.py`` serves on http://127.0.0.1:8000 (or the port given as argument) against a sandbox in
 this process; with the ``OCTOFFM_…`` variables exported it works against the real API, and then orders are real. The
-journal is ``orders.journal`` in the current folder, which several workers on one machine may share::
+journal is ``orders.journal`` in the current folder::
 
     curl -s localhost:8000/stocks/LAMP-1
     curl -s localhost:8000/orders -H 'content-type: application/json' -d '{"reference": "ORDER-1", "lines":
       [{"product": "LAMP-1", "quantity": 1}], "address": {"first_name": "Jeanne", "last_name": "Martin",
       "address_line1": "12 quai de la Paix", "postal_code": "75011", "city": "Paris", "country_code": "FR"}}'
+
+Several workers on one machine share the journal, and with ``OCTOFFM_STORE`` the limits and the token::
+
+    octoffm sandbox --products 50  # in another terminal; export what it prints
+    export OCTOFFM_STORE=state.sqlite
+    uvicorn --app-dir examples web_backend:app --workers 4
+    gunicorn --pythonpath examples web_backend:app --workers 4 --worker-class uvicorn_worker.UvicornWorker --preload
+
+Client and journal are opened in the lifespan, which each worker enters for itself. What a master process opens before
+it forks its workers (gunicorn's ``--preload``) belongs to the master: in a worker it raises ``ClosedError``.
 """
 
 import math
@@ -47,6 +57,7 @@ from octoffm_async import (
 from octoffm_async.sandbox import Sandbox
 
 DEADLINE = 20.0  # seconds for one call, waits and retries included: a person is waiting
+PATIENCE = 60.0  # seconds after which an order that the API does not list was never created, and is sent again
 
 
 class Line(BaseModel):
@@ -138,7 +149,8 @@ async def create_order(order: Order, client: Seller, journal: Journaled) -> dict
         delivery_mode=order.delivery_mode,
         storage_country=order.storage_country,
     )
-    return {"reference": order.reference, "shipment_id": await client.outbound.create(request, journal=journal)}
+    shipment_id = await client.outbound.create(request, journal=journal, patience=PATIENCE)
+    return {"reference": order.reference, "shipment_id": shipment_id}
 
 
 @app.get("/stocks/{reference}")

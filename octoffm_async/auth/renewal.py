@@ -76,6 +76,7 @@ class TokenRenewer:
         self._refusals_began = 0.0
         self._clearing_refusal = False
         self._failure_logged = False
+        self._saving: asyncio.Future[bool] | None = None
         self._releasing: asyncio.Future[None] | None = None
 
     async def renew(self, current: Token | None, meanwhile: Callable[[Token], None]) -> Token:
@@ -102,14 +103,12 @@ class TokenRenewer:
         finally:
             if lock is not None and lock is not _ALONE:
                 # In a task of its own: a renewal that is cancelled right here must release the lock all the same.
-                self._releasing = asyncio.ensure_future(
-                    self._call_store(self._store.release_renewal_lock(self._account, lock), None)
-                )
+                self._releasing = asyncio.ensure_future(self._release(lock))
                 await asyncio.shield(self._releasing)
 
     def rebind(self) -> None:
         """Prepare for use on another event loop."""
-        self._releasing = None
+        self._saving = self._releasing = None
 
     def clear_refusal(self) -> None:
         """Make the next renewal forget that the credentials were refused."""
@@ -117,10 +116,11 @@ class TokenRenewer:
         self._clearing_refusal = True
 
     async def close(self) -> None:
-        """Wait until a cancelled renewal has released its lock."""
-        releasing, self._releasing = self._releasing, None
-        if releasing is not None and not releasing.done():
-            await asyncio.wait([releasing])
+        """Wait until a cancelled renewal has saved its token and released its lock."""
+        for work in (self._saving, self._releasing):
+            if work is not None:
+                await asyncio.wait([work])
+        self._saving = self._releasing = None
 
     async def permit(self) -> None:
         """Wait until the shared quota has room for one more token call."""
@@ -169,13 +169,24 @@ class TokenRenewer:
                 self._note_passing(error)
                 raise
             self._refused = _as_refused(error)
-            await self._call_store(self._store.refuse(self._account, _shared(error, self._store.now())), None)
+            await self._save(self._store.refuse(self._account, _shared(error, self._store.now())))
             raise RenewalRefused(self._refused) from error
         self._refusals = 0
         token = token_from(answer, asked_at=here)
-        if await self._call_store(_true(self._store.save(self._account, shared_from(answer, asked_at=there))), False):  # noqa: FBT003
+        if await self._save(self._store.save(self._account, shared_from(answer, asked_at=there))):
             self._failure_logged = False
         return token
+
+    async def _save(self, work: Awaitable[None]) -> bool:
+        """Save what a token call gave, also if this renewal is cancelled: else another client repeats the call."""
+        self._saving = asyncio.ensure_future(self._call_store(_true(work), False))  # noqa: FBT003
+        return await asyncio.shield(self._saving)
+
+    async def _release(self, lock: object) -> None:
+        """Release the lock, after what is being saved: who has it next must find that."""
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
+        await self._call_store(self._store.release_renewal_lock(self._account, lock), None)
 
     def _note_passing(self, error: AnsweredError) -> None:
         """Note a refusal that is no OAuth error.

@@ -49,6 +49,8 @@ class Job(Generic[T]):
     """Ids that the session knows of created items, if there are any; set once the job is started."""
     odd: OddReferences | None = None
     """Check of references that an API may store in another form."""
+    run_id: str | None = None
+    """Name of the run in its journal; ``None`` before the job has started, and without a journal."""
     stop_requested: bool = False
     """True if the run is to end soon: it was stopped, or an error ended it."""
 

@@ -126,6 +126,11 @@ class Run(Generic[T, OutcomeT_co]):
         return self._job.odd
 
     @property
+    def run_id(self) -> str | None:
+        """Name of the run in its journal; ``None`` before its first item is read, and without a journal."""
+        return self._job.run_id
+
+    @property
     def summary(self) -> Summary:
         """The counts so far."""
         if self._main is not None and not self._main.done():

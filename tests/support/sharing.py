@@ -21,7 +21,7 @@ from octoffm_async.auth.store import account_of
 from octoffm_async.stores import FileStore, PostgresStore, RedisStore, new_key, open_store
 
 
-async def use(client: FulfillmentClient, count: int) -> object:
+async def use(client: FulfillmentClient, count: int) -> dict[str, object]:
     source, seen = client._scope.session.tokens, dict[str, float]()
     while len(seen) < count:
         await client.outbound.count()
@@ -29,10 +29,10 @@ async def use(client: FulfillmentClient, count: int) -> object:
         name = hashlib.sha256(token.secret.reveal().encode()).hexdigest()
         seen.setdefault(name, time.time() - (source.age(asyncio.get_running_loop().time()) or 0.0))
         await asyncio.sleep(0.1)
-    return {"seen": seen, "fetched": client.stats().tokens}
+    return {"seen": seen}
 
 
-async def refused(client: FulfillmentClient) -> object:
+async def refused(client: FulfillmentClient) -> dict[str, object]:
     errors = await asyncio.gather(*(client.outbound.count() for _ in range(20)), return_exceptions=True)
     return {"errors": [type(error).__name__ for error in errors if isinstance(error, CallError)], "text": str(errors)}
 
@@ -47,17 +47,12 @@ async def hold(store: TokenStore, lease: float) -> object:
 async def main(task: str) -> object:
     task, _, number = task.partition(":")
     address = os.environ["OCTOFFM_STORE"]
-    async with KeyValueTokenStore(open_store(address)) as store:
-        if task == "hold":
+    if task == "hold":
+        async with KeyValueTokenStore(open_store(address)) as store:
             return await hold(store, float(number))
-        # The half of the store that this is about: limits would take their time of tokens that live for a second.
-        client = FulfillmentClient(Config.from_env(environment(), limit=None), token_store=store)
-        async with client:
-            return await (refused(client) if task == "refused" else use(client, int(number)))
-
-
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "OCTOFFM_STORE"}
+    async with FulfillmentClient.from_env(limit=None) as client:
+        report = await (refused(client) if task == "refused" else use(client, int(number)))
+    return report | {"fetched": client.stats().tokens}  # with what came while it closed
 
 
 def work(task: str) -> None:

@@ -141,6 +141,7 @@ class JournaledJob(Job[T]):
             source=how.source,
             environment=environment_of(self._scope.session.config),
         )
+        self.run_id = journal_run.run
         self.low: int = 0 if journal_run.in_thread else self.look_ahead // 2
         claims = key_claims_of(journal, how.seller_id, how.operation)
         await self._inner.start()

@@ -121,6 +121,7 @@ class FileRun:
         finally:
             for outcome in run.leftover:
                 self._note(outcome)
+            self.run_id = run.run_id
             self.odd_references = run.summary.odd_references
             self.items.close()
             with self._writing():
@@ -246,18 +247,13 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
 
 
 async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> int:
-    seller, operation = config.seller_id, state.creation.operation.name
-    before = await _newest(journal, seller, operation)
     try:
         async with FulfillmentClient(config, hooks=[state.recording, noticed]) as client:
-            try:
-                await state.run(client, journal)
-            finally:
-                state.run_id = await _newest(journal, seller, operation)
+            await state.run(client, journal)
             code = state.finish(client)
     except BaseException:
         state.show.close()
-        if state.run_id != before:
+        if state.run_id is not None:
             click.echo(f"octoffm: not finished; to resume, run the same command again: {repeated_command()}", err=True)
         raise
     finally:
@@ -295,11 +291,6 @@ async def _undecided(journal: Journal, seller: str, operation: str) -> int:
     return sum(
         record.undecided for record in await journal.runs() if record.seller == seller and record.operation == operation
     )
-
-
-async def _newest(journal: Journal, seller: str, operation: str) -> str | None:
-    own = [one.id for one in await journal.runs() if one.seller == seller and one.operation == operation]
-    return own[-1] if own else None
 
 
 def start_products(bulk: Bulk, items: ItemReader, **how: Any) -> Run[Any, Any]:

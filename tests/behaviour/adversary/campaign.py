@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -85,17 +86,27 @@ def config_of(origin: str) -> Config:
     )
 
 
-Way = Callable[[Adversary, Sequence[str], Path], Awaitable[dict[str, ReportedOutcome]]]
-"""A way to send orders of these references with this journal: what it told of each."""
+@dataclass(frozen=True)
+class Place:
+    """Where a trial keeps its files, and the address of its journal, which may be in a database."""
+
+    folder: Path
+    journal: str
 
 
-async def by_bulk(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, ReportedOutcome]:
+Way = Callable[[Adversary, Sequence[str], Place], Awaitable[dict[str, ReportedOutcome]]]
+"""A way to send orders of these references with the journal of this place: what it told of each."""
+
+
+async def by_bulk(server: Adversary, items: Sequence[str], place: Place) -> dict[str, ReportedOutcome]:
     """Send by a run of the library, in this process."""
     with our_clock(server):
-        return await one_run(server.origin, items, journal, patience=PATIENCE)
+        return await one_run(server.origin, items, place.journal, patience=PATIENCE)
 
 
-async def one_run(origin: str, items: Sequence[str], journal: Path, *, patience: float) -> dict[str, ReportedOutcome]:
+async def one_run(
+    origin: str, items: Sequence[str], journal: str | Journal, *, patience: float
+) -> dict[str, ReportedOutcome]:
     """Send the orders by one run of the library; what it told of each."""
     reported: dict[str, ReportedOutcome] = {}
     async with FulfillmentClient(config_of(origin), hooks=()) as client:
@@ -108,7 +119,7 @@ async def one_run(origin: str, items: Sequence[str], journal: Path, *, patience:
     return reported
 
 
-async def by_calls(server: Adversary, items: Sequence[str], journal: Path) -> dict[str, ReportedOutcome]:
+async def by_calls(server: Adversary, items: Sequence[str], place: Place) -> dict[str, ReportedOutcome]:
     """Send each order by a call of its own, as a web backend does."""
     reported: dict[str, ReportedOutcome] = {}
     waiting = iter(items)
@@ -124,7 +135,10 @@ async def by_calls(server: Adversary, items: Sequence[str], journal: Path) -> di
                 )
 
     with our_clock(server):
-        async with FulfillmentClient(config_of(server.origin), hooks=()) as client, Journal.open(journal) as opened:
+        async with (
+            FulfillmentClient(config_of(server.origin), hooks=()) as client,
+            Journal.open(place.journal) as opened,
+        ):
             async with asyncio.TaskGroup() as group:
                 for _ in range(CONCURRENCY):
                     group.create_task(work(client, opened))
@@ -138,28 +152,29 @@ async def campaign(
     seed: int,
     count: int = ORDERS,
     way: Way = by_bulk,
-    before: Callable[[Adversary, Sequence[str], Path], Awaitable[None]] | None = None,
+    before: Callable[[Adversary, Sequence[str], Place], Awaitable[None]] | None = None,
+    journal: str = "",
     share_lost: float = SHARE_LOST,
     plain: bool = False,
 ) -> Finding:
     """Run, and run again with the same journal, until a run changes nothing; judge each run, and the end.
 
     ``before`` is done first, with the same orders and journal: runs that are killed. ``plain`` leaves out references
-    that files cannot hold as they are.
+    that files cannot hold as they are. ``journal`` is its address, by default that of a file in the folder.
     """
     finding = Finding(lies, seed, was_killed=before is not None)
     items = references(count, random.Random(seed), plain=plain)
-    journal = folder / "orders.sqlite"
+    place = Place(folder, journal or str(folder / "orders.sqlite"))
     reported: dict[str, ReportedOutcome] = {}
     async with Adversary(lies, seed=seed, share_lost=share_lost) as server:
         server.never_arrive = TWINS if share_lost else ()
         try:
             if before is not None:
-                await before(server, items, journal)
+                await before(server, items, place)
             for _ in range(RUNS):
                 earlier, asked = reported, len(server.requests)
                 async with asyncio.timeout(HANG):
-                    reported = await way(server, items, journal)
+                    reported = await way(server, items, place)
                 finding.runs += 1
                 server.runs += 1
                 finding.requests.append(server.requests[asked:])

@@ -1,7 +1,7 @@
 """Two lies at a time, drawn at random: by the library, by single calls, with kills, and by the command.
 
-The whole of it is left to the soak; a failure names its seed. ``OCTOFFM_PAIRS`` is how many pairs it tries, and
-``OCTOFFM_SEED`` which ones. A few commands are in every run.
+The whole of it is left to the soak, once with journals in files and once in PostgreSQL; a failure names its seed.
+``OCTOFFM_PAIRS`` is how many pairs it tries, and ``OCTOFFM_SEED`` which ones. A few commands are in every run.
 
 Answers that are out of step on their connection are drawn like all others, and tried with kills in each soak. Whether
 an id is the order's own is not judged where another lie of the pair allows that orders stay Unknown: the list, by
@@ -11,14 +11,18 @@ which it would be seen, is not true then. Whether the order exists is judged alw
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.servers import PostgresServer
 from tests.support.forks import OCTOFFM, Forks
 
 from .campaign import by_bulk, by_calls, campaign
@@ -43,7 +47,29 @@ def forks() -> Iterator[Forks]:
         yield forks
 
 
-async def found(pairs: list[tuple[Lie, ...]], folder: Path, rng: random.Random, **how: Any) -> list[Finding]:
+Journals = Callable[[], AbstractContextManager[str]]
+"""The address of a new journal, empty for a file in the trial's folder."""
+numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journals(request: pytest.FixtureRequest) -> Journals:
+    if request.param == "sqlite":
+        return partial(nullcontext, "")
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+
+    @contextmanager
+    def database() -> Iterator[str]:
+        name = f"adversary_{next(numbers)}"
+        yield server.address(name)
+        server.drop(name)
+
+    return database
+
+
+async def found(
+    pairs: list[tuple[Lie, ...]], folder: Path, rng: random.Random, journals: Journals, **how: Any
+) -> list[Finding]:
     """What is found of each pair. Those that move our own clock, which is this process's, are tried one by one."""
     turns = asyncio.Semaphore(TOGETHER)
 
@@ -51,7 +77,8 @@ async def found(pairs: list[tuple[Lie, ...]], folder: Path, rng: random.Random, 
         own = folder / str(number)
         own.mkdir()
         async with turns:
-            return await campaign(lies, own, seed=seeds[number], **how)
+            with journals() as journal:
+                return await campaign(lies, own, seed=seeds[number], journal=journal, **how)
 
     seeds = [rng.randrange(1 << 32) for _ in pairs]
     moves_clock = {n for n, lies in enumerate(pairs) if any("ours" in lie.hooks for lie in lies)}
@@ -88,18 +115,22 @@ def seed() -> int:
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("way", "share"), [(by_bulk, 0.6), (by_calls, 0.15)])
-async def test_pairs_lead_to_nothing_wrong(tmp_path: Path, seed: int, way: Any, share: float) -> None:
+async def test_pairs_lead_to_nothing_wrong(
+    tmp_path: Path, seed: int, journals: Journals, way: Any, share: float
+) -> None:
     rng = random.Random(seed)
-    judged(await found(drawn(round(PAIRS * share), rng), tmp_path, rng, way=way), seed)
+    judged(await found(drawn(round(PAIRS * share), rng), tmp_path, rng, journals, way=way), seed)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-async def test_pairs_lead_to_nothing_wrong_through_kills(forks: Forks, tmp_path: Path, seed: int) -> None:
+async def test_pairs_lead_to_nothing_wrong_through_kills(
+    forks: Forks, tmp_path: Path, seed: int, journals: Journals
+) -> None:
     rng = random.Random(seed)
     pairs = drawn(round(PAIRS * 0.25), rng) + [tuple(named(name)) for name in WORSE_WITH_KILLS] * TIMES_WORSE
     before = killed(forks, kills=KILLS, rng=rng)
-    judged(await found(pairs, tmp_path, rng, way=by_process(forks), before=before), seed)
+    judged(await found(pairs, tmp_path, rng, journals, way=by_process(forks), before=before), seed)
 
 
 @pytest.mark.soak
@@ -120,7 +151,7 @@ async def test_runs_that_are_killed_while_rows_move_between_pages_leave_one_of_e
 async def test_the_command_is_led_to_nothing_wrong(forks: Forks, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     pairs = [lies for lies in drawn(round(PAIRS * 0.2), rng) if not any("ours" in lie.hooks for lie in lies)]
-    judged(await found(pairs, tmp_path, rng, way=by_command(forks), plain=True), seed)
+    judged(await found(pairs, tmp_path, rng, partial(nullcontext, ""), way=by_command(forks), plain=True), seed)
 
 
 @pytest.mark.parametrize("name", ["empty", "upper", "login_page"])

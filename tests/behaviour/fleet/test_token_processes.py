@@ -80,7 +80,8 @@ async def check_one_call_per_expiry(sharing: dict[str, str], *, tokens: int) -> 
     asked: dict[str, float] = {}
     for report in reports:
         asked |= report["seen"]
-    assert stats["tokens_issued"] == len(asked) == sum(report["fetched"] for report in reports)
+    assert stats["tokens_issued"] == sum(report["fetched"] for report in reports)
+    assert stats["tokens_issued"] - len(asked) in {0, 1}  # the last process may renew it while it closes
     assert stats["by_operation"]["token.create"] == {"200": stats["tokens_issued"]}
     assert len(asked) >= tokens
     times = sorted(asked.values())

@@ -365,6 +365,10 @@ async def stopping(path: Path, stop: Stop, monkeypatch: pytest.MonkeyPatch) -> A
     await source.close()
 
 
+SAVED = ("save", "release_renewal_lock", "")
+"""Where a renewal has its token: cut off here, by a client that closes, it is what the next client finds."""
+
+
 @pytest.mark.parametrize("within", [False, True], ids=["before", "within"])
 async def test_a_renewal_may_be_cancelled_anywhere_and_leaves_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, within: bool
@@ -386,7 +390,7 @@ async def test_a_renewal_may_be_cancelled_anywhere_and_leaves_no_lock(
         await other.release_renewal_lock(ACCOUNT, lock)
         endpoint = Endpoint(takes=0.01)
         assert len(await texts(sources(endpoint, other, 3))) == 3
-        assert endpoint.calls <= 1
+        assert endpoint.calls == (stop.where not in SAVED)
         if not stop.where:
             break
         places.append(stop.where)
