@@ -32,6 +32,7 @@ from octoffm_async.cli.app import octoffm, run
 
 _FENCE = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"#.*\bexits with (\d+)")
+_PYTEST = ("-m", "pytest", "-p", "pytest_asyncio.plugin", "-p", "octoffm_async.sandbox.pytest_plugin")
 SHOWN = ("text", "mermaid")
 """Languages of what is shown: nothing runs."""
 
@@ -137,10 +138,12 @@ class PageSession:
                 said = self._capsys.readouterr()
                 assert code == expected, f"{line}\n{said.out}{said.err}"
             else:
-                self._process(["-m", "pytest", *arguments] if name == "pytest" else arguments, expected)
+                self._process([*_PYTEST, *arguments] if name == "pytest" else arguments, expected)
 
     def _process(self, arguments: list[str], expected: int) -> None:
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=40, check=False)
+        alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # those that this machine has take seconds
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=alone)
         assert done.returncode == expected, done.stdout + done.stderr
 
 

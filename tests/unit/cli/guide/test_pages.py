@@ -42,6 +42,8 @@ def page(request, tmp_path, monkeypatch, capsys, _octoffm_loop) -> Iterator[tupl
     with SandboxThread(loop=_octoffm_loop, **settings) as sandbox:
         for variable, value in sandbox.environment().items():
             monkeypatch.setenv(variable, value)
+        if name == "many-machines":
+            monkeypatch.setenv("OCTOFFM_CLUSTER", request.getfixturevalue("postgres"))
         client = FulfillmentClient(sandbox.config())
         names = {
             "sandbox": sandbox,
@@ -112,7 +114,7 @@ def test_a_page_can_be_read_in_one_go(name: str) -> None:
     assert page.text.startswith("# ")
     assert page.text.count("\n") <= 200
     assert max(map(len, page.text.splitlines())) <= 140
-    assert 20 < len(page.summary) < 160
+    assert 20 < len(page.summary) <= 100
 
 
 @pytest.mark.parametrize("name", ORDER)
