@@ -28,10 +28,10 @@ class PageName(click.ParamType[GuidePage]):
         """Return the page; fail with the nearest names where there is none."""
         given = str(value).lower().removesuffix(".md")
         found = [given] if given in ORDER else [name for name in ORDER if name.startswith(given)]
-        if len(found) == 1:
-            return read_page(found[0])
-        near = found or get_close_matches(given, ORDER, n=3) or ORDER
-        self.fail(f"no page {given!r}; there are {', '.join(near)}", param, ctx)
+        if len(found) != 1:
+            near = found or get_close_matches(given, ORDER, n=3) or ORDER
+            self.fail(f"no page {given!r}; there are {', '.join(near)}", param, ctx)
+        return read_page(found[0])
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the names that begin with a text."""

@@ -15,7 +15,7 @@ from octoffm_async.cli.guide.site import anchor
 from octoffm_async.sandbox import Fault, SandboxThread
 from tests.support.web import served
 
-from .blocks import PageSession, blocks_of
+from .blocks import PageSession, blocks_of, check_command
 
 SETTINGS: dict[str, dict[str, Any]] = {"nothing-twice": {"speed": 1}}
 """Settings of the sandbox that differ: elsewhere its hours take seconds."""
@@ -127,8 +127,6 @@ def test_links_lead_to_pages_and_headings_that_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", ORDER)
 def test_commands_in_the_text_exist(name: str) -> None:
-    from .blocks import check_command
-
     prose = re.sub(r"^```.*?^```$", "", read_page(name).text, flags=re.MULTILINE | re.DOTALL)
     for command in re.findall(r"`(octoffm [^`]+)`", prose):
         words = [word for word in command.replace("\n", " ").split() if word != "…"]
