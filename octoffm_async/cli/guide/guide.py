@@ -15,8 +15,8 @@ from ..progress import SafeConsole
 from ..row_files import atomic_replace
 from .pages import ORDER, GuidePage, read_page
 
-_WIDE = 100
-"""Most terminal columns of a page: longer lines are hard to read."""
+_WIDE = 124
+"""Most terminal columns of a page: as many as the lines of its code need."""
 
 
 class PageName(click.ParamType[GuidePage]):
