@@ -34,6 +34,10 @@ COMMANDS = {
         "octoffm_async.cli.contract.contract:contract", "Export and check this version's description of the API."
     ),
     "demo": Later("octoffm_async.cli.demo.demo:demo", "See everything work, on an embedded emulator."),
+    "guide": Later(
+        "octoffm_async.cli.guide.guide:guide",
+        "Read the guide: what to do, step by step, and what to do when something goes wrong.",
+    ),
     "inbound": Later("octoffm_async.cli.commands.inbound:group", "Supply orders: goods sent in to the warehouse."),
     "jobs": Later("octoffm_async.cli.jobs.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
     "orders": Later("octoffm_async.cli.commands.orders:group", "Shipping orders to customers."),
