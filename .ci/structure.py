@@ -26,6 +26,7 @@ FLOORS = (
     ("contract", "events", "lazy", "version"),
     ("errors",),
     ("header_rules",),
+    ("settings",),
     ("affinity", "config"),
     ("disk",),
     ("stores",),
