@@ -93,10 +93,10 @@ def read_settings(
     return found
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     """Return the question whether one of the known names is meant; empty if none is near."""
-    near = get_close_matches(name, [*known], 1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    near = get_close_matches(name.removeprefix(prefix), [one.removeprefix(prefix) for one in known], 1)
+    return f" (did you mean {prefix}{near[0]}?)" if near else ""
 
 
 def limit_from(value: Any) -> Limit | None:
@@ -121,7 +121,7 @@ def limit_from(value: Any) -> Limit | None:
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     known = {variable_of(name) for name in KINDS} | _OTHERS
     unknown = [
-        name + nearest(name, known)
+        name + nearest(name, known, prefix=PREFIX)
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in known and not _SERVICE_LINK.search(name)
     ]
