@@ -26,7 +26,7 @@ FLOORS = (
     ("contract", "events", "lazy", "version"),
     ("errors",),
     ("header_rules",),
-    ("settings",),
+    ("http_answers", "settings"),
     ("affinity", "config"),
     ("disk",),
     ("stores",),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from .errors import (
+    ASK_AGAIN,
     AnsweredError,
     AnswerTimeoutError,
     AuthenticationError,
@@ -103,7 +104,7 @@ def http_answer(error: BaseException, *, location: str | None = None) -> HttpAns
     ====== ======================================================================================================
 
     The document has ``code`` (a word for each case), ``retryable``, and what is known of ``reference``, ``fields``,
-    ``problems`` and ``trace_id``. It never has values of fields, texts of the API, paths or addresses.
+    ``problems`` and ``trace_id``; no values of fields, no messages of the API, no paths or addresses.
     """
     case = _case_of(error)
     headers = {"Content-Type": "application/problem+json"}
@@ -120,7 +121,8 @@ def http_answer(error: BaseException, *, location: str | None = None) -> HttpAns
 
 def _case_of(error: BaseException) -> _Case:
     if is_outcome_unknown(error):
-        in_journal = not isinstance(error, CallError) or error.in_journal
+        notes = getattr(error, "__notes__", ())
+        in_journal = error.in_journal if isinstance(error, CallError) else any(ASK_AGAIN in note for note in notes)
         return _Case(202, "outcome_unknown", "Outcome unknown", _AGAIN if in_journal else _LOOK, waits=True)
     if isinstance(error, StoreError):
         return _NOT_SENT if error.away else _BROKEN
