@@ -1,4 +1,4 @@
-"""The answer of a web backend for each error: the status, when to ask again, and nothing that its callers must not see."""
+"""The answer of a web backend for each error: status, when to ask again, and nothing that callers must not see."""
 
 from __future__ import annotations
 
