@@ -26,6 +26,7 @@ FLOORS = (
     ("contract", "events", "lazy", "version"),
     ("errors",),
     ("header_rules",),
+    ("http_answers", "settings"),
     ("affinity", "config"),
     ("disk",),
     ("stores",),

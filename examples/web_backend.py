@@ -23,7 +23,6 @@ Client and journal are opened in the lifespan, which each worker enters for itse
 it forks its workers (gunicorn's ``--preload``) belongs to the master: in a worker it raises ``ClosedError``.
 """
 
-import math
 import os
 import sys
 import tempfile
@@ -33,12 +32,11 @@ from pathlib import Path
 from typing import Annotated
 
 import uvicorn
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from octoffm_async import (
-    CallError,
     ConfigurationError,
     DeliveryAddress,
     Failed,
@@ -46,13 +44,11 @@ from octoffm_async import (
     FulfillmentClient,
     FulfillmentProduct,
     Journal,
-    NotFoundError,
+    OctoffmError,
     OutboundShipmentRequest,
-    PayloadConflictError,
-    RateLimitedError,
     SellerClient,
     ShipmentLine,
-    ValidationError,
+    http_answer,
 )
 from octoffm_async.sandbox import Sandbox
 
@@ -167,41 +163,17 @@ async def get_stock(reference: str, client: Seller) -> JSONResponse:
             return JSONResponse({"error": f"no stock of {reference}"}, 404)
 
 
-@app.exception_handler(ValidationError)
-async def invalid(_: Request, error: ValidationError) -> JSONResponse:
-    """Answer an order that cannot be right; nothing was sent."""
-    problems = [{"field": problem.field, "reason": problem.reason} for problem in error.problems]
-    return JSONResponse({"error": str(error), "problems": problems}, 422)
-
-
-@app.exception_handler(PayloadConflictError)
-async def another_order(_: Request, error: PayloadConflictError) -> JSONResponse:
-    """Answer an order whose reference another order has; nothing was sent. Fields are named, their values are not."""
-    return JSONResponse({"error": error.message, "fields": error.fields}, 409)
-
-
 @app.exception_handler(ConfigurationError)
 async def misnamed_seller(_: Request, error: ConfigurationError) -> JSONResponse:
     """Answer a seller's id that cannot be a header's value."""
     return JSONResponse({"error": str(error)}, 400)
 
 
-@app.exception_handler(CallError)
-async def not_done(_: Request, error: CallError) -> JSONResponse:
-    """Answer a call that did not succeed; the caller must know if it may be repeated."""
-    if error.outcome_unknown:
-        advice = (
-            "It may have been ordered. Send the very same order again: it is looked up first and never ordered twice."
-        )
-        wait = math.ceil(error.retry_after or 5)
-        told = {"error": error.message, "outcome": "unknown", "advice": advice}
-        return JSONResponse(told, 202, headers={"Retry-After": str(wait)})
-    if isinstance(error, RateLimitedError):
-        wait = math.ceil(error.retry_after or 5)
-        return JSONResponse({"error": error.message}, 503, headers={"Retry-After": str(wait)})
-    if isinstance(error, NotFoundError):
-        return JSONResponse({"error": error.message}, 404)
-    return JSONResponse({"error": error.message, "retryable": error.retryable}, 502)
+@app.exception_handler(OctoffmError)
+async def not_done(_: Request, error: OctoffmError) -> Response:
+    """Answer a call that did not succeed: a status, when to ask again, and a problem document without values."""
+    status, headers, body = http_answer(error)
+    return Response(body, status, headers)
 
 
 if __name__ == "__main__":

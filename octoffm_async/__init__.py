@@ -116,6 +116,7 @@ if TYPE_CHECKING:
     from .events import ContractDrift, DriftKind, Event, Hook, LoggingHook
     from .feeds.change_feed import Change, ChangeFeed
     from .feeds.stock_scan import StockScan
+    from .http_answers import HttpAnswer, http_answer
     from .journal import Journal
     from .ratelimit.shared.store import LimitStore, MemoryLimits
     from .ratelimit.stats import KeyStats, Stats
@@ -130,6 +131,7 @@ else:
         __name__,
         {
             "octoffm_async.feeds.change_feed": ("Change", "ChangeFeed"),
+            "octoffm_async.http_answers": ("HttpAnswer", "http_answer"),
             "octoffm_async.journal": ("Journal",),
             "octoffm_async.bulk.outcomes": (
                 "CreateOutcome",
@@ -290,6 +292,7 @@ __all__ = [
     "FulfillmentClient",
     "FulfillmentProduct",
     "Hook",
+    "HttpAnswer",
     "InboundLine",
     "InboundShipment",
     "InboundShipmentRequest",
@@ -371,6 +374,7 @@ __all__ = [
     "UnusableAnswerError",
     "ValidationError",
     "__version__",
+    "http_answer",
     "is_outcome_unknown",
     "json_default",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from msgspec import UNSET, UnsetType
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
     from types import TracebackType
 
     import aiohttp
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from .ratelimit.priority_queue import Priority
     from .ratelimit.shared.store import LimitStore
     from .ratelimit.stats import Stats
+    from .settings.typed import Settings, SettingsWithoutStore
     from .transport.aiohttp_transport import Transport
     from .transport.response import Response
 
@@ -192,10 +192,11 @@ class SellerClient:
 class FulfillmentClient(SellerClient):
     """The asyncio client of Octopia's fulfillment API.
 
-    Enter it to open it: ``async with FulfillmentClient(config) as client``. It belongs to the event loop on which it
-    was opened, and to the process: anywhere else (another thread, a later ``asyncio.run``, a forked child) each call
-    raises :class:`ClosedError` and sends nothing. It holds no task group, and may be opened again after it was closed,
-    or after its loop was.
+    Enter it to open it: ``async with FulfillmentClient(config) as client``. Without ``config`` the settings are those
+    of :meth:`Config.from_env`; keyword arguments with the names of settings win over both. The client belongs to the
+    event loop on which it was opened, and to the process: anywhere else (another thread, a later ``asyncio.run``, a
+    forked child) each call raises :class:`ClosedError` and sends nothing. It holds no task group, and may be opened
+    again after it was closed, or after its loop was.
 
     ``session`` is an ``aiohttp.ClientSession`` to use instead of the client's own; the client does not close it.
     ``hooks`` are called with events (see :mod:`octoffm_async.events`), beside a :class:`LoggingHook`, which writes them
@@ -208,7 +209,7 @@ class FulfillmentClient(SellerClient):
 
     def __init__(
         self,
-        config: Config,
+        config: Config | None = None,
         *,
         session: aiohttp.ClientSession | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -218,11 +219,16 @@ class FulfillmentClient(SellerClient):
         store: KeyValueStore | Secret | str | os.PathLike[str] | None = None,
         token_store: TokenStore | None = None,
         limit_store: LimitStore | None = None,
+        **settings: Unpack[SettingsWithoutStore],
     ) -> None:
+        config = Config.from_env(**settings) if config is None else config.with_(**settings)
         if session is not None and ssl_context is not None:
             raise ConfigurationError(
                 "ssl_context= has no effect on a session of yours: set it on the session's connector"
             )
+        for name in ("proxy", "ca_file", "client_certificate"):
+            if getattr(config, name) is not None and (session is not None or (ssl_context and name != "proxy")):
+                raise ConfigurationError(f"{name} has no effect on a session or an ssl_context of yours: set it there")
         transport = transport or AiohttpTransport(config, session=session, ssl_context=ssl_context)
         self._own_tokens: KeyValueTokenStore | None = None
         store = config.store if store is None else store
@@ -248,22 +254,24 @@ class FulfillmentClient(SellerClient):
                 observe(self)
 
     @classmethod
-    def from_env(cls, **settings: Any) -> Self:
+    def from_env(cls, *, profile: str | None = None, **settings: Unpack[Settings]) -> Self:
         """Return a client configured by ``OCTOFFM_…`` variables; see :meth:`Config.from_env`.
 
         Raises:
-            ConfigurationError: Variables are missing; the error names each of them.
+            ConfigurationError: Settings are missing or wrong; the error names each of them.
         """
-        return cls(Config.from_env(**settings))
+        return cls(Config.from_env(profile=profile, **settings))
 
     @classmethod
-    def from_file(cls, path: str | Path, **settings: Any) -> Self:
-        """Return a client configured by a TOML file; see :meth:`Config.from_file`.
+    def from_file(
+        cls, path: str | os.PathLike[str], *, profile: str | None = None, **settings: Unpack[Settings]
+    ) -> Self:
+        """Return a client configured by a TOML file and variables; see :meth:`Config.from_file`.
 
         Raises:
-            ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
+            ConfigurationError: The file cannot be read, or settings are missing or wrong.
         """
-        return cls(Config.from_file(path, **settings))
+        return cls(Config.from_file(path, profile=profile, **settings))
 
     async def __aenter__(self) -> Self:
         await self._scope.session.discard()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, Self, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from .contract.access import BASE_URL, TOKEN_URL
@@ -19,78 +16,15 @@ from .contract.contract_file.problems import ContractFileError
 from .contract.operations import Group
 from .errors import ConfigurationError
 from .header_rules import check_app_info, checked_headers
-from .text import decode_text
+from .settings.network import check_proxy
+from .settings.values import Limit, Secret, is_above_zero, is_whole
+
+if TYPE_CHECKING:
+    from .settings.typed import Settings
 
 __all__ = ["Config", "Limit", "Secret"]
 
-_ENVIRONMENT = {
-    "client_id": "OCTOFFM_CLIENT_ID",
-    "client_secret": "OCTOFFM_CLIENT_SECRET",
-    "seller_id": "OCTOFFM_SELLER_ID",
-    "base_url": "OCTOFFM_BASE_URL",
-    "token_url": "OCTOFFM_TOKEN_URL",
-    "sales_channel_id": "OCTOFFM_SALES_CHANNEL_ID",
-    "store": "OCTOFFM_STORE",
-    "token_file": "OCTOFFM_TOKEN_FILE",
-    "contract": "OCTOFFM_CONTRACT",
-}
 _REQUIRED = ("client_id", "client_secret", "seller_id")
-
-
-def is_whole(value: object) -> bool:
-    """Return True for a whole number; ``True`` is none."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_above_zero(value: object) -> bool:
-    """Return True for a finite number above zero."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-class Secret:
-    """A text that is never shown: its ``repr`` and ``str`` are ``***``."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str | Secret) -> None:
-        self._text: str = text.reveal() if isinstance(text, Secret) else text
-
-    def reveal(self) -> str:
-        """Return the text itself, for the code that sends it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A rate limit: at most ``calls`` calls in every window of ``per`` seconds.
-
-    ``burst`` is the number of calls that may be sent at once (at most half of ``calls``); by default as few as timers
-    allow, because every call of burst is one less in the steady flow.
-
-    Example: ``Limit(600, per=60.0)`` allows 600 calls a minute.
-    """
-
-    calls: int
-    per: float = 1.0
-    burst: int | None = None
-
-    def __post_init__(self) -> None:
-        whole = is_whole(self.calls) and (self.burst is None or is_whole(self.burst))
-        if not whole or self.calls < 1 or not is_above_zero(self.per) or (self.burst is not None and self.burst < 1):
-            raise ConfigurationError(f"not a limit: {self.calls} calls per {self.per} s, burst {self.burst}")
-
-
-TOKEN_LIMIT = Limit(500, per=3600.0, burst=250)
-"""Token calls an hour: the only limit that Octopia publishes (documented), with a burst for short-lived tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +85,7 @@ class Config:
     retry_budget: int = 500
     """Units that retries spend (5, 10 after a time-out) and successes refill: 100 failures in a row, as in botocore."""
 
-    limit: Limit | None = Limit(20, per=1.0)
+    limit: Limit | None = Limit(20, per=1.0)  # noqa: RUF009  (it is frozen)
     """Limit per seller and group; None is no limit. Octopia publishes none: a cautious guess, to be raised later."""
     limits: Mapping[Group | str, Limit | None] = field(default_factory=dict[Group | str, Limit | None])
     """Limits of single groups (``products``, ``stocks``, ``outbound``) in place of ``limit``."""
@@ -175,7 +109,16 @@ class Config:
     allow_insecure_http: bool = False
     """Allow ``http://`` to a host other than this machine. Credentials are then sent unencrypted."""
     trust_env: bool = False
-    """Use the proxies in ``HTTPS_PROXY`` and similar variables."""
+    """Use the proxies in ``HTTPS_PROXY`` and similar variables. ``.netrc`` is never read."""
+    proxy: Secret | str | None = None
+    """A proxy for all requests in place of those: ``http://user:password@proxy.example:3128``."""
+    ca_file: str | os.PathLike[str] | None = None
+    """Certificates (PEM) of authorities to trust beside the usual ones, such as your company's. ``SSL_CERT_FILE``
+    replaces the usual ones."""
+    client_certificate: str | os.PathLike[str] | None = None
+    """A certificate (PEM) to show to a server or gateway that wants one, with its key unless ``client_key`` has it."""
+    client_key: str | os.PathLike[str] | None = None
+    """The key of ``client_certificate``, without a password."""
     app_info: str | None = None
     """Name of your program in the ``User-Agent``, such as ``shop/1.2 (it@shop.example)``, behind this package's."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -184,6 +127,9 @@ class Config:
 
     def __post_init__(self) -> None:
         self._check_types()
+        for name in _BOOLEANS:
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"{name} must be true or false, not {getattr(self, name)!r}")
         object.__setattr__(self, "client_secret", Secret(self.client_secret))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         object.__setattr__(self, "headers", checked_headers("headers", self.headers))
@@ -198,6 +144,9 @@ class Config:
             check_header_value("sales_channel_id", self.sales_channel_id)
         for name in ("base_url", "token_url"):
             _check_url(name, getattr(self, name), allow_insecure=self.allow_insecure_http)
+        self._check_places()
+
+    def _check_places(self) -> None:
         if self.token_file is not None:
             object.__setattr__(self, "token_file", _path("token_file", self.token_file))
             if self.store is not None:
@@ -206,6 +155,14 @@ class Config:
                 )
         if self.store is not None and not isinstance(self.store, Secret):  # it may contain a password
             object.__setattr__(self, "store", Secret(_path("store", self.store)))
+        if self.proxy is not None:
+            object.__setattr__(self, "proxy", Secret(self.proxy))  # it may contain a password
+            check_proxy(Secret(self.proxy).reveal())
+        for name in ("ca_file", "client_certificate", "client_key"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _path(name, path))
+        if self.client_key is not None and self.client_certificate is None:
+            raise ConfigurationError("client_key is set, and client_certificate is not: a key alone shows nothing")
         if self.contract is not None and not isinstance(self.contract, ContractFile):
             object.__setattr__(self, "contract", _contract(self.contract))
 
@@ -217,7 +174,7 @@ class Config:
     def _check_types(self) -> None:
         for name in _TEXTS:
             value = getattr(self, name)
-            if not isinstance(value, str | Secret) and not (value is None and name == "sales_channel_id"):
+            if not isinstance(value, str | Secret) and not (value is None and name in ("sales_channel_id", "proxy")):
                 raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
         for name in _ABOVE_ZERO + _FROM_ZERO:
             value = getattr(self, name)
@@ -236,55 +193,62 @@ class Config:
                 raise ConfigurationError(f"a limit must be a Limit or None, not {limit!r}")
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
-        """Return a configuration from environment variables; ``overrides`` take precedence.
+    def from_env(
+        cls, environment: Mapping[str, str] | None = None, *, profile: str | None = None, **settings: Unpack[Settings]
+    ) -> Self:
+        """Return a configuration from ``OCTOFFM_…`` variables and the file that ``OCTOFFM_CONFIG`` names, if any.
 
-        They are ``OCTOFFM_CLIENT_ID``, ``OCTOFFM_CLIENT_SECRET`` and ``OCTOFFM_SELLER_ID``, and optionally
-        ``OCTOFFM_BASE_URL``, ``OCTOFFM_TOKEN_URL``, ``OCTOFFM_SALES_CHANNEL_ID``, ``OCTOFFM_STORE`` and
-        ``OCTOFFM_CONTRACT``. All other settings are arguments, or stand in a file (:meth:`from_file`).
+        Each setting has the variable of its name, such as ``OCTOFFM_CLIENT_ID``, ``OCTOFFM_LIMIT=20/1`` (or ``none``),
+        ``OCTOFFM_LIMITS=stocks=40/1,outbound=none``, ``OCTOFFM_TRUST_ENV=true``, ``OCTOFFM_HEADERS={"X-Team": "a"}``.
+        ``OCTOFFM_CLIENT_SECRET_FILE`` names a file with the secret, as containers mount it. Keyword arguments win over
+        variables, variables over the file, and there the ``profile`` (or ``OCTOFFM_PROFILE``) over what is at the top.
 
         Raises:
-            ConfigurationError: Variables are missing; the error names each of them.
+            ConfigurationError: Settings are missing, or a name or value is wrong; the error names each, and the nearest
+                right name.
         """
-        source = os.environ if environment is None else environment
-        found: dict[str, Any] = {
-            name: value for name, variable in _ENVIRONMENT.items() if (value := source.get(variable, "").strip())
-        }
-        found |= overrides
-        missing = [_ENVIRONMENT[name] for name in _REQUIRED if not found.get(name)]
-        if missing:
-            raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
-        return cls(**found)
+        return cls._read(None, environment, profile, settings)
 
     @classmethod
-    def from_file(cls, path: str | Path, **overrides: Any) -> Self:
-        """Return a configuration from a TOML file; ``overrides`` take precedence.
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        profile: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> Self:
+        """Return a configuration as :meth:`from_env`, with this TOML file in place of that of ``OCTOFFM_CONFIG``.
 
-        The names are those of this class, at the top or under ``[octoffm]``.
+        The names are those of this class, at the top or under ``[octoffm]``; ``client_secret_file`` names a file with
+        the secret. A profile is a table such as ``[profiles.staging]``.
 
         Raises:
-            ConfigurationError: The file cannot be read, or a setting in it is unknown or missing.
+            ConfigurationError: The file cannot be read, settings are missing, or a name or value is wrong.
         """
-        try:
-            table = tomllib.loads(decode_text(Path(path).read_bytes()))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"cannot read {path}: {error}") from None
-        settings = table.get("octoffm", table)
-        if not isinstance(settings, dict):
-            raise ConfigurationError(f"{path}: octoffm must be a table")
-        table = cast("dict[str, Any]", settings) | overrides
-        known = {setting.name for setting in fields(cls)}
-        if unknown := sorted(table.keys() - known):
-            raise ConfigurationError(f"{path}: no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        if missing := [name for name in _REQUIRED if not table.get(name)]:
-            raise ConfigurationError(f"{path}: missing: {', '.join(missing)}")
-        if "limit" in table:
-            table["limit"] = _limit_from(table["limit"])
-        if isinstance(limits := table.get("limits"), Mapping):
-            table["limits"] = {group: _limit_from(value) for group, value in cast("Mapping[str, Any]", limits).items()}
-        return cls(**table)
+        return cls._read(path, environment, profile, settings)
 
-    def with_(self, **changes: Any) -> Self:
+    @classmethod
+    def _read(
+        cls,
+        path: str | os.PathLike[str] | None,
+        environment: Mapping[str, str] | None,
+        profile: str | None,
+        settings: Settings,
+    ) -> Self:
+        from .settings.sources import read_settings, variable_of
+
+        source = os.environ if environment is None else environment
+        found = read_settings(source, path=path, profile=profile, given=settings)
+        values: dict[str, Any] = {name: one.value for name, one in found.items()} | settings
+        if missing := [name for name in _REQUIRED if not values.get(name)]:
+            variables = ", ".join(map(variable_of, missing))
+            if path is None:
+                raise ConfigurationError(f"not set in the environment: {variables}")
+            raise ConfigurationError(f"{path}: missing: {', '.join(missing)}; set them there, or {variables}")
+        return cls(**values)
+
+    def with_(self, **changes: Unpack[Settings]) -> Self:
         """Return a copy with some settings changed."""
         return replace(self, **changes)
 
@@ -298,7 +262,8 @@ class Config:
         return Secret(self.client_secret)
 
 
-_TEXTS = ("client_id", "client_secret", "seller_id", "base_url", "token_url", "sales_channel_id")
+_TEXTS = ("client_id", "client_secret", "seller_id", "base_url", "token_url", "sales_channel_id", "proxy")
+_BOOLEANS = ("allow_insecure_http", "trust_env")
 _WHOLE = (
     *("max_attempts", "retry_budget", "max_in_flight", "max_waiting", "max_connections", "max_answer_bytes"),
     "processes",
@@ -385,13 +350,3 @@ def _group(name: Group | str) -> Group:
     if group is None:
         raise ConfigurationError(f"limits: no group {name!r}; there are {', '.join(groups)}")
     return group
-
-
-def _limit_from(value: Any) -> Limit | None:
-    match value:
-        case None | Limit() | False:
-            return value or None
-        case {"calls": int(calls), **rest} if rest.keys() <= {"per", "burst"}:
-            return Limit(calls, **cast("dict[str, Any]", rest))
-        case _:
-            raise ConfigurationError(f"a limit is {{ calls = 20, per = 1.0 }} or false, not {value!r}")

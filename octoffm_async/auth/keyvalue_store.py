@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from ..config import TOKEN_LIMIT, Secret
+from ..settings.values import TOKEN_LIMIT, Secret
 from ..stores.base import MemoryStore
 from ..stores.encryption import DecryptionError, Encryptor
 from .store import LONGEST_LIFE, QuotaBucket, SharedRefusal, SharedToken, TokenRecord

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-from ..config import TOKEN_LIMIT, Secret
+from ..settings.values import TOKEN_LIMIT, Secret
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -30,6 +30,7 @@ COMMANDS = {
     "cluster": Later(
         "octoffm_async.cli.cluster.cluster:cluster", "Process files as jobs on many workers and machines."
     ),
+    "config": Later("octoffm_async.cli.settings.show:group", "Settings, and where each comes from."),
     "contract": Later(
         "octoffm_async.cli.contract.contract:contract", "Export and check this version's description of the API."
     ),

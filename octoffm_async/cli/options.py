@@ -194,7 +194,23 @@ def _in_a_folder(context: click.Context, option: click.Parameter, given: Path | 
 
 
 def env_file_option(command: F) -> F:
-    """Add ``--env-file FILE``; the command receives ``env_file: Path | None``, and :func:`environment` reads it."""
+    """Add ``--env-file FILE`` and the other sources of settings; :func:`environment` reads them all.
+
+    The command receives ``env_file: Path | None``.
+    """
+    for name, metavar, text in (
+        ("setting", "NAME=VALUE", "A setting such as limit=20/1, in place of OCTOFFM_LIMIT; see: octoffm config show."),
+        ("profile", "NAME", "A profile of the settings' file, in place of OCTOFFM_PROFILE."),
+        ("config", "FILE", "A file of settings (TOML), in place of OCTOFFM_CONFIG."),
+    ):
+        command = click.option(
+            f"--{name}",
+            metavar=metavar,
+            multiple=name == "setting",
+            expose_value=False,
+            callback=_keep_variables,
+            help=text,
+        )(command)
     return click.option(
         "--env-file",
         type=click.Path(path_type=Path),
@@ -203,13 +219,38 @@ def env_file_option(command: F) -> F:
     )(command)
 
 
+def _keep_variables(context: click.Context, option: click.Parameter, given: str | Sequence[str] | None) -> None:
+    kept = given_variables(context)
+    if isinstance(given, str):
+        kept[f"OCTOFFM_{(option.name or '').upper()}"] = given
+    elif given:
+        from ..settings.sources import KINDS, SECRET_FILE, nearest, variable_of
+
+        for name, value in parse_pairs(context, option, given).items():
+            if name == "client_secret":
+                text = f"other users of this machine can read it here: set {SECRET_FILE}=PATH, or the variable"
+                raise click.BadParameter(text, context, option)
+            if name not in KINDS and name != SECRET_FILE:
+                raise click.BadParameter(f"no setting {name}{nearest(name, KINDS)}", context, option)
+            kept[variable_of(name)] = value
+
+
+def given_variables(context: click.Context | None) -> dict[str, str]:
+    """Return the variables for which options of the command stand."""
+    return {} if context is None else context.meta.setdefault("octoffm.variables", {})
+
+
 def environment(env_file: Path | None) -> dict[str, str]:
-    """Return the environment, overridden by the ``OCTOFFM_`` variables of a file, such as ``octoffm sandbox`` prints.
+    """Return the environment, overridden by a file's ``OCTOFFM_`` variables, and those by the command's options.
 
     Raises:
         ClickException: The file cannot be read; its content is not shown.
     """
-    found = dict(os.environ)
+    return os.environ | _variables_in(env_file) | given_variables(click.get_current_context(silent=True))
+
+
+def _variables_in(env_file: Path | None) -> dict[str, str]:
+    found: dict[str, str] = {}
     if env_file is None:
         return found
     try:

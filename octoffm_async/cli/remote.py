@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import FulfillmentClient
-from ..config import Config
 from .contract.drift_option import drift_path, recording_drift
 from .options import calling_options, environment, with_options
 from .runtime import check_stdout, run_async
+from .settings.reading import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
+
+    from ..config import Config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +46,17 @@ def remote_command(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable
         as_json: bool,
         **own: Any,
     ) -> int:
-        overrides = {
-            "seller_id": seller,
-            "deadline": timeout,
-            "bulk_deadline": timeout,
-            "trust_env": proxies or None,
-            "contract": contract,
-        }
-        settings = {name: value for name, value in overrides.items() if value is not None}
-        variables = environment(env_file)
-        config = Config.from_env(variables, **settings)
+        config = read_config(
+            env_file,
+            seller_id=seller,
+            deadline=timeout,
+            bulk_deadline=timeout,
+            trust_env=proxies or None,
+            contract=contract,
+        )
         check_stdout()
 
-        with recording_drift(drift_path(drift, variables)) as noticed:
+        with recording_drift(drift_path(drift, environment(env_file))) as noticed:
 
             async def work() -> int:
                 async with FulfillmentClient(config, hooks=[noticed]) as client:

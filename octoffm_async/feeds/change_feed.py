@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get
 
 import msgspec
 
-from ..config import is_above_zero
 from ..contract.forms.times import plain_time
 from ..contract.inbound import InboundFilters, InboundShipment
 from ..contract.operations import LIST_INBOUND, LIST_OUTBOUND, LIST_RETURNS, LIST_STOCKS, Operation
@@ -36,6 +35,7 @@ from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
 from ..session.pagination import paginate
 from ..session.seller_session import SellerSession
+from ..settings.values import is_above_zero
 
 if TYPE_CHECKING:
     from ..contract.requests.filters import ListFilters

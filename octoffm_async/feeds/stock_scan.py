@@ -25,12 +25,12 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..config import is_above_zero, is_whole
 from ..contract.operations import LIST_STOCKS
 from ..contract.requests.checks import FieldProblem
 from ..contract.stocks import Stock, StockFilters
 from ..errors import ValidationError
 from ..session.pagination import paginate
+from ..settings.values import is_above_zero, is_whole
 from .time_windows import FINEST, TimeRange, Window, whole_second
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from ..errors import (
     UnusableAnswerError,
 )
 from ..session.request_headers import FORM, JSON
+from ..settings.network import proxy_for, tls_context
 from ..transport.failures import to_package_error
 from ..transport.response import BoundedBodyReader, Response
 
@@ -89,8 +90,7 @@ class Sender:
         config = self._config
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=config.trust_env,
-            connector=aiohttp.TCPConnector(limit=1),
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls_context(config) or True),
             middlewares=(self._once,),
             timeout=aiohttp.ClientTimeout(
                 total=config.deadline, sock_connect=config.connect_timeout, sock_read=config.read_timeout
@@ -131,9 +131,11 @@ class Sender:
             raise RuntimeError("the sender is not open")
         await self._keep_apart()
         self._left = False
+        address = URL(url, encoded=True)
+        proxy, auth = proxy_for(address, self._config) or (None, None)
         try:
             async with session.request(
-                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+                method, address, headers=headers, data=body, allow_redirects=False, proxy=proxy, proxy_auth=auth
             ) as answer:
                 whole = await self._body.read(answer.content, answer.status, answer.headers, self._config.read_timeout)
                 return Response(answer.status, answer.headers, whole, url)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..config import TOKEN_LIMIT
 from ..contract.operations import Group
+from ..settings.values import TOKEN_LIMIT
 from .limiter import RateLimiter
 from .shared.lease_client import LeaseClient
 from .shared.limiter import SharedRateLimiter

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from ..config import is_above_zero
 from ..contract.answers.progress import (
     MAX_QUOTED_LENGTH,
     HasStatus,
@@ -17,6 +16,7 @@ from ..contract.answers.progress import (
 )
 from ..contract.requests.checks import FieldProblem
 from ..errors import CallError, DeadlineExceededError, StatusUnreachableError, ValidationError
+from ..settings.values import is_above_zero
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
-from ..config import is_above_zero, is_whole
 from ..errors import ConfigurationError
 from ..header_rules import checked_headers, joined_headers
 from ..ratelimit.priority_queue import Priority
+from ..settings.values import is_above_zero, is_whole
 from ..transport.fences import Fence
 from ..transport.response import Response
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, ca
 
 import msgspec
 
-from ..config import is_whole
 from ..contract.requests.checks import FieldProblem
 from ..errors import PagingError, ValidationError
+from ..settings.values import is_whole
 from ..tabular.flat_rows import as_rows
 from ..transport.headers import http_date
 from ..transport.link_header import next_query

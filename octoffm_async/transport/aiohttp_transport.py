@@ -22,6 +22,7 @@ from yarl import URL
 
 from ..affinity import silence
 from ..errors import ClosedError, UnusableAnswerError
+from ..settings.network import Proxy, proxy_for, tls_context
 from .codings import ACCEPTED
 from .connection import CLOSINGS_TO_LEARN, HEAD_LIMITS, is_cut_off, tls_of
 from .failures import to_package_error
@@ -140,11 +141,15 @@ class AiohttpTransport:
         self._closings = 0
         """Requests through ``ClientSession`` that a server lost; once there are a few, see :mod:`.pool`."""
         self._single: aiohttp.ClientSession | None = None
+        self._proxies: dict[URL, Proxy] = {}
+        """The proxies for the API and for tokens, by origin."""
 
     def open(self) -> None:
         """Create a session unless the caller passed one."""
         if not self._owned or self._session is not None:
             return
+        if self._ssl is None:
+            self._ssl = tls_context(self._config)
         if self._ssl is None and (os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
             self._ssl = ssl.create_default_context()  # aiohttp's own is as old as its import
         connector = _Connector(
@@ -156,7 +161,10 @@ class AiohttpTransport:
         )
         self._session = self._new_session(connector)
         # Tracing libraries give each new session trace configs, which only ClientSession calls.
-        if not self._config.trust_env and not self._session.trace_configs and usable():
+        origins = {URL(url).origin() for url in (self._config.base_url, self._config.token_url)}
+        found = {origin: proxy_for(origin, self._config) for origin in origins}
+        self._proxies = {origin: proxy for origin, proxy in found.items() if proxy is not None}
+        if not self._proxies and not self._session.trace_configs and usable():
             loop = asyncio.get_running_loop()
             self._wire = Http1Transport(connector, loop, self._body, timeout=self._timeout, ssl_context=self._ssl)
 
@@ -219,9 +227,7 @@ class AiohttpTransport:
         return sessions
 
     def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._config.trust_env
-        )
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     def _session_of_single_connections(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
         """Return a session that uses no connection twice, in place of one of our own (see :mod:`.pool`)."""
@@ -256,13 +262,16 @@ class AiohttpTransport:
         on_head: Callable[[Response], None] | None,
     ) -> Response:
         plain: dict[str, Any] = {}
-        if _is_plain(session):
+        if is_plain := _is_plain(session):
             plain = {**HEAD_LIMITS, "auto_decompress": False}
             if self._ssl is not None:
                 plain["ssl"] = self._ssl  # as for the other way, which shares the connector's connections
             headers = {"Accept-Encoding": ACCEPTED, **headers}
             if self._closings >= CLOSINGS_TO_LEARN and session is not self._single:
                 headers["Connection"] = "close"  # all that can be done with a session of the caller's
+        proxy = self._proxies.get(_url(url).origin()) if self._proxies else None
+        if proxy is not None:
+            plain |= {"proxy": proxy.url, "proxy_auth": proxy.auth}
         try:
             with nullcontext() if self._wire is None else self._wire.aside():
                 response = await session.request(
@@ -275,12 +284,11 @@ class AiohttpTransport:
                     timeout=self._timeout_for(read_timeout),
                     **plain,
                 )
-            return await self._read(response, url, read_timeout, on_head, decodes=bool(plain))
+            return await self._read(response, url, read_timeout, on_head, decodes=is_plain)
         except (aiohttp.ClientError, OSError) as error:
             self._closings += isinstance(error, LOST) and not isinstance(error, aiohttp.ClientConnectorError)
-            raise to_package_error(
-                error, url, request_sent=not isinstance(data, _WatchedBody) or data.has_left
-            ) from error
+            sent = not isinstance(data, _WatchedBody) or data.has_left
+            raise to_package_error(error, url, request_sent=sent, is_direct=self._owned and proxy is None) from error
         except RuntimeError as error:
             if session.closed:
                 raise ClosedError("the aiohttp session is closed") from error

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from yarl import URL
 
 from ..errors import AnswerTimeoutError, ConnectError, ConnectionLostError, FencedError, TLSError, UnusableAnswerError
+from ..settings.network import proxy_of_environment
 
 if TYPE_CHECKING:
     from ..errors import NotAnsweredError
@@ -47,12 +48,12 @@ def is_refused_certificate(error: BaseException | None) -> bool:
 
 
 def to_package_error(  # noqa: PLR0911  (one for each kind)
-    error: Exception, url: str, *, request_sent: bool = True
+    error: Exception, url: str, *, request_sent: bool = True, is_direct: bool = False
 ) -> NotAnsweredError | FencedError | UnusableAnswerError:
     """Return the corresponding error of this package; to be raised from the original.
 
     ``request_sent`` says whether any byte of the request may have been sent: before that, a connection to a proxy may
-    be refused, lost or silent, and the API has received nothing.
+    be refused, lost or silent, and the API has received nothing. ``is_direct`` says that no proxy was used.
     """
     if isinstance(error.__cause__, FencedError):
         return error.__cause__
@@ -70,10 +71,12 @@ def to_package_error(  # noqa: PLR0911  (one for each kind)
         case aiohttp.ClientHttpProxyError(status=status, message=message):
             said = "".join(sign for sign in message if sign.isprintable())[:_REASON_MOST]
             return ConnectError.of_proxy(f"a proxy refused to connect to {host}: {status} {said}".rstrip(), status)
-        case aiohttp.ClientConnectorError() | aiohttp.ClientProxyConnectionError():
-            return ConnectError(f"no connection to {host}: {reason}")
+        case aiohttp.ClientProxyConnectionError():
+            return ConnectError(f"no connection to {host}, nor to the proxy: {reason}")
+        case aiohttp.ClientConnectorError():
+            return ConnectError(f"no connection to {host}: {reason}{_unused_proxy(url) if is_direct else ''}")
         case aiohttp.ConnectionTimeoutError():
-            return ConnectError(f"no connection to {host} in time")
+            return ConnectError(f"no connection to {host} in time{_unused_proxy(url) if is_direct else ''}")
         case _ if not request_sent:
             return ConnectError(f"no connection to {host}: {reason}")
         case TimeoutError():
@@ -95,20 +98,26 @@ def _cure(error: BaseException | None) -> str:
         if code == _SELF_SIGNED:
             return (
                 "; the server's certificate is signed by itself, so it does not prove who answers: if it is a server \
-of your own, put its certificate into a file for SSL_CERT_FILE"
+of your own, name its certificate with ca_file (OCTOFFM_CA_FILE)"
             )
         if code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
             return "; the server's certificate is of another name: look at base_url and token_url"
         return "; the server's certificate itself is bad: its owner, or a wrong clock here, has to be put right"
     if is_refused_certificate(error):
-        return "; the server wants a client certificate, or another one: load it into an ssl_context of yours"
+        return "; the server wants a client certificate, or another one: name it with client_certificate"
     return ""
+
+
+def _unused_proxy(url: str) -> str:
+    if proxy_of_environment(URL(url, encoded=True)) is None:
+        return ""
+    return "; the environment names a proxy, which is used only with trust_env=True (OCTOFFM_TRUST_ENV=true)"
 
 
 def _authority_file() -> str:
     path = os.environ.get("SSL_CERT_FILE")
     if not path:
-        return ": if it is your company's, put its certificate into a file, with the public ones, for SSL_CERT_FILE"
+        return ": if it is your company's, put its certificate into a file for ca_file (OCTOFFM_CA_FILE)"
     if not os.access(path, os.R_OK):
         return f", and SSL_CERT_FILE = {path!r} cannot be read"
     return f" (nor is it in SSL_CERT_FILE = {path!r})"

@@ -192,7 +192,7 @@ class Http1Transport:
             if lost and connection is not None and connection.is_reused:
                 idle.note_closing()
             if connection is None or not lost or not once_more:
-                raise to_package_error(error, url) from error
+                raise to_package_error(error, url, is_direct=True) from error
         return await self._exchange(
             origin, data, method, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
         )

@@ -14,12 +14,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ...config import is_above_zero
 from ...contract.answers.progress import OrderProgress, progress_of, quoted_status
 from ...contract.inbound import InboundShipment, InboundStatus
 from ...contract.outbound import OutboundShipment, OutboundStatus
 from ...errors import ConfigurationError
 from ...feeds.change_feed import Changed, ChangeFeed
+from ...settings.values import is_above_zero
 from ..reconciliation.lookup_findings import RemoteMatch
 from ..reconciliation.reconcile import sleep
 from ..reconciliation.remote_lookup import OrderKind, by_their_clock, match_of

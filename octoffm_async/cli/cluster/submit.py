@@ -17,13 +17,13 @@ from ..files.options import CHECKING, DECIDING, ORDER_CELLS, READING, file_optio
 from ..options import (
     contract_option,
     env_file_option,
-    environment,
     json_option,
     seller_option,
     verbose_option,
     with_options,
 )
 from ..runtime import run_async
+from ..settings.reading import read_setting
 from .options import cluster_option, opened
 from .status import print_job
 
@@ -88,7 +88,7 @@ async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> in
     if given.dry_run:
         return dry_run(given, table, plan, operation)
     _ = given.contract_file  # the workers have their own; a wrong one is reported before anything is loaded
-    seller = given.seller or environment(given.env_file).get("OCTOFFM_SELLER_ID", "").strip()
+    seller = given.seller or read_setting(given.env_file, "seller_id")
     if not seller:
         raise click.UsageError("no seller: say --seller ID, or set OCTOFFM_SELLER_ID", click.get_current_context())
     async with opened(address) as cluster:

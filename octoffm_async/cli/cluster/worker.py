@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...config import Config
 from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
 from ..files.options import limit_option, with_limit
@@ -22,6 +21,7 @@ from ..options import (
 )
 from ..output import items
 from ..runtime import interruptible, run_async
+from ..settings.reading import read_config, read_setting
 from .options import cluster_option, needs_extra
 
 if TYPE_CHECKING:
@@ -104,10 +104,13 @@ def worker(
     from ...cluster.worker import Worker
     from ...cluster.worker_session import WorkerOptions
 
-    settings = {"bulk_deadline": timeout, "trust_env": proxies or None, "contract": contract}
-    found = environment(env_file)
-    found.setdefault("OCTOFFM_SELLER_ID", "fleet")  # each job names its own
-    config = Config.from_env(found, **{name: value for name, value in settings.items() if value is not None})
+    config = read_config(
+        env_file,
+        seller_id=read_setting(env_file, "seller_id") or "fleet",  # each job names its own
+        bulk_deadline=timeout,
+        trust_env=proxies or None,
+        contract=contract,
+    )
     options = WorkerOptions(
         concurrency=concurrency,
         lease=lease,
@@ -117,7 +120,7 @@ def worker(
         mirror_every=mirror_every,
         redis=redis,
     )
-    with recording_drift(drift_path(drift, found)) as noticed:
+    with recording_drift(drift_path(drift, environment(env_file))) as noticed:
         return run_async(_work(Worker(address, with_limit(config, limit), options, hooks=[noticed])))
 
 

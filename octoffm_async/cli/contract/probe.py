@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...config import Config
 from ...probe.calls import CALLS, TOKEN_SHOWN, WRONG_SECRET_SHOWN
 from ...probe.evaluation.proofs import UnreadableProofsError
 from ...probe.folder import CONTRACT, DRIFT, PROOFS, REPORT, SHAPES, ProbeFolder
@@ -17,11 +16,13 @@ from ...probe.running import REFUSED, Prober
 from ...probe.sending import APART
 from ..advice import ADVICE
 from ..errors import ExitCode
-from ..options import env_file_option, environment
+from ..options import env_file_option
 from ..output import print_facts, print_json_line
 from ..runtime import run_async
+from ..settings.reading import read_config
 
 if TYPE_CHECKING:
+    from ...config import Config
     from ...probe.records import Probe
     from ...probe.report import Results
 
@@ -72,9 +73,7 @@ def probe(
 ) -> int:
     if dry_run:
         return _show_calls(wrong_secret=wrong_secret, as_json=as_json)
-    overrides = {"seller_id": seller, "deadline": timeout, "trust_env": proxies or None}
-    settings = {name: value for name, value in overrides.items() if value is not None}
-    config = Config.from_env(environment(env_file), **settings)
+    config = read_config(env_file, seller_id=seller, deadline=timeout, trust_env=proxies or None)
     try:
         folder = ProbeFolder(out, config)
         results = _run(config, folder, wrong_secret=wrong_secret)

@@ -25,6 +25,7 @@ from ...tabular.exports import NAMES
 from ...tabular.mapping_file import Mapping, load_mapping
 from ..contract.drift_option import drift_path
 from ..options import calling_options, environment, parse_pairs, parse_rate, with_options
+from ..settings.reading import read_config, read_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -127,10 +128,14 @@ class FileOptions:
 
     def config(self) -> Config:
         """Return the client's settings: of the environment or a file, overridden by the options."""
-        overrides: dict[str, Any] = {"seller_id": self.seller, "bulk_deadline": self.timeout, "contract": self.contract}
-        overrides |= {"trust_env": self.proxies or None}
-        settings = {name: value for name, value in overrides.items() if value is not None}
-        return with_limit(Config.from_env(environment(self.env_file), **settings), self.limit)
+        config = read_config(
+            self.env_file,
+            seller_id=self.seller,
+            bulk_deadline=self.timeout,
+            contract=self.contract,
+            trust_env=self.proxies or None,
+        )
+        return with_limit(config, self.limit)
 
     @property
     def drift_file(self) -> Path | None:
@@ -144,7 +149,7 @@ class FileOptions:
         Raises:
             ConfigurationError: The file cannot be used.
         """
-        named = self.contract or environment(self.env_file).get("OCTOFFM_CONTRACT", "").strip()
+        named = self.contract or read_setting(self.env_file, "contract")
         try:
             return read_contract(named) if named else ContractFile()
         except ContractFileError as error:

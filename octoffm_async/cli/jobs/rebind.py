@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...config import Config
 from ...journal import environment_of
 from ...text import printable
 from ..errors import ExitCode
-from ..options import env_file_option, environment, journal_option, json_option
+from ..options import env_file_option, journal_option, json_option
 from ..runtime import run_async
+from ..settings.reading import read_config
 from .journal import opened
 from .show import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...config import Config
     from ..options import JournalAddress
 
 
@@ -36,7 +37,7 @@ def rebind(journal: JournalAddress, env_file: Path | None, yes: bool, as_json: b
 
     Use it only if the items of the journal exist there: all its items are skipped from then on.
     """
-    config = Config.from_env(environment(env_file))
+    config = read_config(env_file)
     given = environment_of(config)
     seller = config.seller_id
     if not yes:

@@ -9,7 +9,7 @@ import click
 
 from ...bulk.bulk import CONCURRENCY
 from ...client import FulfillmentClient
-from ...config import Config, Limit
+from ...config import Limit
 from ...errors import ConfigurationError
 from ...journal import State
 from ...journal.states import KEEPS_PAYLOAD
@@ -31,6 +31,7 @@ from ..options import (
 from ..output import items
 from ..progress import StepResult, display_for
 from ..runtime import check_stdout, interruptible, run_async
+from ..settings.reading import read_config
 from .hints import UNREAD, jobs_command, print_interrupted, resume_command
 from .journal import find_run, opened, run_fields
 from .show import counts_of, write_json
@@ -101,8 +102,7 @@ def resume(**options: Any) -> int:
 async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
     async with opened(resume_options.journal, verify_first=resume_options.verify_first) as journal:
         record = await find_run(journal, resume_options.journal, resume_options.run)
-    settings = {} if resume_options.contract is None else {"contract": resume_options.contract}
-    config = Config.from_env(environment(resume_options.env_file), **settings)
+    config = read_config(resume_options.env_file, contract=resume_options.contract)
     if config.seller_id != record.seller:
         raise ConfigurationError(
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "

@@ -84,7 +84,7 @@ def test_an_order_that_is_asked_for_again_is_sent_once(backend):
     assert len({str(answer["shipment_id"]) for _, answer in answers}) == 1
     status, answer = ask(f"{backend}/orders", again | {"lines": [{"product": "LAMP-1", "quantity": 2}]})
     assert (status, answer["fields"]) == (409, ["lines"])
-    assert "sent before with another payload" in str(answer["error"])
+    assert (answer["code"], answer["reference"]) == ("conflict", "ORDER-2")
 
 
 def test_an_order_that_cannot_be_right_is_a_422_that_names_the_field(backend):
@@ -116,10 +116,11 @@ async def test_a_lost_answer_is_a_202_with_advice(errors):
     from octoffm_async import ConnectionLostError
 
     error = ConnectionLostError("lost")
-    error.outcome_unknown = True
-    status, _, body = await errors(error)
-    assert (status, body["outcome"]) == (202, "unknown")
-    assert "Send the very same order again" in body["advice"]
+    error.outcome_unknown = error.in_journal = True
+    status, headers, body = await errors(error)
+    assert (status, body["code"]) == (202, "outcome_unknown")
+    assert (headers["content-type"], headers["retry-after"]) == ("application/problem+json", "5")
+    assert "Send the very same request again" in body["detail"]
 
 
 async def test_other_failures_say_whether_to_come_again(errors):

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoffm_async import ClosedError, FulfillmentClient, Limit, OverloadedError, RateLimitedError
-from octoffm_async.config import TOKEN_LIMIT
 from octoffm_async.contract.operations import Group
 from octoffm_async.contract.stocks import Stock
 from octoffm_async.ratelimit.limiter import RateLimiter
 from octoffm_async.ratelimit.priority_queue import Priority
 from octoffm_async.ratelimit.registry import LimiterRegistry
 from octoffm_async.ratelimit.window import LeakyBucket, SlidingWindow, bucket_for
+from octoffm_async.settings.values import TOKEN_LIMIT
 from octoffm_async.transport.headers import RateAdvice
 from tests.conftest import VirtualTimeLoop
 from tests.support.fakes import FakeTransport, config
