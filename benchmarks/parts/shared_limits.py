@@ -81,7 +81,7 @@ async def _pass(limiter: RateLimiter, lane: Any, latency: float) -> None:
     if latency:
         await asyncio.sleep(latency)
     limiter.release(probe=probe)
-    limiter.on_accepted(sent_at=sent, now=loop.time())
+    limiter.on_accepted(epoch=limiter.control.epoch, sent_at=sent, now=loop.time())
 
 
 def run(options: Options) -> Result:

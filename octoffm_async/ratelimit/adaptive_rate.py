@@ -96,6 +96,7 @@ class AdaptiveRate:
         "_window",
         "blocked_since",
         "ceiling",
+        "epoch",
         "throttlings",
     )
 
@@ -118,6 +119,9 @@ class AdaptiveRate:
         self._early = 0
         self.blocked_since: float | None = None
         """The time of the 429 after which no request was accepted yet."""
+        self.epoch: int = 0
+        """A number that a 429 raises, and the request that ends its block. Each request is stamped with it when it is
+        sent; by the clock no order can be told, because it stands still within a turn of the loop."""
         self.throttlings: int = 0
         """429s since requests were last accepted steadily; those of one burst count as one."""
 
@@ -141,8 +145,8 @@ class AdaptiveRate:
         growth = 1 + CUT * x**3 if x <= 1.0 else (1 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
         return min(plateau * growth, RATE_MOST if self.ceiling is None else self.ceiling)
 
-    def accepted(self, *, sent_at: float) -> bool:
-        """Record that the limit accepted a request; return True if that ended a block."""
+    def accepted(self, *, epoch: int, sent_at: float) -> bool:
+        """Record that the limit accepted a request sent in ``epoch``; return True if that ended a block."""
         self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
@@ -151,22 +155,21 @@ class AdaptiveRate:
         if self._in_cycle % self._steady == 0:
             self.throttlings //= 2
         blocked = self.blocked_since
-        if blocked is None or sent_at < blocked:
+        if blocked is None or epoch != self.epoch:
             return False
         self._resume(sent_at, blocked)
         return True
 
-    def throttled(self, *, sent_at: float, now: float) -> bool:
-        """Record a 429; return False if its request was sent before the last 429 was known."""
+    def throttled(self, *, epoch: int, now: float) -> bool:
+        """Record a 429; return False if its request was sent before the last 429, or the end of its block, was known."""
         self._refusals += 1
+        if epoch != self.epoch:
+            return False
+        self.epoch += 1
         if self.blocked_since is None:
-            if sent_at < self._resumed:
-                return False
             self._refused_rate = self._sent_rate(now)
             self.blocked_since = now
             self._probes_refused = 0
-        elif sent_at < self.blocked_since:
-            return False
         else:
             self._probes_refused += 1
         self._refused_at = now
@@ -209,6 +212,7 @@ class AdaptiveRate:
         self._steady = STEADY * max(1, self._refusals // BURST)
         self._refusals = 0
         self.blocked_since = None
+        self.epoch += 1
 
     def _sent_rate(self, now: float) -> float | None:
         """Return the rate that was refused: the allowed one, unless far less was sent for want of calls or slots."""

@@ -176,11 +176,18 @@ class RateLimiter:
         if not self._room_timed:
             self._wake()
 
-    def on_accepted(self, *, sent_at: float, now: float) -> bool:
+    def epoch_of(self, *, probe: bool) -> int:
+        """Return the epoch of the request that is sent now (:mod:`.adaptive_rate`).
+
+        If it is no probe though the key is blocked, its permit came just before the 429: it belongs to the burst.
+        """
+        return self.control.epoch - (self.control.blocked_since is not None and not probe)
+
+    def on_accepted(self, *, epoch: int, sent_at: float, now: float) -> bool:
         """Record that the API's limit accepted a request, whatever the response; return True if that ended a block."""
         self._accepted += 1
         self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
-        return self.control.accepted(sent_at=sent_at)
+        return self.control.accepted(epoch=epoch, sent_at=sent_at)
 
     @property
     def wants_advice(self) -> bool:
@@ -205,10 +212,10 @@ class RateLimiter:
         self.control.ceiling = ceiling
         return news
 
-    def on_throttled(self, *, sent_at: float, now: float) -> bool:
+    def on_throttled(self, *, epoch: int, now: float) -> bool:
         """Record a 429; return True if it is new, not of a request sent before the last one: then a pause is due."""
         self._throttled += 1
-        return self.control.throttled(sent_at=sent_at, now=now)
+        return self.control.throttled(epoch=epoch, now=now)
 
     def pause(self, until: float) -> None:
         """Let no call through before ``until``."""

@@ -35,6 +35,7 @@ class CallState(CancellableTask):
         "is_in_flight",
         "lane",
         "limiter",
+        "limiter_epoch",
         "limiter_probe",
         "number",
         "operation",
@@ -83,6 +84,7 @@ class CallState(CancellableTask):
         self.token_renewed: bool = False
         self.lane: Priority = options.lane or "interactive"
         self.limiter_probe: bool = False
+        self.limiter_epoch: int = 0
         self.circuit_probe: bool = False
         self.seconds_on_wire: float = 0.0
 
@@ -113,6 +115,7 @@ class CallState(CancellableTask):
     def start_attempt(self, now: float) -> None:
         """Record the start of an attempt: from now on the API may carry out the request."""
         self.attempt_started_at = now
+        self.limiter_epoch = self.limiter.epoch_of(probe=self.limiter_probe)
         self.is_in_flight = True
         self.attempts += 1
 

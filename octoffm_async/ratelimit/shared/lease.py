@@ -101,7 +101,6 @@ class Leases:
         "free_at",
         "free_until",
         "last_reply_at",
-        "since",
         "step",
     )
 
@@ -110,8 +109,6 @@ class Leases:
         self._slots: deque[Slot] = deque()
         self.step: int = step
         self.epoch: int = 0
-        self.since: float = -inf
-        """The time at which the epoch was first received."""
         self.last_reply_at: float = -inf
         """The time at which the request was sent whose reply last confirmed the slots."""
         self.free_until: float = -inf
@@ -139,7 +136,7 @@ class Leases:
         """
         if reply.epoch != self.epoch:
             self._slots.clear()
-            self.epoch, self.since = reply.epoch, received
+            self.epoch = reply.epoch
         self.last_reply_at = sent
         self.step = reply.step
         self.free_until = sent + reply.free / SECOND if reply.free else -inf

@@ -148,17 +148,17 @@ class SharedRateLimiter(RateLimiter):
         if self._short_of_room:
             self._wake()
 
-    def on_accepted(self, *, sent_at: float, now: float) -> bool:
+    def on_accepted(self, *, epoch: int, sent_at: float, now: float) -> bool:
         """Record that the API's limit accepted the request; return True if that ended a block."""
         self._used += 1
-        ended = super().on_accepted(sent_at=sent_at, now=now)
+        ended = super().on_accepted(epoch=epoch, sent_at=sent_at, now=now)
         if ended and not self._client.is_unavailable:
             self._client.request(self)
         return ended
 
-    def on_throttled(self, *, sent_at: float, now: float) -> bool:
+    def on_throttled(self, *, epoch: int, now: float) -> bool:
         """Record a 429; return True if it is new, so that a pause is due."""
-        news = super().on_throttled(sent_at=sent_at, now=now)
+        news = super().on_throttled(epoch=epoch, now=now)
         if news:
             self._leases.drop()
             self._client.request(self)
@@ -228,7 +228,7 @@ class SharedRateLimiter(RateLimiter):
     ) -> bool:
         """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.lease.ClockOffset`."""
         usable = self._leases.apply_reply(reply, sent=sent, received=received, ahead=ahead)
-        self._rate.apply_reply(reply, epoch_since=self._leases.since)
+        self._rate.apply_reply(reply, now=received)
         self._lost, self._replied_at = False, received
         if reply.pause:
             super().pause(received + reply.pause / SECOND)
@@ -243,7 +243,7 @@ class SharedRateLimiter(RateLimiter):
             self._alone.begin(now)
         self._leases.drop()
         self._lost = True
-        self._rate.on_store_unavailable(now, alone=1.0 / self._alone.interval)
+        self._rate.on_store_unavailable(alone=1.0 / self._alone.interval)
         self._wake()
 
     def has_final_request(self) -> bool:

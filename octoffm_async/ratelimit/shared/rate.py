@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from ..adaptive_rate import AdaptiveRate
@@ -19,13 +18,13 @@ class SharedRate(AdaptiveRate):
     store is unavailable (``alone`` is the rate then), 429s count one by one, so that the pauses grow.
     """
 
-    __slots__ = ("_epoch", "_paced", "_since", "accepting", "alone", "refusing")
+    __slots__ = ("_is_reported", "_paced", "_store_epoch", "accepting", "alone", "refusing")
 
     def __init__(self, ceiling: float | None) -> None:
         super().__init__(ceiling)
         self._paced: float | None = None
-        self._epoch: int = 0
-        self._since = -inf
+        self._store_epoch = 0
+        self._is_reported = False
         self.alone: float | None = None
         self.refusing: bool = False
         """True if a 429 is yet to be reported to the store."""
@@ -44,49 +43,57 @@ class SharedRate(AdaptiveRate):
         known = [rate for rate in (self._paced, self.ceiling) if rate is not None]
         return min(known, default=None)
 
-    def accepted(self, *, sent_at: float) -> bool:
-        """Record that the limit accepted a request; return True if that ends a block."""
-        blocked = self.blocked_since
-        if blocked is None or self.refusing or self.accepting or sent_at < max(blocked, self._since):
+    def accepted(self, *, epoch: int, sent_at: float) -> bool:  # noqa: ARG002  (the store counts by its own clock)
+        """Record that the limit accepted a request sent in ``epoch``; return True if that ends a block."""
+        if self.blocked_since is None or self.refusing or self.accepting or self._is_reported or epoch != self.epoch:
             return False
         if self.alone is not None:
-            self.blocked_since, self.throttlings, self._since = None, 0, sent_at
+            self.blocked_since, self.throttlings = None, 0
+            self.epoch += 1
         else:
             self.accepting = True
         return True
 
-    def throttled(self, *, sent_at: float, now: float) -> bool:
+    def throttled(self, *, epoch: int, now: float) -> bool:
         """Record a 429; return True if it is new."""
-        if self.refusing or sent_at < self._since:
+        if self.refusing or self._is_reported or epoch != self.epoch:
             return False
         self.throttlings += 1
-        self.blocked_since = self._since = now
+        self.blocked_since = now
+        self.epoch += 1
         self.refusing, self.accepting = self.alone is None, False
         return True
 
-    def apply_reply(self, reply: LeaseReply, *, epoch_since: float) -> None:
+    def apply_reply(self, reply: LeaseReply, *, now: float) -> None:
         """Apply the store's reply."""
         self.alone = None
         self._paced = SECOND / reply.pace if reply.pace else None
-        if reply.epoch != self._epoch:
-            self._epoch, self.refusing, self.accepting = reply.epoch, False, False  # other clients reported it before
+        if reply.epoch != self._store_epoch:
+            self.epoch += 1
+            self._store_epoch, self.refusing, self.accepting = (
+                reply.epoch,
+                False,
+                False,
+            )  # other clients reported it before
         if self.refusing:
             return  # the store does not know yet
-        self._since = epoch_since
+        self._is_reported = False
         self.throttlings: int = reply.throttlings
         if not reply.blocked:
             self.blocked_since = None
         elif self.blocked_since is None:
-            self.blocked_since = epoch_since
+            self.blocked_since = now
 
     def mark_reported(self) -> None:
         """Mark the reports as sent: the store needs no report about requests sent before its reply."""
         if self.refusing or self.accepting:
             self.refusing = self.accepting = False
-            self._since = inf
+            self._is_reported = True
 
-    def on_store_unavailable(self, now: float, *, alone: float) -> None:
+    def on_store_unavailable(self, *, alone: float) -> None:
         """Go on at this rate while the store is unavailable."""
         self.alone = alone
         self.refusing = self.accepting = False
-        self._since = min(self._since, now)
+        if self._is_reported:
+            self._is_reported = False
+            self.epoch += 1

@@ -65,7 +65,8 @@ class RetryHandler:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
         limiter = call.limiter
         now = call.clock()
-        if limiter.on_accepted(sent_at=call.attempt_started_at, now=now):
+        if limiter.on_accepted(epoch=call.limiter_epoch, sent_at=call.attempt_started_at, now=now):
+            call.limiter_epoch = limiter.control.epoch  # its body may still tell of a quota: see note_quota
             self._events.rate_changed(call, "throttled", now)
         if not limiter.wants_advice:
             return
@@ -147,7 +148,7 @@ class RetryHandler:
 
     def _note_throttling(self, call: CallState) -> bool:
         self._counts.throttled += 1
-        return call.limiter.on_throttled(sent_at=call.attempt_started_at, now=call.clock())
+        return call.limiter.on_throttled(epoch=call.limiter_epoch, now=call.clock())
 
     def _pause(
         self, call: CallState, retry_after: float | None, decision: Retry | GiveUp | None, *, news: bool

@@ -27,9 +27,9 @@ def learned(rate: float, *, ceiling: float | None = None, seconds: int = 120) ->
     """A control that had ``rate`` accepted per second, a 429 at the end, and was let go again; and the time then."""
     control = AdaptiveRate(ceiling)
     for number in range(round(rate * seconds)):
-        control.accepted(sent_at=number / rate)
-    assert control.throttled(sent_at=seconds, now=seconds + 0.1)
-    assert control.accepted(sent_at=seconds + 0.2)
+        control.accepted(epoch=control.epoch, sent_at=number / rate)
+    assert control.throttled(epoch=control.epoch, now=seconds + 0.1)
+    assert control.accepted(epoch=control.epoch, sent_at=seconds + 0.2)
     return control, seconds + 0.2
 
 
@@ -37,7 +37,7 @@ def test_nothing_is_learned_before_the_first_429() -> None:
     for ceiling in (None, 20.0):
         control = AdaptiveRate(ceiling)
         for number in range(1000):
-            control.accepted(sent_at=number / 10)
+            control.accepted(epoch=control.epoch, sent_at=number / 10)
         assert (control.rate(100.0), control.learned) == (ceiling, False)
 
 
@@ -65,9 +65,9 @@ def test_the_rate_is_never_above_the_ceiling_nor_below_the_floor(
     for kind, gap, age in steps:
         now += gap
         if kind == "accepted":
-            control.accepted(sent_at=now - age)
+            control.accepted(epoch=control.epoch, sent_at=now - age)
         else:
-            control.throttled(sent_at=now - age, now=now)
+            control.throttled(epoch=control.epoch, now=now)
         rate = control.rate(now)
         if rate is None:
             assert ceiling is None
@@ -84,17 +84,19 @@ def test_a_ceiling_that_falls_holds_at_once() -> None:
 
 def test_a_block_ends_only_by_a_request_that_was_sent_after_it_and_accepted() -> None:
     control, now = learned(50.0)
-    assert control.throttled(sent_at=now + 1, now=now + 1.1)
-    assert not control.accepted(sent_at=now + 1.05)
+    before = control.epoch
+    assert control.throttled(epoch=before, now=now + 1.1)
+    assert not control.accepted(epoch=before, sent_at=now + 1.1)
     assert control.blocked_since == now + 1.1
-    assert control.accepted(sent_at=now + 1.2)
+    assert control.accepted(epoch=control.epoch, sent_at=now + 1.2)
     assert control.blocked_since is None
 
 
 def test_429s_of_one_burst_count_once() -> None:
     control, now = learned(50.0)
     before = control.throttlings
-    news = [control.throttled(sent_at=now + 1 + at / 100, now=now + 1.2 + at / 100) for at in range(10)]
+    sent_in = control.epoch
+    news = [control.throttled(epoch=sent_in, now=now + 1) for _ in range(10)]  # all in one turn of the loop
     assert news == [True] + [False] * 9
     assert control.throttlings == before + 1
 
@@ -102,7 +104,7 @@ def test_429s_of_one_burst_count_once() -> None:
 def test_a_429_of_a_request_from_before_the_last_block_is_no_news() -> None:
     control, now = learned(50.0)
     rate = control.rate(now + 1)
-    assert not control.throttled(sent_at=now - 0.1, now=now + 1)
+    assert not control.throttled(epoch=0, now=now + 1)
     assert (control.rate(now + 1), control.blocked_since) == (rate, None)
 
 
@@ -110,16 +112,16 @@ def test_each_refused_probe_makes_the_next_pause_longer_and_what_is_accepted_sho
     control, now = learned(50.0)
     before = control.throttlings
     for number in range(8):
-        assert control.throttled(sent_at=now + 1 + number, now=now + 1.05 + number)
+        assert control.throttled(epoch=control.epoch, now=now + 1.05 + number)
     series = before + 8
     assert control.throttlings == series
     for number in range(FLOWING):
         assert control.throttlings == series
-        control.accepted(sent_at=now + 20 + number / 50)
-    control.accepted(sent_at=now + 20)
+        control.accepted(epoch=control.epoch, sent_at=now + 20 + number / 50)
+    control.accepted(epoch=control.epoch, sent_at=now + 20)
     assert control.throttlings == THROTTLINGS_KEPT
     for number in range(2 * STEADY - FLOWING):
-        control.accepted(sent_at=now + 20 + number / 50)
+        control.accepted(epoch=control.epoch, sent_at=now + 20 + number / 50)
     assert control.throttlings == THROTTLINGS_KEPT // 4
 
 
@@ -129,11 +131,11 @@ def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand() -> None:
         rate = control.rate(now)
         now += 0.001 if rate is None else 1 / rate
         if rng.random() < 0.05:
-            if control.throttled(sent_at=now, now=now + 0.05):
+            if control.throttled(epoch=control.epoch, now=now + 0.05):
                 now += 0.05 + rng.uniform(0.0, min(20.0, 0.1 * 2 ** (control.throttlings - 1)))
         else:
             accepted += 1
-            control.accepted(sent_at=now)
+            control.accepted(epoch=control.epoch, sent_at=now)
     assert accepted > 1000
 
 
@@ -142,9 +144,9 @@ def test_early_429s_cut_more_and_more_but_never_below_the_average() -> None:
     control.ceiling = 1000.0
     rates: list[float] = []
     for _ in range(6):
-        control.throttled(sent_at=now + 0.5, now=now + 0.55)
+        control.throttled(epoch=control.epoch, now=now + 0.55)
         now += 0.6
-        control.accepted(sent_at=now)
+        control.accepted(epoch=control.epoch, sent_at=now)
         rates.append(control.rate(now) or 0.0)
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] >= 0.9 * 100 * (1 - CUT)
@@ -155,15 +157,15 @@ def rate_after_early_block(probes: int) -> float:
     control, now = learned(100.0, seconds=3)
     for _ in range(5):
         now += 0.3
-        control.throttled(sent_at=now, now=now + 0.05)
+        control.throttled(epoch=control.epoch, now=now + 0.05)
         now += 0.2
-        control.accepted(sent_at=now)
+        control.accepted(epoch=control.epoch, sent_at=now)
     for number in range(60):
-        control.accepted(sent_at=now + number / 30)
+        control.accepted(epoch=control.epoch, sent_at=now + number / 30)
     for number in range(1 + probes):
-        control.throttled(sent_at=now + 2 + number, now=now + 2.05 + number)
+        control.throttled(epoch=control.epoch, now=now + 2.05 + number)
     now += 6
-    control.accepted(sent_at=now)
+    control.accepted(epoch=control.epoch, sent_at=now)
     return control.rate(now) or 0.0
 
 
@@ -183,24 +185,24 @@ def test_a_window_that_had_slack_for_far_more_than_its_average_is_probed_more_sl
     slack, then = learned(10.0)
     for second in range(50):  # most at the end: accepted all the same, so the window is long
         for _ in range(1 if second < 45 else 40):
-            slack.accepted(sent_at=then + second)
-    slack.throttled(sent_at=then + 50, now=then + 50.1)
-    slack.accepted(sent_at=then + 50.5)
+            slack.accepted(epoch=slack.epoch, sent_at=then + second)
+    slack.throttled(epoch=slack.epoch, now=then + 50.1)
+    slack.accepted(epoch=slack.epoch, sent_at=then + 50.5)
     assert grown_within_a_minute(slack, then + 50.5) < known / 2
 
 
 def test_a_block_longer_than_what_was_sent_before_it_brings_the_rate_down_to_the_average_at_once() -> None:
     control, now = learned(100.0)
     for second in range(1, 63):
-        control.throttled(sent_at=now + second, now=now + second + 0.05)
-    control.accepted(sent_at=now + 64)
+        control.throttled(epoch=control.epoch, now=now + second + 0.05)
+    control.accepted(epoch=control.epoch, sent_at=now + 64)
     assert (control.rate(now + 64) or 0.0) < 10.0
 
 
 def test_a_rate_that_was_allowed_but_not_used_is_not_what_was_refused() -> None:
     control = AdaptiveRate(100_000.0)
     for number in range(100):
-        control.accepted(sent_at=number / 100)
-    control.throttled(sent_at=1.0, now=1.05)
-    control.accepted(sent_at=1.5)
+        control.accepted(epoch=control.epoch, sent_at=number / 100)
+    control.throttled(epoch=control.epoch, now=1.05)
+    control.accepted(epoch=control.epoch, sent_at=1.5)
     assert (control.rate(1.5) or 0.0) < 250.0

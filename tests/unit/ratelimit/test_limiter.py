@@ -247,7 +247,7 @@ async def adversary(limiter: RateLimiter, seed: int, steps: int) -> Usage:
     async def call(lane: Priority, stay: float, *, first: bool, throttled: bool) -> None:
         until = loop.time() + rng.choice([0.5, 5.0, 500.0])
         probe = await limiter.acquire(lane, until=rng.choice([None, until]), first=first)
-        sent_at = loop.time()
+        sent_at, epoch = loop.time(), limiter.epoch_of(probe=probe)
         usage.inside += 1
         usage.most = max(usage.most, usage.inside)
         usage.departed.append(sent_at)
@@ -256,10 +256,10 @@ async def adversary(limiter: RateLimiter, seed: int, steps: int) -> Usage:
         finally:
             usage.inside -= 1
             limiter.release(probe=probe)
-        if throttled and limiter.on_throttled(sent_at=sent_at, now=loop.time()):
+        if throttled and limiter.on_throttled(epoch=epoch, now=loop.time()):
             limiter.pause(loop.time() + rng.choice([0.0, 0.3, 2.0]))
         elif not throttled:
-            limiter.on_accepted(sent_at=sent_at, now=loop.time())
+            limiter.on_accepted(epoch=epoch, sent_at=sent_at, now=loop.time())
 
     for _ in range(steps):
         kind = rng.randrange(12)
@@ -417,7 +417,7 @@ async def test_a_limit_of_flights_that_shrinks_lets_nobody_in_before_it_is_kept(
 @pytest.mark.virtual_time
 async def test_a_probe_that_is_cancelled_before_it_departs_makes_room_for_another() -> None:
     limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
-    limiter.on_throttled(sent_at=loop.time(), now=loop.time())
+    limiter.on_throttled(epoch=limiter.control.epoch, now=loop.time())
     limiter.pause(loop.time() + 1)
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     loop.call_later(1.0, waiting[0].cancel)  # in the moment in which it is let go

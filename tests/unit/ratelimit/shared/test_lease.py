@@ -119,7 +119,7 @@ def test_slots_of_an_older_epoch_are_forgotten() -> None:
     leases = holding(5)
     reply = lease(1, now=1001 * SECOND)
     leases.apply_reply(reply, sent=6.0, received=6.001, ahead=(-995.0, -994.999))
-    assert (len(leases), leases.epoch, leases.since) == (1, reply.epoch, 6.001)
+    assert (len(leases), leases.epoch) == (1, reply.epoch)
 
 
 def test_only_slots_without_a_gap_before_the_end_are_given_back() -> None:

@@ -79,11 +79,12 @@ class Client:
         loop = asyncio.get_running_loop()
         probe = await self.limiter.acquire("bulk")
         left.append(sent := loop.time())
+        epoch = self.limiter.epoch_of(probe=probe)
         try:
             await asyncio.sleep(latency)
         finally:
             self.limiter.release(probe=probe)
-        self.limiter.on_accepted(sent_at=sent, now=loop.time())
+        self.limiter.on_accepted(epoch=epoch, sent_at=sent, now=loop.time())
 
 
 @asynccontextmanager
@@ -224,7 +225,7 @@ async def test_a_429_pauses_every_client_within_a_quarter_of_a_second() -> None:
         work = asyncio.create_task(saturate(fleet, 8.0))
         await asyncio.sleep(2.0)
         at = loop.time()
-        assert fleet[0].limiter.on_throttled(sent_at=at - 0.001, now=at)
+        assert fleet[0].limiter.on_throttled(epoch=fleet[0].limiter.control.epoch, now=at)
         fleet[0].limiter.pause(at + 3.0)
         left = await work
     for moments in left:
@@ -243,7 +244,7 @@ class Hidden:
     async def call(self, limiter: RateLimiter, rng: random.Random) -> None:
         loop = asyncio.get_running_loop()
         probe = await limiter.acquire("bulk")
-        sent = loop.time()
+        sent, epoch = loop.time(), limiter.epoch_of(probe=probe)
         await asyncio.sleep(0.02)
         wait = self.log.admit(loop.time())
         await asyncio.sleep(0.02)
@@ -251,11 +252,11 @@ class Hidden:
         now = loop.time()
         if wait:
             self.refused.append(sent)
-            if limiter.on_throttled(sent_at=sent, now=now):
+            if limiter.on_throttled(epoch=epoch, now=now):
                 limiter.pause(now + rng.uniform(0.0, min(20.0, 0.1 * 2 ** (limiter.control.throttlings - 1))))
         else:
             self.accepted.append(sent)
-            limiter.on_accepted(sent_at=sent, now=now)
+            limiter.on_accepted(epoch=epoch, sent_at=sent, now=now)
 
 
 @pytest.mark.parametrize(("limit", "calls", "per"), [(Limit(200), 20, 1.0), (None, 20, 10.0), (Limit(200), 100, 60.0)])
@@ -289,7 +290,7 @@ async def test_several_429s_of_one_moment_cut_the_rate_once() -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for client in fleet:
-            client.limiter.on_throttled(sent_at=now - 0.001, now=now)
+            client.limiter.on_throttled(epoch=client.limiter.control.epoch, now=now)
             client.limiter.pause(now + 0.1)
         await saturate(fleet, 3.0)
         rates = {client.limiter.control.rate(loop.time()) for client in fleet}
@@ -341,7 +342,7 @@ async def test_without_a_limit_calls_do_not_wait_for_the_store_but_pauses_are_sh
         assert len(store.requests) <= 25
         loop = asyncio.get_running_loop()
         now = loop.time()
-        first.limiter.on_throttled(sent_at=now, now=now)
+        first.limiter.on_throttled(epoch=first.limiter.control.epoch, now=now)
         first.limiter.pause(now + 2.0)
         await asyncio.sleep(0.01)
         await second.limiter.acquire()
@@ -416,16 +417,16 @@ async def test_pauses_hold_and_429s_count_while_the_store_is_away() -> None:
         loop = asyncio.get_running_loop()
         for throttlings in (1, 2):
             probe = await client.limiter.acquire()
-            sent = loop.time()
+            epoch = client.limiter.epoch_of(probe=probe)
             client.limiter.release(probe=probe)
-            assert client.limiter.on_throttled(sent_at=sent, now=loop.time())
+            assert client.limiter.on_throttled(epoch=epoch, now=loop.time())
             assert client.limiter.control.throttlings == throttlings
             client.limiter.pause(loop.time() + 5.0)
             await asyncio.sleep(0)
         started = loop.time()
         await client.limiter.acquire()
         assert loop.time() - started >= 5.0
-        assert client.limiter.on_accepted(sent_at=loop.time(), now=loop.time())
+        assert client.limiter.on_accepted(epoch=client.limiter.control.epoch, sent_at=loop.time(), now=loop.time())
         assert client.limiter.control.throttlings == 0
 
 
