@@ -56,7 +56,7 @@ class _Case(NamedTuple):
     code: str
     title: str
     detail: str
-    """What the caller is told; empty where the error's own words are meant for him."""
+    """Text for the caller; empty where the error's own words are meant for him."""
     waits: bool = False
 
 
