@@ -72,15 +72,16 @@ class JournalAddress:
         return re.sub(r"(?<=//)([^:@/?]*):[^@/]*(?=@)", r"\1", self.address.partition("?")[0])
 
 
-def _journal_address(_context: click.Context, _option: click.Parameter, given: str) -> JournalAddress:
-    return JournalAddress(given)
+def journal_address(_context: click.Context, _option: click.Parameter, given: str | None) -> JournalAddress | None:
+    """Return the address that an option has, if it has one."""
+    return None if given is None else JournalAddress(given)
 
 
 def journal_option(command: F) -> F:
     """Add ``--journal PATH``, or ``OCTOFFM_JOURNAL``; the command receives ``journal: JournalAddress``."""
     return click.option(
         "--journal",
-        callback=_journal_address,
+        callback=journal_address,
         envvar="OCTOFFM_JOURNAL",
         show_envvar=True,
         required=True,

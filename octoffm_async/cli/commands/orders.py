@@ -39,7 +39,9 @@ group: LazyGroup = LazyGroup(
     help="Shipping orders to customers.",
     later={
         "create": Later("octoffm_async.cli.files.commands:create_orders", "Ship the orders of a file, each once."),
-        "mappings": Later("octoffm_async.cli.files.opening:ORDERS_MAPPINGS", "Show the columns that --from takes."),
+        "mappings": Later(
+            "octoffm_async.cli.files.opening:ORDERS_MAPPINGS", "Show the columns of shops' exports of orders (--from)."
+        ),
     },
 )
 

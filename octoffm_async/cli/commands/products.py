@@ -24,7 +24,10 @@ group: LazyGroup = LazyGroup(
     help="Register products, and list what is registered.",
     later={
         "create": Later("octoffm_async.cli.files.commands:create_products", "Register the products of a file."),
-        "mappings": Later("octoffm_async.cli.files.opening:PRODUCTS_MAPPINGS", "Show the columns that --from takes."),
+        "mappings": Later(
+            "octoffm_async.cli.files.opening:PRODUCTS_MAPPINGS",
+            "Show the columns of shops' exports of products (--from).",
+        ),
     },
 )
 

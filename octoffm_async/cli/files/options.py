@@ -24,7 +24,15 @@ from ...tabular.cells.readers import ReadingOptions
 from ...tabular.exports import NAMES
 from ...tabular.mapping_file import Mapping, load_mapping
 from ..contract.drift_option import drift_path
-from ..options import calling_options, environment, parse_pairs, parse_rate, with_options
+from ..options import (
+    JournalAddress,
+    calling_options,
+    environment,
+    journal_address,
+    parse_pairs,
+    parse_rate,
+    with_options,
+)
 from ..settings.reading import read_config, read_setting
 
 if TYPE_CHECKING:
@@ -34,6 +42,7 @@ _DECIMAL_SIGNS = {"point": ".", "comma": ","}
 F = TypeVar("F", bound="Callable[..., Any]")
 
 OFF = "off"
+_DATABASE = re.compile(r"postgres(?:ql)?://.*", re.DOTALL)
 _REJECTS = re.compile(r"\.rejects(?:-(\d+))?$")
 
 
@@ -66,7 +75,7 @@ class FileOptions:
     rejects: Path | None = None
     report: Path | None = None
     dry_run: bool = False
-    journal: Path | None = None
+    journal: JournalAddress | None = None
     drain: float = 30.0
     patience: float = PATIENCE
     resend_unknown: bool = False
@@ -101,18 +110,20 @@ class FileOptions:
         )
 
     @property
-    def journal_file(self) -> Path:
+    def journal_address(self) -> JournalAddress:
         """The journal: beside the input unless ``--journal`` names one. A rejects file shares its original's.
 
         Raises:
             ConfigurationError: The input is standard input, beside which nothing can be kept.
         """
-        if self.journal is None and has_no_place(self.file):
+        if self.journal is not None:
+            return self.journal
+        if has_no_place(self.file):
             raise ConfigurationError(
                 f"beside {self.file} no journal can be kept: name one with --journal, and the same one again whenever "
                 "the same input is sent again"
             )
-        return self.journal or self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.journal")
+        return JournalAddress(str(self.file.with_name(f"{_REJECTS.sub('', self.file.stem)}.journal")))
 
     @property
     def rejects_file(self) -> Path:
@@ -120,7 +131,8 @@ class FileOptions:
         if self.rejects is not None:
             return self.rejects
         if has_no_place(self.file):
-            return (self.journal or Path("stdin")).with_suffix(f".rejects{self.readable.suffix}")
+            beside = self.journal and self.journal.file
+            return (beside or Path("stdin")).with_suffix(f".rejects{self.readable.suffix}")
         ending = self.file.suffix if self.file.suffix.casefold() in {".jsonl", ".ndjson"} else ".csv"
         before = _REJECTS.search(self.file.stem)
         number = "" if before is None else f"-{int(before[1] or 1) + 1}"
@@ -167,7 +179,7 @@ class FileOptions:
             "-o": self.output,
         }
         named |= {"--drift": self.drift}
-        named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_file if journal else None}
+        named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_address.file if journal else None}
         taken = {self.file.resolve(): f"the input {self.file}"}
         if self.contract is not None:
             taken[self.contract.resolve()] = f"the contract file {self.contract}"
@@ -211,8 +223,10 @@ def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
 
 
 def repeated_command() -> str:
-    """Return the command as it was typed, quoted for a shell."""
-    return shlex.join(["octoffm", *sys.argv[1:]])
+    """Return the command as it was typed, quoted for a shell, without the password of a database."""
+    return shlex.join(
+        ["octoffm", *(_DATABASE.sub(lambda found: str(JournalAddress(found[0])), word) for word in sys.argv[1:])]
+    )
 
 
 def _limit(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | str | None:
@@ -278,7 +292,11 @@ _CREATING = (
     *CHECKING,
     click.option("--report", type=_PATH, metavar="FILE", help="Write a report as one HTML page."),
     click.option(
-        "--journal", type=_PATH, envvar="OCTOFFM_JOURNAL", metavar="PATH", help="Default: FILE's name with .journal."
+        "--journal",
+        callback=journal_address,
+        envvar="OCTOFFM_JOURNAL",
+        metavar="PATH",
+        help="A file, or postgresql://user@host/name. Default: FILE's name with .journal.",
     ),
     drain_option,
     *DECIDING,

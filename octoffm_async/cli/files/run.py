@@ -210,7 +210,7 @@ class FileRun:
         notes = self.items.notes
         facts |= {"left out": self.items.left_out or None}
         facts |= {"read as": notes.as_fields() if file_options.as_json else notes_fact(notes)}
-        facts |= {"journal": str(file_options.journal_file)}
+        facts |= {"journal": str(file_options.journal_address)}
         facts |= {"run": self.run_id, "rejects file": str(self.rejects.path) if self.rejects.items else None}
         if file_options.report is not None:
             what = self.creation.target.plural
@@ -234,8 +234,9 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
         return dry_run(file_options, table, plan, creation.operation)
     config = file_options.config()
     check_stdout()
-    with recording_drift(file_options.drift_file, journal=file_options.journal_file) as noticed:
-        async with Journal.open(file_options.journal_file, verify_first=file_options.verify_first) as journal:
+    address = file_options.journal_address
+    with recording_drift(file_options.drift_file, journal=address.file) as noticed:
+        async with Journal.open(address.address, verify_first=file_options.verify_first) as journal:
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not file_options.as_json:
                 until = f"an item that is not found counts as absent {file_options.patience:g} s after it was sent"
@@ -284,7 +285,7 @@ def _print_next_steps(state: FileRun) -> None:
         click.echo(f"  {repeated_command()}", err=True)
     elif state.tally.unknown and state.run_id is not None:
         click.echo("octoffm: some may exist or not; the same command looks them up again. To see them:", err=True)
-        click.echo(f"  {jobs_command('show', state.file_options.journal_file, state.run_id)}", err=True)
+        click.echo(f"  {jobs_command('show', state.file_options.journal_address, state.run_id)}", err=True)
 
 
 async def _undecided(journal: Journal, seller: str, operation: str) -> int:

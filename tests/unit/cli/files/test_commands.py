@@ -298,7 +298,7 @@ def test_files_beside_the_input(file, rejects, journal):
         file=Path(file), mapping={}, constants={}, mapping_file=None, save_mapping=None, delimiter=None, encoding=None,
         env_file=None, seller=None, limit=None, concurrency=None, timeout=None, proxies=False, as_json=False,
     )  # fmt: skip
-    assert (options.rejects_file, options.journal_file) == (Path(rejects), Path(journal))
+    assert (options.rejects_file, options.journal_address.file) == (Path(rejects), Path(journal))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")

@@ -12,6 +12,7 @@ import pytest
 
 from octoffm_async.cli.app import run
 from octoffm_async.cli.errors import ExitCode
+from octoffm_async.cli.files.options import repeated_command
 from octoffm_async.cli.options import JournalAddress
 from octoffm_async.journal import Journal, OutgoingItem, State, payload_hash
 from octoffm_async.sandbox import SandboxThread
@@ -82,6 +83,27 @@ def test_a_run_is_resumed_from_a_database(jobs, postgres: str, monkeypatch) -> N
         code, out, err = jobs("resume", name)
         assert (code, sandbox.effects.outbound["A"], sandbox.effects.outbound["B"]) == (0, 1, 1), err
         assert "2 created" in out
+
+
+def test_a_file_of_orders_is_sent_with_a_journal_in_a_database(jobs, postgres: str, monkeypatch, tmp_path) -> None:  # noqa: F811
+    orders = tmp_path / "orders.jsonl"
+    orders.write_bytes(b"".join(msgspec.json.encode(order(key)) + b"\n" for key in "ABC"))
+    with SandboxThread(catalogue=3, stock=100) as sandbox:
+        for variable, value in sandbox.environment().items():
+            monkeypatch.setenv(variable, value)
+        assert [run(["orders", "create", str(orders)]) for _ in range(2)] == [0, 0]
+        assert [sandbox.effects.outbound[key] for key in "ABC"] == [1, 1, 1]
+    assert list(tmp_path.iterdir()) == [orders]
+    code, out, _ = jobs("list")
+    assert code == 0
+    assert "3 items: 3 created" in out
+
+
+def test_a_command_that_is_repeated_has_no_password(monkeypatch) -> None:
+    address = "postgresql://me:hush@host/name?password=hush"
+    monkeypatch.setattr("sys.argv", ["octoffm", "orders", "create", "--journal", address, f"--journal={address}"])
+    shown = "postgresql://me@host/name"
+    assert repeated_command() == f"octoffm orders create --journal {shown} --journal={shown}"
 
 
 @pytest.mark.parametrize(
