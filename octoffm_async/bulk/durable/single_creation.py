@@ -8,6 +8,7 @@ unknown outcome is reconciled before anything is sent.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ from ...contract.operations import CREATE_OUTBOUND
 from ...errors import (
     CallError,
     ClosedError,
+    ConfigurationError,
     ConflictError,
     DeadlineExceededError,
     UnprocessableError,
@@ -326,8 +328,17 @@ async def protect(
     patience: float,
     verify_first: bool = False,
 ) -> str:
-    """Create one order through a journal; see :meth:`ProtectedCreation.create`."""
+    """Create one order through a journal; see :meth:`ProtectedCreation.create`.
+
+    Raises:
+        ConfigurationError: ``journal`` is an address; a single creation would have to open it each time.
+    """
     scope.session.affinity.check()
+    if isinstance(journal, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(
+            f"journal={os.fspath(journal)!r} is an address: a single creation needs the journal opened, once for all "
+            "calls: async with Journal.open(…) as journal"
+        )
     is_outbound = operation is CREATE_OUTBOUND
     if journal.fence is not None:
         scope = SellerSession(scope.session, scope.seller_id, scope.options.changed(fence=journal.fence))

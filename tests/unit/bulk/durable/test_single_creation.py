@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from octoffm_async import (
     BadRequestError,
     ClosedError,
+    ConfigurationError,
     ConflictError,
     ConnectionLostError,
     DeadlineExceededError,
@@ -50,6 +51,17 @@ async def test_the_same_order_has_the_same_id_for_ever(path: Path) -> None:
             )
         assert sandbox.effects.outbound == {"O-1": 1}
         assert sandbox.effects.inbound == {"IN-1": 1}
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+async def test_an_address_in_place_of_an_open_journal_is_refused(path: Path, kind: Any) -> None:
+    async with serving() as (sandbox, client):
+        with pytest.raises(ConfigurationError, match=r"is an address: .*async with Journal\.open"):
+            await client.outbound.create(order("O-1"), journal=kind(path))
+        with pytest.raises(ConfigurationError, match=r"is an address: .*async with Journal\.open"):
+            await client.inbound.create(supply("IN-1", "P-1"), journal=kind(path))
+        assert sandbox.effects.outbound == {}
+        assert sandbox.effects.inbound == {}
 
 
 async def test_a_hundred_requests_for_one_order_at_once_send_one(path: Path) -> None:
