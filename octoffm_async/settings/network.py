@@ -105,8 +105,8 @@ def tls_context(settings: NetworkSettings) -> ssl.SSLContext | None:
     if ca_file is None and certificate is None:
         return None
     context = ssl.create_default_context()
+    name = "ca_file"
     try:
-        name = "ca_file"
         if ca_file is not None:
             context.load_verify_locations(ca_file)
         if certificate is not None:
