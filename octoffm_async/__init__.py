@@ -119,7 +119,7 @@ if TYPE_CHECKING:
     from .http_answers import HttpAnswer, http_answer
     from .journal import Journal
     from .ratelimit.shared.store import LimitStore, MemoryLimits
-    from .ratelimit.stats import KeyStats, Stats
+    from .ratelimit.stats import Health, KeyStats, Stats
     from .resources.raw_responses import RawResponse
     from .session.pagination import Page, Pager
     from .tabular.product_rows import ProductRows
@@ -248,7 +248,7 @@ else:
             "octoffm_async.resources.raw_responses": ("RawResponse",),
             "octoffm_async.session.pagination": ("Page", "Pager"),
             "octoffm_async.transport.response": ("Response",),
-            "octoffm_async.ratelimit.stats": ("KeyStats", "Stats"),
+            "octoffm_async.ratelimit.stats": ("Health", "KeyStats", "Stats"),
             "octoffm_async.auth.store": ("TokenStore",),
         },
         modules=("client", "config", "errors", "events"),
@@ -291,6 +291,7 @@ __all__ = [
     "Found",
     "FulfillmentClient",
     "FulfillmentProduct",
+    "Health",
     "Hook",
     "HttpAnswer",
     "InboundLine",

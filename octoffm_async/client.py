@@ -12,10 +12,11 @@ from .auth.keyvalue_store import FileTokenStore, KeyValueTokenStore
 from .bulk.bulk import Bulk
 from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
-from .errors import ClosedError, ConfigurationError
+from .errors import ClosedError, ConfigurationError, OctoffmError
 from .events import LoggingHook
 from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
 from .ratelimit.shared.store import KeyValueLimits
+from .ratelimit.stats import Health
 from .resources.inbound import Inbound
 from .resources.outbound import Outbound
 from .resources.products import Products
@@ -312,6 +313,35 @@ class FulfillmentClient(SellerClient):
             CallError: The token endpoint could not be reached.
         """
         return await self._scope.session.check()
+
+    async def health(self, *, ask: bool = False) -> Health:
+        """Return whether the client can serve now, for liveness and readiness checks.
+
+        Nothing is sent; with ``ask`` a token is fetched if there is none, as :meth:`check` does.
+        """
+        session = self._scope.session
+        reasons: list[str] = []
+        if alive := session.affinity.loop is not None and not session.affinity.is_elsewhere():
+            try:
+                if ask:
+                    await self.check()
+            except OctoffmError as error:
+                reasons.append(f"no token: {type(error).__name__}")
+        else:
+            reasons.append("the client is not open on this event loop and in this process")
+        stats = self.stats()
+        if session.tokens.are_refused:
+            reasons.append("the credentials are refused")
+        if stats.circuit == "open":
+            reasons.append("the API fails so often that calls are held back")
+        return Health(
+            alive=alive,
+            ready=not reasons,
+            reasons=tuple(reasons),
+            circuit=stats.circuit,
+            token_left=stats.token_left,
+            paused={f"{key.seller_id} {key.group}": key.paused_for for key in stats.keys if key.paused_for},
+        )
 
     def reset_credentials(self) -> None:
         """Forget that the credentials were refused, for instance after the secret was renewed.

@@ -92,6 +92,11 @@ class TokenSource:
         """Return the seconds for which the token may still be sent, 0 if it may not; None without one."""
         return None if self._token is None else max(0.0, self._token.expires_at - now)
 
+    @property
+    def are_refused(self) -> bool:
+        """True if the endpoint refused the credentials last."""
+        return self._refused is not None
+
     async def get(self) -> Token:
         """Return a valid token, renewing it if needed.
 

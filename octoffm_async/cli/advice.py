@@ -146,7 +146,7 @@ ADVICE: tuple[Advice, ...] = (
         "certificate",
         _is(TLSError),
         "this machine does not trust the certificate: if your company's proxy inspects TLS, name its certificate in "
-        "SSL_CERT_FILE; do not continue without knowing who answers",
+        "OCTOFFM_CA_FILE; do not continue without knowing who answers",
     ),
     Advice(
         "no connection",

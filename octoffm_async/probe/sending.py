@@ -132,10 +132,12 @@ class Sender:
         await self._keep_apart()
         self._left = False
         address = URL(url, encoded=True)
-        proxy, auth = proxy_for(address, self._config) or (None, None)
+        proxy = proxy_for(address, self._config)
+        more = {} if proxy is None else proxy.arguments(address)
+        headers |= {} if proxy is None else proxy.own_headers(address)
         try:
             async with session.request(
-                method, address, headers=headers, data=body, allow_redirects=False, proxy=proxy, proxy_auth=auth
+                method, address, headers=headers, data=body, allow_redirects=False, **more
             ) as answer:
                 whole = await self._body.read(answer.content, answer.status, answer.headers, self._config.read_timeout)
                 return Response(answer.status, answer.headers, whole, url)

@@ -11,7 +11,7 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from .shared.gcra import LeaseReply, LeaseRequest, LimitState, advance
     from .shared.store import KeyValueLimits, LimitStore, MemoryLimits
-    from .stats import KeyStats, Stats
+    from .stats import Health, KeyStats, Stats
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -28,6 +28,7 @@ else:
                 "MemoryLimits",
             ),
             "octoffm_async.ratelimit.stats": (
+                "Health",
                 "KeyStats",
                 "Stats",
             ),
@@ -35,6 +36,7 @@ else:
     )
 
 __all__ = [
+    "Health",
     "KeyStats",
     "KeyValueLimits",
     "LeaseReply",

@@ -57,6 +57,25 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     :class:`~octoffm_async.ContractDrift`."""
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The health of a client, for the checks of a web backend.
+
+    ``alive`` (liveness) is False if the client is not open on this event loop and in this process: start the process
+    again. ``ready`` (readiness) is False as well while the credentials are refused, or the API fails so often that
+    calls are held back; ``reasons`` says so in words for people, without secrets. A token that is yet to be fetched
+    (``token_left`` is None) and a pause of one seller are no reasons.
+    """
+
+    alive: bool
+    ready: bool
+    reasons: tuple[str, ...]
+    circuit: CircuitState
+    token_left: float | None
+    """Seconds for which the token may still be sent; None if there is none."""
+    paused: dict[str, float]
+    """Seconds until a pause ends, by seller and group, such as ``"98980 outbound"``."""
+
+
 class SessionCounters(msgspec.Struct):
     """The counters of a session; see :class:`Stats`."""
 

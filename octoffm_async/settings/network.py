@@ -7,10 +7,10 @@ which a password of another program would be sent to the API, or in place of the
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 from yarl import URL
 
 from ..errors import ConfigurationError
@@ -21,10 +21,21 @@ if TYPE_CHECKING:
 
 
 class Proxy(NamedTuple):
-    """A proxy, without its password, and its user and password."""
+    """The address of a proxy, without user and password, and the headers that hold those."""
 
     url: URL
-    auth: aiohttp.BasicAuth | None
+    headers: dict[str, str]
+
+    def arguments(self, url: URL) -> dict[str, Any]:
+        """Return the arguments with which ``ClientSession`` sends a request by this proxy.
+
+        Only a request to open a tunnel takes the proxy's headers from there; one without TLS has them itself.
+        """
+        return {"proxy": self.url} | ({"proxy_headers": self.headers} if url.scheme == "https" else {})
+
+    def own_headers(self, url: URL) -> dict[str, str]:
+        """Return the headers that the request itself needs."""
+        return {} if url.scheme == "https" else self.headers
 
     def __repr__(self) -> str:
         return f"Proxy({str(self.url)!r})"
@@ -68,7 +79,10 @@ def _proxy(text: str) -> Proxy | None:
         return None
     if url.scheme not in ("http", "https") or not url.host:
         return None
-    return Proxy(url.with_user(None), aiohttp.BasicAuth.from_url(url))
+    if url.user is None and url.password is None:
+        return Proxy(url, {})
+    named = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+    return Proxy(url.with_user(None), {"Proxy-Authorization": f"Basic {named}"})
 
 
 def check_proxy(text: str) -> None:
@@ -91,8 +105,8 @@ def tls_context(settings: NetworkSettings) -> ssl.SSLContext | None:
     if ca_file is None and certificate is None:
         return None
     context = ssl.create_default_context()
+    name = "ca_file"
     try:
-        name = "ca_file"
         if ca_file is not None:
             context.load_verify_locations(ca_file)
         if certificate is not None:

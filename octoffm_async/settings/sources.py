@@ -160,7 +160,7 @@ def _of_table(values: dict[str, Any], origin: str) -> dict[str, FoundSetting]:
     found = {name: FoundSetting(value, origin) for name, value in values.items()}
     if limit := found.get("limit"):
         found["limit"] = limit._replace(value=limit_from(limit.value))
-    if (limits := found.get("limits")) and isinstance(limits.value, Mapping):
+    if (limits := found.get("limits")) and isinstance(cast("object", limits.value), Mapping):
         groups = cast("Mapping[str, Any]", limits.value)
         found["limits"] = limits._replace(value={group: limit_from(value) for group, value in groups.items()})
     return _with_secret_path(found, str)

@@ -271,7 +271,8 @@ class AiohttpTransport:
                 headers["Connection"] = "close"  # all that can be done with a session of the caller's
         proxy = self._proxies.get(_url(url).origin()) if self._proxies else None
         if proxy is not None:
-            plain |= {"proxy": proxy.url, "proxy_auth": proxy.auth}
+            plain |= proxy.arguments(_url(url))
+            headers = {**headers, **proxy.own_headers(_url(url))}
         try:
             with nullcontext() if self._wire is None else self._wire.aside():
                 response = await session.request(

@@ -47,7 +47,8 @@ def show(env_file: Path | None, as_json: bool) -> int:
     found = read_settings(variables)
     values = {name: one.value for name, one in found.items()}
     missing = [name for name in ("client_id", "client_secret", "seller_id") if name not in found]
-    config = Config(**dict.fromkeys(missing, "x") | values)  # the others are checked all the same
+    checked: dict[str, Any] = {**dict.fromkeys(missing, "x"), **values}
+    config = Config(**checked)  # the others are checked all the same
     rows: list[_Row] = []
     for name in KINDS:
         origin = _origin(found[name].origin, variables, env_file) if name in found else "default"

@@ -76,7 +76,7 @@ async def test_an_unknown_authority_is_told_with_the_way_to_trust_it(server_tls,
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     text = str(await refused(Server(HELLO, ssl_context=server_tls)))
     assert "an authority that is not trusted here: if it is your company's" in text
-    assert "for SSL_CERT_FILE" in text
+    assert "for ca_file (OCTOFFM_CA_FILE)" in text
 
 
 async def test_an_authority_in_ssl_cert_file_is_trusted(server_tls, authority, monkeypatch, tmp_path) -> None:
