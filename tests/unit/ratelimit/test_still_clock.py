@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 """A loop whose clock stands still within a turn, as uvloop's does: a burst of 429s is one throttling, on any clock."""
 
 from __future__ import annotations
