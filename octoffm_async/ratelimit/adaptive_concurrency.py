@@ -4,6 +4,9 @@ By Little's law more requests in flight than *rate times latency* only lengthen 
 gradient algorithm of Netflix's concurrency-limits, the recent latency is compared with the usual one: while it is less
 than :data:`TOLERANCE` times the usual latency, the limit grows a little; when it climbs, the limit falls in proportion.
 The usual latency follows slowly, so an API that became slower for good is accepted as it is.
+
+Where no rate is configured it begins with one request and doubles (slow start), so that a hidden quota that is small
+refuses few requests at first.
 """
 
 from __future__ import annotations
@@ -23,19 +26,28 @@ LEAST = 4
 class AdaptiveConcurrency:
     """The concurrency limit of one key, between :data:`LEAST` and ``most``."""
 
-    __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")
+    __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_slow_start", "_usual", "limit")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, slow_start: bool = False) -> None:
         self._most = float(most)
         self._least = min(float(LEAST), self._most)
         self._limit = self._goal = self._most
         self._short = 0.0
         self._usual = 0.0
         self._samples = 0
-        self.limit: int = most
+        self.limit: int = 1 if slow_start else most
+        self._slow_start = slow_start
 
     def answered(self, seconds: float, in_flight: int) -> None:
         """Record the latency of a response, and how many requests were in flight."""
+        if self._slow_start:
+            self._samples += 1
+            if self._samples >= self.limit:
+                self._samples = 0
+                self.limit *= 2
+                if self.limit >= self._most:
+                    self.end_slow_start()
+            return
         if self._usual == 0.0:
             self._short = self._usual = seconds
         self._short += (seconds - self._short) / SHORT
@@ -45,8 +57,16 @@ class AdaptiveConcurrency:
             self._samples = 0
             self._adapt()
 
+    def end_slow_start(self) -> None:
+        """End the slow start: a 429 came, which the rate answers, or it has reached its end."""
+        if self._slow_start:
+            self._slow_start = False
+            self._samples = 0
+            self.limit = int(self._most)
+
     def restart(self) -> None:
         """Begin with one after an outage and double up to the old limit, so that waiting calls do not start at once."""
+        self._slow_start = False
         self._goal = max(self._least, self._limit, self._goal if self._limit < self._goal else 0.0)
         self._limit = 1.0
         self.limit = 1
