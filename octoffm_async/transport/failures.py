@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -87,10 +87,9 @@ def to_package_error(  # noqa: PLR0911  (one for each kind)
 
 def _cure(error: BaseException | None) -> str:
     """Return what to do about a TLS error: an unknown authority is another matter than a bad certificate."""
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        error = error.os_error
-    elif isinstance(error, aiohttp.ClientConnectorCertificateError):
-        error = error.certificate_error
+    if isinstance(error, (aiohttp.ClientConnectorSSLError, aiohttp.ClientConnectorCertificateError)):
+        name = "os_error" if isinstance(error, aiohttp.ClientConnectorSSLError) else "certificate_error"
+        error = cast("BaseException", getattr(error, name))
     if isinstance(error, ssl.SSLCertVerificationError):
         code = error.verify_code
         if code in _UNKNOWN_AUTHORITY:
