@@ -215,7 +215,8 @@ def test_a_contract_file_is_each_workers_own_and_nothing_of_it_stands_in_the_dat
     Path("p.csv").write_text(f"gtin,title\n{GOOD},Pen\n")
     given = ("p.csv", "--seller", "12345", "--set", "extra.brandId=7")
     code, _, err = call("submit", "products", "create", *given, "--contract", "c.toml")
-    assert (code, err) == (ExitCode.DONE, "")
+    assert code == ExitCode.DONE
+    assert [line.split(":")[1] for line in err.splitlines()] == [" read as"], err
     submitted = stored(postgres)
 
     def named_as_we_do(products: list[dict[str, object]]) -> list[dict[str, object]]:
