@@ -53,7 +53,7 @@ def orders(count: int) -> list[OutboundShipmentRequest]:
 
 
 def gtin(number: int) -> str:
-    body = f"{number:012d}"
+    body = f"3{number:011d}"
     return f"{body}{gtin_check_digit(body)}"
 
 

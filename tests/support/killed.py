@@ -101,7 +101,7 @@ def items(plan: Plan) -> Iterator[Any]:
                 expected_delivery_date=datetime(2026, 12, 1, 9, 30, tzinfo=UTC),
             )
         else:
-            gtin = f"{number:012d}"
+            gtin = f"3{number:011d}"
             yield FulfillmentProduct(
                 gtin=f"{gtin}{gtin_check_digit(gtin)}", seller_product_reference=key, title="A thing"
             )

@@ -50,11 +50,11 @@ TWINS = {"TWIN-1": "twin-1", "42": "0042", "long-reference-number-1": "long-refe
 
 
 def references(count: int, rng: random.Random, *, plain: bool = False) -> list[str]:
-    """References of all shapes, in random order; ``plain`` ones have no blanks around them."""
+    """References of all shapes, in random order; ``plain`` ones have no blanks around them, and no invisible sign."""
     found = [*TWINS, *TWINS.values()]
     found += [(SHAPES[n % len(SHAPES)] if n % 2 else SHAPES[0]).format(n=n) for n in range(count - len(found))]
     rng.shuffle(found)
-    return [each.strip() for each in found] if plain else found
+    return [each.strip().replace("\u200b", "") for each in found] if plain else found
 
 
 def order(reference: str) -> OutboundShipmentRequest:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoffm_async import Created, FulfillmentClient, Refused, Unknown
+from octoffm_async import Created, FulfillmentClient, Limit, Refused, Unknown
 from octoffm_async.contract.operations import Group
 from octoffm_async.errors import ConnectionLostError
 from octoffm_async.events import RateChanged, Throttled
@@ -73,7 +73,7 @@ async def test_a_single_call_returns_the_refusal_and_the_key_pauses() -> None:
 async def test_the_pause_is_what_the_answer_asks_for_and_is_reported_once() -> None:
     events: list[Any] = []
     transport = FakeTransport(quota_of(1, 3, Retry_After="30"), latency=0.1)
-    client = FulfillmentClient(config(), transport=transport, hooks=[events.append])
+    client = FulfillmentClient(config(limit=Limit(50)), transport=transport, hooks=[events.append])
     async with client:
         await asyncio.gather(*(client.products.create(products(2)) for _ in range(3)))  # one burst
         loop = asyncio.get_running_loop()

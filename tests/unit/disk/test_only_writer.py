@@ -44,7 +44,6 @@ WRITING = frozenset(
     ]
 )
 ALLOWED = {
-    ("journal/sqlite/file/lock.py", "os.open"): "asks whether a lock file that is there is locked",
     ("journal/sqlite/file/backup.py", "os.open"): "O_EXCL and 0600; SQLite then writes into it",
     ("journal/sqlite/file/backup.py", "open"): "synchronises the backup that it has made",
     ("journal/sqlite/file/backup.py", "link"): "gives the backup its name, if that is free",
@@ -53,6 +52,8 @@ ALLOWED = {
     ("journal/sqlite/schema.py", "os.open"): "O_EXCL and 0600; SQLite then writes into it",
     ("journal/sqlite/schema.py", "connect"): "the journal itself",
     ("probe/folder.py", "mkdir"): "the folder of a probe, 0700",
+    ("stores/file.py", "connect"): "a file that was prepared: it is for its owner alone",
+    ("cli/guide/guide.py", "mkdir"): "a folder of public pages",
     ("cli/app.py", "os.open"): "/dev/null, in place of a closed standard stream",
     ("cli/row_files.py", "TemporaryDirectory"): "parts of a Parquet file, in a folder of 0700",
     ("cli/row_files.py", "write_parquet"): "into that folder",

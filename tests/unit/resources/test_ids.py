@@ -146,7 +146,7 @@ async def test_a_cancellation_of_nothing_is_refused_before_anything_is_sent(key:
     assert transport.sent == []
 
 
-@pytest.mark.parametrize("key", [".", "..", "a/b", "%2f", "a\x00b", "x" * 10_000, "é"], ids=lambda key: ascii(key[:9]))
+@pytest.mark.parametrize("key", [".", "..", "a/b", "%2f", "x" * 10_000, "é"], ids=lambda key: ascii(key[:9]))
 async def test_a_cancellation_of_an_unknown_shipment_is_refused(pair: Any, key: str) -> None:
     with pytest.raises((NotFoundError, UnprocessableError)) as caught:
         await pair.client.outbound.request_cancellation(key, reason="changed my mind")

@@ -126,7 +126,7 @@ class Api:
 
 
 def gtin(number: int) -> str:
-    body = f"{number:012d}"
+    body = f"3{number:011d}"
     return f"{body}{gtin_check_digit(body)}"
 
 

@@ -149,5 +149,5 @@ def test_a_reader_that_leaves_early_is_no_disaster(tmp_path):
         running.stdout.close()
         assert running.stderr is not None
         errors = running.stderr.read()
-    assert running.returncode == 1
+    assert running.returncode == 141
     assert "Traceback" not in errors

@@ -537,14 +537,14 @@ def test_the_exit_code_says_what_is_left(jobs, path, monkeypatch, *, fates: Any,
         if fault is not None:
             operation, kind = fault
             sandbox.set_fault_rates({kind: 1.0}, operations=[operation, "outbound.list"])
-            monkeypatch.setattr("octoffm_async.cli.jobs.resume.Config.from_env", quick(sandbox))
+            monkeypatch.setattr("octoffm_async.cli.jobs.resume.read_config", quick(sandbox))
         done, out, _ = jobs("resume", run_id, "--patience", "0")
         assert done == code
         assert f"why: octoffm jobs show {run_id} --journal {path}" in out
 
 
 def quick(sandbox: SandboxThread) -> Any:
-    return lambda _environment: sandbox.config(max_attempts=1)
+    return lambda _file, **_: sandbox.config(max_attempts=1)
 
 
 def test_a_resume_needs_the_runs_own_seller_and_credentials(jobs, path, tmp_path):

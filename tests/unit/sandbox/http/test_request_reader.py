@@ -12,7 +12,7 @@ from octoffm_async.contract.requests.checks import GTIN_LENGTHS
 from octoffm_async.contract.requests.validation import gtin_check_digit, product_problems
 from octoffm_async.sandbox.http.request_reader import BodyReader, gtin_of, parse_time
 
-from ..api import Api, gtin, line, product, shipment
+from ..api import Api, line, product, shipment
 from ..shipped import shipped, stocked
 from ..supplies import create, read, supply
 
@@ -92,7 +92,7 @@ async def test_products_may_stand_in_an_object(api: Api, wrap: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
-        (int(gtin(1)), "00000000000" + gtin(1)[-2:]),
+        (17, "00000000000017"),
         (96385074, "96385074"),
         (12345670, "12345670"),
         (4006381333931, "4006381333931"),
@@ -107,7 +107,7 @@ async def test_a_gtin_may_be_an_integer(api: Api, sent: int, kept: str) -> None:
     assert len(row["gtin"]) in GTIN_LENGTHS
 
 
-@given(st.integers(0, 10**13 - 1))
+@given(st.integers(1, 10**13 - 1))
 def test_an_integer_gtin_is_the_same_article_and_right_whenever_its_digits_are(body: int) -> None:
     number = int(f"{body}{gtin_check_digit(str(body))}")
     text = gtin_of(number)
