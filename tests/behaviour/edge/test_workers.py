@@ -190,7 +190,7 @@ async def test_a_killed_worker_is_replaced_and_its_orders_are_found(server: str,
         assert len(await backend.workers(5)) == 5
 
 
-@quick("gunicorn with preload")
+@quick()
 async def test_a_rolling_restart_loses_nothing_and_doubles_nothing(server: str, tmp_path: Path) -> None:
     async with (
         SandboxProcess(catalogue=1, stock=1000, limit=LIMIT) as sandbox,
