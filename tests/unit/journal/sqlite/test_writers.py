@@ -414,13 +414,17 @@ async def test_an_orphan_keeps_no_lock_of_its_parent(path: Path, time: Time) -> 
         if not parent:
             code = 1
             try:
+                os.close(says)  # the orphan's reading ends with this process, whatever ends that
                 asyncio.events._set_running_loop(None)
                 code = asyncio.new_event_loop().run_until_complete(leave_an_orphan(path, time, orphan_ends))
             finally:
                 os._exit(code)
-        assert os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, parent, 0))[1]) == 0
-        assert await keys(other) == ["A"]
-        os.write(says, b"x")
+        try:
+            assert os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, parent, 0))[1]) == 0
+            assert await keys(other) == ["A"]
+        finally:
+            os.close(says)
+            os.close(orphan_ends)
 
 
 async def leave_an_orphan(path: Path, time: Time, orphan_ends: int) -> int:
@@ -428,5 +432,6 @@ async def leave_an_orphan(path: Path, time: Time, orphan_ends: int) -> int:
     await journal.__aenter__()
     await (await journal.begin_run(**NAMES)).mark_sent([outgoing("A")])
     if not os.fork():
+        os.closerange(0, 3)  # nobody waits for the end of the orphan's output
         os.read(orphan_ends, 1)  # it outlives its parent
     os._exit(0)
