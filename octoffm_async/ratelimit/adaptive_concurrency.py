@@ -4,9 +4,6 @@ By Little's law more requests in flight than *rate times latency* only lengthen 
 gradient algorithm of Netflix's concurrency-limits, the recent latency is compared with the usual one: while it is less
 than :data:`TOLERANCE` times the usual latency, the limit grows a little; when it climbs, the limit falls in proportion.
 The usual latency follows slowly, so an API that became slower for good is accepted as it is.
-
-Where no rate is configured it begins with one request and doubles (slow start), so that a hidden quota that is small
-refuses few requests at first.
 """
 
 from __future__ import annotations

@@ -31,9 +31,6 @@ window: the feedback delay. A window counts as long when it takes long to empty,
 far above its average: it is then as long as that cycle, or longer. Netflix's concurrency-limits does the same for
 latency; see :mod:`.adaptive_concurrency`.
 
-**The first 429**, where no rate was configured, tells nearly all: the window before it holds N requests. Probes are
-sent when windows of the usual lengths would have room, so the one that is accepted tells the length, too.
-
 The configured limit, and the API's rate headers, are ceilings to all of this. A key that never met a 429 runs at its
 ceiling and none of the above takes place.
 """
@@ -188,9 +185,8 @@ class AdaptiveRate:
         return True
 
     def first_pause(self, now: float) -> float | None:
-        """Return the seconds until a window of one of :data:`PERIODS` has room: the pauses of the first block.
-
-        None if they all have room already, if a rate was configured, or if this block is not the first.
+        """Return the seconds until the next probe if this block is the first, and no rate was configured: until a
+        window of one of :data:`PERIODS` has room; None if all those have, or a rate is known.
         """
         if self._plateau is not None or self.ceiling is not None or self.blocked_since is None:
             return None

@@ -69,15 +69,3 @@ def test_it_is_always_between_its_bounds(most: int, steps: list[tuple[float, int
             restarted = True
         limit.answered(seconds, in_flight)
         assert (1 if restarted else min(LEAST, most)) <= limit.limit <= most
-
-
-def test_a_slow_start_doubles_whatever_the_latency_and_ends_at_its_limit_or_a_429() -> None:
-    control, seen = AdaptiveConcurrency(50, slow_start=True), list[int]()
-    for number in range(63):
-        seen.append(control.limit)
-        control.answered(0.001 * number, 1)
-    assert list(dict.fromkeys(seen)) == [1, 2, 4, 8, 16, 32]
-    assert control.limit == 50
-    refused = AdaptiveConcurrency(50, slow_start=True)
-    refused.end_slow_start()
-    assert refused.limit == 50

@@ -206,30 +206,3 @@ def test_a_rate_that_was_allowed_but_not_used_is_not_what_was_refused() -> None:
     control.throttled(epoch=control.epoch, now=1.05)
     control.accepted(epoch=control.epoch, now=1.5)
     assert (control.rate(1.5) or 0.0) < 250.0
-
-
-@pytest.mark.parametrize(("period", "refused"), [(1.0, 1), (10.0, 4), (60.0, 6)])
-def test_the_first_block_probes_when_usual_windows_have_room_and_finds_number_and_length(
-    period: float, refused: int
-) -> None:
-    control, now, count = AdaptiveRate(None), 1000.0, 0
-    for _ in range(300):  # all in a moment
-        control.accepted(epoch=control.epoch, now=now)
-    at = now + 0.05
-    while at < now + period:
-        assert control.throttled(epoch=control.epoch, now=at)
-        count += 1
-        pause = control.first_pause(at)
-        assert pause is not None
-        at += pause
-    assert at <= now + period + 0.01
-    assert control.accepted(epoch=control.epoch, now=at)
-    assert count == refused
-    assert control.rate(at) == pytest.approx(300 / period * (1 - CUT), rel=0.02)
-    assert control.first_pause(at) is None
-
-
-def test_a_configured_rate_is_probed_with_back_off() -> None:
-    control = AdaptiveRate(10.0)
-    control.throttled(epoch=control.epoch, now=1.0)
-    assert control.first_pause(1.0) is None
