@@ -23,28 +23,19 @@ LEAST = 4
 class AdaptiveConcurrency:
     """The concurrency limit of one key, between :data:`LEAST` and ``most``."""
 
-    __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_slow_start", "_usual", "limit")
+    __slots__ = ("_goal", "_least", "_limit", "_most", "_samples", "_short", "_usual", "limit")
 
-    def __init__(self, most: int, *, slow_start: bool = False) -> None:
+    def __init__(self, most: int) -> None:
         self._most = float(most)
         self._least = min(float(LEAST), self._most)
         self._limit = self._goal = self._most
         self._short = 0.0
         self._usual = 0.0
         self._samples = 0
-        self.limit: int = 1 if slow_start else most
-        self._slow_start = slow_start
+        self.limit: int = most
 
     def answered(self, seconds: float, in_flight: int) -> None:
         """Record the latency of a response, and how many requests were in flight."""
-        if self._slow_start:
-            self._samples += 1
-            if self._samples >= self.limit:
-                self._samples = 0
-                self.limit *= 2
-                if self.limit >= self._most:
-                    self.end_slow_start()
-            return
         if self._usual == 0.0:
             self._short = self._usual = seconds
         self._short += (seconds - self._short) / SHORT
@@ -54,16 +45,8 @@ class AdaptiveConcurrency:
             self._samples = 0
             self._adapt()
 
-    def end_slow_start(self) -> None:
-        """End the slow start: a 429 came, which the rate answers, or it has reached its end."""
-        if self._slow_start:
-            self._slow_start = False
-            self._samples = 0
-            self.limit = int(self._most)
-
     def restart(self) -> None:
         """Begin with one after an outage and double up to the old limit, so that waiting calls do not start at once."""
-        self._slow_start = False
         self._goal = max(self._least, self._limit, self._goal if self._limit < self._goal else 0.0)
         self._limit = 1.0
         self.limit = 1

@@ -52,12 +52,6 @@ UNUSED = 2.0
 """The factor between an allowed rate and the rate really sent above which the allowed rate was not what was refused."""
 SLACK = 1.5
 """The factor of the average from which on a rate is accepted only at the expense of a long window's slack."""
-PERIODS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-"""Seconds of the windows that APIs have: after the first 429, a probe is sent as soon as each would have room."""
-SHARP = 0.05
-"""Seconds between the counts of accepted requests that are kept until the first 429."""
-GRACE = 0.002
-"""Seconds that the first probes come later than they might: clocks have a grain."""
 LONG_BLOCK = 5.0
 """Seconds: a block that lasted longer is the sign of a long window."""
 BLOCK_MEMORY = 0.995
@@ -98,7 +92,6 @@ class AdaptiveRate:
         "_refused_rate",
         "_resumed",
         "_since",
-        "_start",
         "_steady",
         "_window",
         "blocked_since",
@@ -113,7 +106,6 @@ class AdaptiveRate:
         self._plateau: float | None = None
         self._since = 0.0
         self._marks: deque[tuple[float, int]] = deque()
-        self._start: deque[tuple[float, int]] = deque()
         self._accepted = 0
         self._in_cycle = 0
         self._refused_rate: float | None = None
@@ -153,9 +145,9 @@ class AdaptiveRate:
         growth = 1 + CUT * x**3 if x <= 1.0 else (1 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
         return min(plateau * growth, RATE_MOST if self.ceiling is None else self.ceiling)
 
-    def accepted(self, *, epoch: int, now: float) -> bool:
+    def accepted(self, *, epoch: int, sent_at: float) -> bool:
         """Record that the limit accepted a request sent in ``epoch``; return True if that ended a block."""
-        self._mark(now)
+        self._mark(sent_at)
         self._accepted += 1
         self._in_cycle += 1
         if self._in_cycle == FLOWING:
@@ -165,11 +157,11 @@ class AdaptiveRate:
         blocked = self.blocked_since
         if blocked is None or epoch != self.epoch:
             return False
-        self._resume(now, blocked)
+        self._resume(sent_at, blocked)
         return True
 
     def throttled(self, *, epoch: int, now: float) -> bool:
-        """Record a 429; return False if its request was sent before the last 429 or the end of its block was known."""
+        """Record a 429; return False if its request was sent before the last 429, or the end of its block, was known."""
         self._refusals += 1
         if epoch != self.epoch:
             return False
@@ -183,32 +175,6 @@ class AdaptiveRate:
         self._refused_at = now
         self.throttlings += 1
         return True
-
-    def first_pause(self, now: float) -> float | None:
-        """Return the seconds until the next probe if this block is the first, and no rate was configured: until a
-        window of one of :data:`PERIODS` has room; None if all those have, or a rate is known.
-        """
-        if self._plateau is not None or self.ceiling is not None or self.blocked_since is None:
-            return None
-        return min((free + GRACE - now for period in PERIODS if (free := self._free_at(period)) > now), default=None)
-
-    def _free_at(self, period: float) -> float:
-        """Return when a window of this length has room again after the first 429."""
-        began = (self.blocked_since or 0.0) - period
-        return next((at for at, _ in self._start if at > began), began) + period
-
-    def _first_rate(self, now: float) -> float:
-        """Return what was accepted in the window before the first 429: the highest average over those that explain it.
-
-        A window had no room yet at the last 429, and had some when the probe was sent.
-        """
-        blocked, averages = self.blocked_since or now, list[float]()
-        for period in PERIODS:
-            mark = next((mark for mark in self._start if mark[0] > blocked - period), None)
-            if mark is not None and mark[0] + period > self._refused_at:
-                covered = blocked - mark[0] if mark[1] else min(period, now - mark[0])
-                averages.append((self._accepted - 1 - mark[1]) / max(covered, SHARP))
-        return max(averages, default=self._average(now))
 
     def _time_scale(self, plateau: float) -> float:
         by_requests = min(PLATEAU_REQUESTS / plateau, PLATEAU_SECONDS_MOST)
@@ -227,7 +193,7 @@ class AdaptiveRate:
         short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
         self._early = 0 if not early else self._early + 1 if short else 1
         if refused is None:
-            found = self._first_rate(now) if plateau is None else average
+            found = average
         elif early and block < max(LONG_BLOCK, blocked_since - self._since):
             # Some 429s may have nothing to do with the rate: cut by no more than twice their share.
             share = 2 / (1 + self._in_cycle)
@@ -241,7 +207,6 @@ class AdaptiveRate:
             cheap = self._refusals * BEARABLE <= self._in_cycle
             found = min(refused, average * (TRUST if cheap else TRUST_AT_A_PRICE))
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
-        self._start.clear()
         self._since = self._resumed = now
         self._in_cycle = 0
         self._steady = STEADY * max(1, self._refusals // BURST)
@@ -259,12 +224,7 @@ class AdaptiveRate:
         return min(allowed, UNUSED * sent)
 
     def _mark(self, now: float) -> None:
-        marks, start = self._marks, self._start
-        is_free = self._plateau is None and self.ceiling is None and self.blocked_since is None
-        if is_free and (not start or now - start[-1][0] >= SHARP):
-            start.append((now, self._accepted))
-            while now - start[0][0] >= SPAN:
-                start.popleft()
+        marks = self._marks
         if not marks or now - marks[-1][0] >= MARK_EVERY:
             marks.append((now, self._accepted))
             while len(marks) > 1 and now - marks[1][0] >= SPAN:

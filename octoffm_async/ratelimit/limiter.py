@@ -87,14 +87,13 @@ class RateLimiter:
         max_in_flight: int,
         max_waiting: int = 10_000,
         bulk_share: float = 0.25,
-        slow_start: bool = False,
     ) -> None:
         self._windows = None if limit is None else SlidingWindow(limit, jitter=jitter)
         self._burst = None if limit is None else limit.burst
         self._configured = None if self._windows is None else self._windows.rate
         self._advised_at: float | None = None
         self.control: AdaptiveRate = AdaptiveRate(self._configured)
-        self._in_flight_limit = AdaptiveConcurrency(max_in_flight, slow_start=slow_start)
+        self._in_flight_limit = AdaptiveConcurrency(max_in_flight)
         self._waiters = PriorityQueue(bulk_share)
         self._bulk_share = bulk_share
         self._awaiting = {"interactive": 0, "bulk": 0}
@@ -188,12 +187,7 @@ class RateLimiter:
         """Record that the API's limit accepted a request, whatever the response; return True if that ended a block."""
         self._accepted += 1
         self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
-        control = self.control
-        was_free = control.blocked_since is not None and control.rate(now) is None
-        ended = control.accepted(epoch=epoch, now=now)
-        if ended and was_free and (rate := control.rate(now)) is not None:
-            self.pause(sent_at + 1.0 / rate)  # the probe took no permit from the bucket
-        return ended
+        return self.control.accepted(epoch=epoch, sent_at=sent_at)
 
     @property
     def wants_advice(self) -> bool:
@@ -221,7 +215,6 @@ class RateLimiter:
     def on_throttled(self, *, epoch: int, now: float) -> bool:
         """Record a 429; return True if it is new, not of a request sent before the last one: then a pause is due."""
         self._throttled += 1
-        self._in_flight_limit.end_slow_start()
         return self.control.throttled(epoch=epoch, now=now)
 
     def pause(self, until: float) -> None:

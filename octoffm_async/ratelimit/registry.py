@@ -77,7 +77,7 @@ class LimiterRegistry:
             "bulk_share": config.bulk_share,
         }
         if lease_client is None or group is Group.TOKEN:  # the token store holds the quota that token calls share
-            limiter = RateLimiter(limit, slow_start=limit is None, **settings)
+            limiter = RateLimiter(limit, **settings)
         else:
             limiter = SharedRateLimiter(f"{config.base_url} {seller_id} {group.value}", lease_client, limit, **settings)
         self._limiters[seller_id, group] = limiter

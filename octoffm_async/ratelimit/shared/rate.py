@@ -43,11 +43,7 @@ class SharedRate(AdaptiveRate):
         known = [rate for rate in (self._paced, self.ceiling) if rate is not None]
         return min(known, default=None)
 
-    def first_pause(self, now: float) -> float | None:  # noqa: ARG002  (the store counts, not one client)
-        """Return None: the pause is the usual one."""
-        return None
-
-    def accepted(self, *, epoch: int, now: float) -> bool:  # noqa: ARG002  (the store counts by its own clock)
+    def accepted(self, *, epoch: int, sent_at: float) -> bool:  # noqa: ARG002  (the store counts by its own clock)
         """Record that the limit accepted a request sent in ``epoch``; return True if that ends a block."""
         if self.blocked_since is None or self.refusing or self.accepting or self._is_reported or epoch != self.epoch:
             return False

@@ -143,7 +143,6 @@ class RetryHandler:
             affordable=self.budget.affords(cost),
             most_failures=self._config.max_attempts if retries is None else retries + 1,
             held_back=held_back,
-            first_pause=call.limiter.control.first_pause(call.clock()),
             may_repeat=call.may_repeat,
         )
 
@@ -163,9 +162,7 @@ class RetryHandler:
         if isinstance(decision, Retry):
             pause = decision.delay
         else:  # this call ends here, but the other calls of its key must wait all the same
-            control, now = call.limiter.control, call.clock()
-            first = control.first_pause(now)
-            pause = pause_after(control.throttlings, retry_after, self._config, self._rng, first=first)
+            pause = pause_after(call.limiter.control.throttlings, retry_after, self._config, self._rng)
         call.limiter.pause(call.clock() + pause)
         if news:
             self._events.throttled(call, pause=pause, by_server=by_server)

@@ -88,8 +88,6 @@ class RetryContext(NamedTuple):
     """Failed attempts after which the call ends."""
     held_back: bool = False
     """The circuit is open and the call waits for its end: the circuit decides when the call is sent again."""
-    first_pause: float | None = None
-    """Seconds until the limit's first probe, if it knows them; None is back-off."""
     may_repeat: bool = True
     """True if the caller's ``retries`` allow one more; an attempt with a new token is not counted."""
 
@@ -143,15 +141,8 @@ def back_off(failures: int, config: Config, rng: Random, *, base: float | None =
     return rng.uniform(0.0, bound)  # from zero: clients that failed together must not return together
 
 
-def pause_after(
-    throttlings: int, retry_after: float | None, config: Config, rng: Random, *, first: float | None = None
-) -> float:
-    """Return the seconds that a key pauses after so many 429s in a row; the last asked for ``retry_after`` seconds.
-
-    ``first`` is the pause instead of the back-off, if the limit knows when to probe.
-    """
-    if first is not None:
-        return max(retry_after or 0.0, first)
+def pause_after(throttlings: int, retry_after: float | None, config: Config, rng: Random) -> float:
+    """Return the seconds that a key pauses after so many 429s in a row; the last asked for ``retry_after`` seconds."""
     # A "0", or a date that the client's clock takes for past, must not cause a storm: the back-off counts even then.
     return max(retry_after or 0.0, back_off(max(1, throttlings), config, rng, base=config.throttle_base))
 
@@ -165,7 +156,7 @@ def _after_pause(at: RetryContext, config: Config, rng: Random) -> Retry | GiveU
     retry_after = at.retry_after
     if retry_after is not None and retry_after > config.max_retry_after:
         return GiveUp(outcome_unknown=False, reason=f"asked to wait {retry_after:.0f} s, longer than max_retry_after")
-    return _if_time(pause_after(at.throttlings, retry_after, config, rng, first=at.first_pause), at, "429")
+    return _if_time(pause_after(at.throttlings, retry_after, config, rng), at, "429")
 
 
 def _after_back_off(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:
