@@ -161,7 +161,7 @@ class AdaptiveRate:
         return True
 
     def throttled(self, *, epoch: int, now: float) -> bool:
-        """Record a 429; return False if its request was sent before the last 429, or the end of its block, was known."""
+        """Record a 429; return False if its request was sent before the last 429 or the end of its block was known."""
         self._refusals += 1
         if epoch != self.epoch:
             return False
