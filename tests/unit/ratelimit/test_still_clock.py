@@ -39,7 +39,7 @@ def test_the_other_refusals_of_a_burst_are_no_probes_although_no_time_has_passed
             for _ in places:
                 limiter._waiters.admit(probe=limiter._take_permit(began))
             assert limiter.on_throttled(epoch=limiter.control.epoch, now=began)
-            for _ in places:
+            for place in places:
                 epoch = limiter.epoch_of(probe=await place)
                 limiter.release()
                 news.append(limiter.on_throttled(epoch=epoch, now=began))
