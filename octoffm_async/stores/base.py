@@ -7,20 +7,26 @@ store's time to new values, which :meth:`KeyValueStore.update` applies atomicall
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-__all__ = ["FORMAT", "KeyValueStore", "MemoryStore", "StoredValues", "ValueChange", "check_format"]
+__all__ = ["FORMAT", "Backoff", "KeyValueStore", "MemoryStore", "StoredValues", "ValueChange", "check_format"]
 
 FORMAT = 1
 """The version of keys and values in stores. Each store carries it, and is used by processes of one version only."""
 
+GIVE_UP_AFTER = 4.0
+"""Seconds after which an update that always loses against others fails."""
+LONGEST_WAIT = 0.05
+"""Seconds between two attempts of an update, at most."""
 StoredValues: TypeAlias = "list[bytes | None]"
 """The values of some keys in their order; ``None`` where a key has no value."""
 ValueChange: TypeAlias = "Callable[[StoredValues, int], StoredValues]"
@@ -71,6 +77,30 @@ class KeyValueStore(Protocol):
         value that it returns unchanged, as the same object, is left as it is, its end included.
         """
         ...
+
+
+class Backoff:
+    """The waits of one update of ``store`` that compares and swaps, after each attempt that lost: random, growing."""
+
+    __slots__ = ("_clock", "_give_up_at", "_longest", "_store")
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._store = store
+        self._clock = asyncio.get_running_loop().time
+        self._give_up_at, self._longest = self._clock() + GIVE_UP_AFTER, 0.001
+
+    async def wait(self) -> None:
+        """Wait before another attempt.
+
+        Raises:
+            StoreError: the update has lost against others, or found its values locked, for too long.
+        """
+        if self._clock() > self._give_up_at:
+            raise StoreError(
+                f"{self._store!r}: an update lost against others, or met a lock, for {GIVE_UP_AFTER:g} s", away=True
+            )
+        await asyncio.sleep(random.uniform(0, self._longest))
+        self._longest = min(2 * self._longest, LONGEST_WAIT)
 
 
 class MemoryStore:

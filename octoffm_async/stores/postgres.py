@@ -1,9 +1,9 @@
 """StoredValues in a PostgreSQL database: one row a key, in an unlogged table, by the server's clock.
 
-An update locks its rows in the order of their keys (``SELECT … FOR UPDATE``), so no two updates deadlock, and writes
-them: two round trips. A key without a row gets one that is expired already, in a statement of its own. The server ends
-the transaction of a process that freezes within it, and a wait for such a row, after a second. After a crash of the
-server the table is empty, which a store allows.
+An update reads the values and the time in one round trip, and replaces the values in another by a statement that does
+so only if none changed in between: no lock outlives a statement, so a process that freezes holds nobody up. A key
+without a row gets one that is expired already, in a statement of its own. After a crash of the server the table is
+empty, which a store allows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from ..errors import StoreError
-from .base import FORMAT, check_format
+from .base import FORMAT, Backoff, check_format
 from .database import Connection, Database
 
 if TYPE_CHECKING:
@@ -65,21 +65,23 @@ _READ: Final = f"""
     SELECT stored.key, stored.value, stored.kept_until, clock.now, {_VERSION}
     FROM (SELECT {_NOW} AS now) AS clock LEFT JOIN octoffm_store AS stored ON stored.key = ANY(%s)
 """  # noqa: S608  (constants)
-_LIMITS: Final = (
-    "SELECT set_config('lock_timeout', '1s', true), set_config('idle_in_transaction_session_timeout', '1s', true)"
-)
-_LOCK: Final = f"""
-    SELECT locked.key, locked.value, locked.kept_until, {_NOW}, {_VERSION}
-    FROM (SELECT * FROM octoffm_store WHERE key = ANY(%s) ORDER BY key FOR UPDATE) AS locked
-"""  # noqa: S608
 _ADD: Final = f"""
     INSERT INTO octoffm_store SELECT name, '', {_NOW} FROM unnest(%s::text[]) AS name ORDER BY name
     ON CONFLICT DO NOTHING
 """  # noqa: S608
-_WRITE: Final = """
-    UPDATE octoffm_store AS stored SET value = new.value, kept_until = new.kept_until
-    FROM unnest(%s::text[], %s::bytea[], %s::bigint[]) AS new (key, value, kept_until) WHERE stored.key = new.key
+_SWAP: Final = """
+    WITH swap AS (
+        SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bytea[], %s::bigint[])
+            AS swap (key, old, old_until, new, new_until)
+    ), held AS MATERIALIZED (
+        SELECT FROM octoffm_store AS stored JOIN swap USING (key)
+        WHERE stored.value = swap.old AND stored.kept_until = swap.old_until
+        ORDER BY key FOR UPDATE OF stored SKIP LOCKED
+    )
+    UPDATE octoffm_store AS stored SET value = swap.new, kept_until = swap.new_until FROM swap
+    WHERE stored.key = swap.key AND swap.new IS NOT NULL AND (SELECT count(*) FROM held) = %s
 """
+"""One array for each of: keys, their rows as they were read, and as they are to be; without a new value: as it is."""
 _SWEEP: Final = """
     DELETE FROM octoffm_store WHERE key IN (
         SELECT key FROM octoffm_store WHERE kept_until < %s ORDER BY key LIMIT 1000 FOR UPDATE SKIP LOCKED
@@ -120,39 +122,39 @@ class PostgresStore:
         return self._values(keys, rows)
 
     async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
-        """Replace the values atomically by ``change(values, time)``, while their rows are locked."""
-        names = list(keys)
+        """Replace the values atomically by ``change(values, time)``, which is run again if they changed meanwhile."""
+        names, backoff = list(keys), Backoff(self)
+        while not await self._try_update(names, change, int(keep_seconds * 1e6)):
+            await backoff.wait()
+
+    async def _try_update(self, names: list[str], change: ValueChange, keep: int) -> bool:
+        """Return False if another update came first."""
         async with self._connection() as connection:
-            while True:
-                async with connection.pipeline():
-                    await connection.execute("BEGIN")
-                    await connection.execute(_LIMITS)
-                    rows = await (await connection.execute(_LOCK, [names])).fetchall()
-                    if len(rows) == len(names):
-                        values, now = self._values(names, rows)
-                        until = now + int(keep_seconds * 1e6)
-                        new = zip(names, values, change(list(values), now), strict=True)
-                        changed = [
-                            (name, value or b"", now if value is None else until)
-                            for name, old, value in new
-                            if value is not old
-                        ]
-                        if changed:
-                            columns: list[Any] = [list(column) for column in zip(*changed, strict=True)]
-                            await connection.execute(_WRITE, columns)
-                        await connection.execute("COMMIT")
-                        break
-                    await connection.execute("ROLLBACK")  # before rows are added: locks are taken in order
-                    there = {row[0] for row in rows}
-                    await connection.execute(_ADD, [[name for name in names if name not in there]])
-            if abs(now - self._swept_at) > SWEEP_EVERY:
+            rows = await (await connection.execute(_READ, [names])).fetchall()
+            values, now = self._values(names, rows)
+            stored = {row[0]: row for row in rows}
+            swaps: list[tuple[str, bytes, int, bytes | None, int]] = []
+            for name, old, new in zip(names, values, change(list(values), now), strict=True):
+                _, was, was_until, *_ = stored.get(name, (name, b"", 0))
+                to = None if new is old else new or b""
+                swaps.append((name, was, was_until, to, now if new is None else now + keep))
+            changes = sum(swap[3] is not None for swap in swaps)
+            if not changes:
+                return True
+            if missing := [name for name in names if name not in stored]:
+                await connection.execute(_ADD, [missing])
+                return False
+            columns: list[Any] = [list(column) for column in zip(*swaps, strict=True)]
+            swapped = await connection.execute(_SWAP, [*columns, len(names)])
+            if swapped.rowcount == changes and abs(now - self._swept_at) > SWEEP_EVERY:
                 self._swept_at = now
                 await connection.execute(_SWEEP, [now - SWEEP_EVERY])
+            return swapped.rowcount == changes
 
     def _values(self, keys: Sequence[str], rows: list[tuple[Any, ...]]) -> tuple[StoredValues, int]:
-        """Return the values of rows, and the latest of their times: the one at which all were locked."""
+        """Return the values of rows, and their time."""
         check_format(self, rows[0][4] or 0)
-        now: int = max(row[3] for row in rows)
+        now: int = rows[0][3]
         stored = {row[0]: row[1] for row in rows if row[0] is not None and row[2] > now}
         return [stored.get(key) for key in keys], now
 

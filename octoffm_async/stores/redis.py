@@ -11,13 +11,12 @@ and the address of the node that has the slot, or of a proxy.
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
 
 from ..config import Secret
 from ..errors import ClosedError, ConfigurationError, StoreError
-from .base import FORMAT, check_format
+from .base import FORMAT, Backoff, check_format
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -29,10 +28,6 @@ __all__ = ["RedisStore"]
 
 REPLY_WITHIN = 2.0
 """Seconds to wait for the server to connect or to reply."""
-GIVE_UP_AFTER = 4.0
-"""Seconds after which an update that always loses against others fails."""
-LONGEST_WAIT = 0.05
-"""Seconds between two attempts of an update, at most."""
 _SWAP: Final = """
 for i, held in ipairs(redis.call('MGET', unpack(KEYS))) do
   if (held and '=' .. held or '') ~= ARGV[2 * i] then return 0 end
@@ -114,8 +109,7 @@ class RedisStore:
 
     async def update(self, keys: Sequence[str], change: ValueChange, *, keep_seconds: float) -> None:
         """Replace the values atomically by ``change(values, time)``, which is run again if they changed meanwhile."""
-        clock = asyncio.get_running_loop().time
-        give_up_at, wait = clock() + GIVE_UP_AFTER, 0.001
+        backoff = Backoff(self)
         while True:
             values, now = await self.read(keys)
             arguments: list[bytes | int] = [max(1, round(keep_seconds * 1000))]
@@ -131,10 +125,7 @@ class RedisStore:
                     return
             except _errors() as error:
                 raise self._store_error(error) from None
-            if clock() > give_up_at:
-                raise StoreError(f"{self!r}: an update lost against others for {GIVE_UP_AFTER:g} s", away=True)
-            await asyncio.sleep(random.uniform(0, wait))
-            wait = min(2 * wait, LONGEST_WAIT)
+            await backoff.wait()
 
     async def _whole(self, command: Coroutine[Any, Any, Any]) -> Any:
         """Return the reply to a command, in a task that goes on when its caller is cancelled.

@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -25,10 +26,10 @@ from octoffm_async.stores import (
     MemoryStore,
     PostgresStore,
     RedisStore,
+    base,
     open_store,
 )
 from octoffm_async.stores import file as file_store
-from octoffm_async.stores import redis as redis_store
 from octoffm_async.stores.base import FORMAT
 from tests.support.counting import count
 from tests.support.forks import Forks
@@ -550,7 +551,27 @@ class TestServers:
                 await count(store, ["a"], 1)
             await count(store, ["a"], 1)
 
-    async def test_a_lock_that_another_holds_is_waited_for_a_second_at_most(self, postgres: str) -> None:
+    async def test_nobody_waits_for_an_update_whose_process_stands_still(self, kept: Kept) -> None:
+        seen: list[bytes | None] = []
+
+        def change(values: list[bytes | None], _: int) -> list[bytes | None]:
+            seen.append(values[0])
+            if len(seen) == 1:  # while nothing else happens in this thread
+                other = threading.Thread(target=lambda: asyncio.run(count(open_store(kept.address), ["a"], 3)))
+                other.start()
+                other.join()
+            return [b"%d" % (int(values[0] or b"0") + 1)]
+
+        async with served(kept).open() as store:
+            await count(store, ["a"], 1)
+            await store.update(["a"], change, keep_seconds=60)
+            assert (await store.read(["a"]))[0] == [b"5"]
+        assert seen == [b"1", b"4"]
+
+    async def test_a_lock_that_another_holds_is_not_waited_for_long(
+        self, postgres: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(base, "GIVE_UP_AFTER", 0.5)
         async with PostgresStore(postgres) as store, await psycopg.AsyncConnection.connect(postgres) as connection:
             await count(store, ["a"], 1)
             await connection.execute("SELECT * FROM octoffm_store FOR UPDATE")
@@ -583,7 +604,7 @@ class TestServers:
     async def test_an_update_that_always_loses_fails_in_the_end(
         self, redis: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(redis_store, "GIVE_UP_AFTER", 0.05)
+        monkeypatch.setattr(base, "GIVE_UP_AFTER", 0.05)
         async with RedisStore(redis) as store, RedisStore(redis) as faster:
             swap, lost = store._swap, 0
 
