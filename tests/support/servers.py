@@ -1,10 +1,15 @@
-"""Real servers for these tests, one of each per test process; skipped with the reason where they are not installed."""
+"""Real servers for these tests, one of each per test process, and a small disk.
+
+Tests are skipped with the reason where a server is not installed, or nothing may be mounted.
+"""
 
 from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +53,20 @@ def redis(redis_server: RedisServer) -> str:
     """The address of a Redis database that is empty."""
     redis_server.restart()
     return redis_server.address
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a file system of a mebibyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if not made or made.returncode:
+        pytest.skip("mounting a small tmpfs needs root and the right to mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)

@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -391,22 +391,6 @@ async def check_alone(folder: Path, reported: str, caplog: pytest.LogCaptureFixt
     warnings = warnings_of(caplog)
     assert len(warnings) == 1
     assert reported in warnings[0]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    made = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if not made or made.returncode:
-        pytest.skip("mounting a small tmpfs needs root and the right to mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)
 
 
 def make_read_only(disk: Path) -> None:

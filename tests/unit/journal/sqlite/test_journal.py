@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import sqlite3
 import subprocess
 import threading
@@ -279,22 +278,6 @@ async def check_full(path: Path, *, pages: int | None = None) -> None:
 
 async def test_a_full_database_is_reported_and_what_was_durable_stays(path: Path) -> None:
     await check_full(path, pages=60)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    made = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if not made or made.returncode:
-        pytest.skip("mounting a small tmpfs needs root and the right to mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)
 
 
 async def test_a_full_disk_is_reported_and_what_was_durable_stays(small_disk: Path) -> None:
