@@ -15,10 +15,21 @@ import time
 
 import msgspec
 
-from octoffm_async import CallError, Config, FulfillmentClient, TokenStore
+from octoffm_async import CallError, Config, FulfillmentClient, Secret, TokenStore
 from octoffm_async.auth import KeyValueTokenStore
 from octoffm_async.auth.store import account_of
 from octoffm_async.stores import FileStore, PostgresStore, RedisStore, new_key, open_store
+
+
+def name_of(token: Secret) -> str:
+    return hashlib.sha256(token.reveal().encode()).hexdigest()
+
+
+async def stored_token(config: Config, address: str, key: str | None) -> dict[str, float]:
+    """The name of the token in a store, and when it was asked for."""
+    async with KeyValueTokenStore(open_store(address), key=key) as store:
+        token = (await store.load(account_of(config))).token
+    return {} if token is None else {name_of(token.secret): token.asked_at}
 
 
 async def use(client: FulfillmentClient, count: int) -> dict[str, object]:
@@ -26,8 +37,7 @@ async def use(client: FulfillmentClient, count: int) -> dict[str, object]:
     while len(seen) < count:
         await client.outbound.count()
         token = await source.get()
-        name = hashlib.sha256(token.secret.reveal().encode()).hexdigest()
-        seen.setdefault(name, time.time() - (source.age(asyncio.get_running_loop().time()) or 0.0))
+        seen.setdefault(name_of(token.secret), time.time() - (source.age(asyncio.get_running_loop().time()) or 0.0))
         await asyncio.sleep(0.1)
     return {"seen": seen}
 
