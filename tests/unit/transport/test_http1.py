@@ -70,6 +70,20 @@ async def test_the_lines_of_a_shared_head_are_made_once() -> None:
     assert server.heads[0] == server.heads[1]
 
 
+async def test_headers_of_one_request_stand_once_beside_lines_that_are_made_once() -> None:
+    head = CachedHeaders({"SellerId": "7", "TraceParent": "configured"})
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        await transport.send("GET", server.url, head.extended({"X-Run": "1"}), None, 1.0)
+        first = head.lines
+        await transport.send("GET", server.url, head.extended({"X-Run": "2"}), None, 1.0)
+        await transport.send("GET", server.url, head.extended({"traceparent": "traced"}), None, 1.0)
+        assert head.lines is first is not None
+    added = [head.partition(b"X-Run: ")[2] for head in server.heads]
+    assert added == [b"1\r\n\r\n", b"2\r\n\r\n", b""]
+    traces = [[line for line in head.split(b"\r\n") if line.lower().startswith(b"trace")] for head in server.heads]
+    assert traces == [[b"TraceParent: configured"]] * 2 + [[b"traceparent: traced"]]
+
+
 @pytest.mark.parametrize("value", ["7\r\nX-More: 1", "7\n8", "7\x00", "é"])
 async def test_a_header_cannot_smuggle_lines(value: str) -> None:
     async with Server(HELLO) as server, opened() as transport:
