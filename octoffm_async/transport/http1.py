@@ -44,7 +44,8 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 RESENT = frozenset({"GET", "PUT", "DELETE"})
 """Methods that aiohttp itself sends again when a pooled connection turns out to be closed; never POST or PATCH."""
 LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
-_IDLE_TOO_LONG = 408
+IDLE_TOO_LONG = 408
+"""The status with which some servers close a connection that had no request for a while."""
 _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t -~]*")
 
@@ -188,7 +189,7 @@ class Http1Transport:
                 self._silences.done(read_timeout, connection)
             answered = True
             status, named = message.code, message.headers
-            if status == _IDLE_TOO_LONG and connection.is_reused:
+            if status == IDLE_TOO_LONG and connection.is_reused:
                 idle.note_closing()
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
