@@ -12,6 +12,7 @@ from octoffm_async import AnswerTimeoutError, ConfigurationError, ConnectError, 
 from octoffm_async.transport import connection as link
 from octoffm_async.transport import http1 as wire
 from octoffm_async.transport.http1 import CachedHeaders
+from tests.support.fakes import config
 from tests.unit.transport.test_aiohttp_transport import OK, SMALL, Server, get, opened
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
@@ -163,6 +164,45 @@ async def test_cancelling_around_the_time_out_leaves_no_connection_taken(cancel_
         assert transport._session is not None
         assert transport._session.connector is not None
         assert not transport._session.connector._acquired
+
+
+class Tardy(Server):
+    """Answers the first request at the very moment at which its time is over, and no other."""
+
+    def __init__(self, jump: Callable[[], None]) -> None:
+        super().__init__()
+        self._jump = jump
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HELLO)
+        self._jump()  # before the loop looks at the answer, and then at its timers
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked.set()
+        await reader.read()
+
+
+@pytest.mark.one_loop  # whose clock can be set
+async def test_a_request_after_an_answer_at_the_last_moment_has_a_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, ahead = asyncio.get_running_loop(), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + ahead)
+
+    def jump() -> None:
+        nonlocal ahead
+        ahead += 60.0
+
+    async with Tardy(jump) as server, opened(config(read_timeout=60.0)) as transport:
+        assert (await transport.send("GET", server.url, {}, None, 60.0)).body == b"hi"
+        server.asked.clear()
+        call = asyncio.create_task(transport.send("GET", server.url, {}, None, 60.0))
+        await server.asked.wait()
+        assert server.connections == 1
+        jump()
+        await asyncio.wait([call], timeout=1.0)
+        assert call.done()
+        with pytest.raises(AnswerTimeoutError):
+            await call
 
 
 async def test_a_request_made_by_others_means_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
