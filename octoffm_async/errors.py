@@ -338,6 +338,13 @@ class AnsweredError(CallError):
         self.retry_after = retry_after
         self.body = body
 
+    @classmethod
+    def of(cls, error: AnsweredError) -> Self:
+        """Return the error of this class for the response of another."""
+        made = cls(error.message)
+        vars(made).update(vars(error))
+        return made
+
     def __str__(self) -> str:
         trace = f" (trace {self.trace_id})" if self.trace_id else ""
         return super().__str__() + trace
@@ -409,19 +416,9 @@ class NotReadyError(AnsweredError):
     @classmethod
     def of(cls, error: AnsweredError) -> Self:
         """Return the error for the same response, which means "not yet"."""
-        early = cls(
-            f"the document is not there yet: {error.message.removesuffix(f' ({NO_USE})')}",
-            status=error.status,
-            code=error.code,
-            title=error.title,
-            field_errors=error.field_errors,
-            trace_id=error.trace_id,
-            retry_after=error.retry_after,
-            headers=error.headers,
-            body=error.body,
-        )
-        early.operation, early.seller_id, early.attempts = error.operation, error.seller_id, error.attempts
-        early.waited, early.travelled = error.waited, error.travelled
+        early = super().of(error)
+        early.message = f"the document is not there yet: {error.message.removesuffix(f' ({NO_USE})')}"
+        early.args = (early.message,)
         return early
 
 

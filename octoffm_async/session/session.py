@@ -431,14 +431,7 @@ class Session:
             skip = call.options.on_bad_row == "skip"
             return self._answers.read(operation, response, skip_bad_rows=skip)
         except BadRowsError as reason:
-            unusable_error = unusable(response, str(reason), secrets=self._secrets(token))
-            bad = BadRowError(
-                str(unusable_error),
-                status=unusable_error.status,
-                trace_id=unusable_error.trace_id,
-                headers=unusable_error.headers,
-                body=unusable_error.body,
-            )
+            bad = BadRowError.of(unusable(response, str(reason), secrets=self._secrets(token)))
             bad.rows, bad.places = reason.rows, reason.places
             raise bad from None
         except UnusableError as reason:

@@ -26,7 +26,7 @@ from ..settings.network import Proxy, proxy_for, tls_context
 from .codings import ACCEPTED
 from .connection import CLOSINGS_TO_LEARN, HEAD_LIMITS, is_cut_off, tls_of
 from .failures import to_package_error
-from .http1 import LOST, METHODS, RESENT, Http1Transport, usable
+from .http1 import IDLE_TOO_LONG, LOST, METHODS, RESENT, Http1Transport, usable
 from .response import BoundedBodyReader, Response
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ..config import Config
     from .fences import Fence
 
-_IDLE_TOO_LONG = 408
 _PLAIN_REQUEST = aiohttp.ClientSession._request  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
@@ -305,7 +304,7 @@ class AiohttpTransport:
         decodes: bool,
     ) -> Response:
         status, named = response.status, response.headers
-        self._closings += status == _IDLE_TOO_LONG
+        self._closings += status == IDLE_TOO_LONG
         connection = response.connection
         tls = None if connection is None else tls_of(connection.transport)
         try:

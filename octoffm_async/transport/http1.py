@@ -19,6 +19,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
 from ..errors import ConfigurationError
+from ..header_rules import joined_headers
 from .codings import ACCEPTED
 from .connection import Http1Connection, can_parse
 from .deadlines import Deadlines
@@ -43,27 +44,43 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 RESENT = frozenset({"GET", "PUT", "DELETE"})
 """Methods that aiohttp itself sends again when a pooled connection turns out to be closed; never POST or PATCH."""
 LOST = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
-_IDLE_TOO_LONG = 408
+IDLE_TOO_LONG = 408
+"""The status with which some servers close a connection that had no request for a while."""
 _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t -~]*")
 
 
 class CachedHeaders(dict[str, str]):
-    """Request headers that are sent often, with a cache of their encoded lines."""
+    """Request headers that are sent often, with a cache of their encoded lines; not changed once they are used."""
 
-    __slots__ = ("lines",)
+    __slots__ = ("_base", "_more", "_names", "lines")
     lines: bytes | None
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)
         self.lines = None
+        self._base: CachedHeaders | None = None
+        self._more: Mapping[str, str] = {}
+        self._names: frozenset[str] = frozenset()
 
     def extended(self, more: Mapping[str, str]) -> CachedHeaders:
-        """Return these headers and more, for one request; the cached lines are used again."""
+        """Return these headers and more, which replace those of the same name, for one request."""
+        self._names = self._names or frozenset(map(str.lower, self))
+        if not self._names.isdisjoint(map(str.lower, more)):
+            return CachedHeaders(joined_headers(self, more))
         made = CachedHeaders({**self, **more})
-        if self.lines is not None:
-            made.lines = self.lines + _encoded(more)
+        made._base, made._more = self, more
         return made
+
+    def encoded(self) -> bytes:
+        """Return the encoded lines.
+
+        Raises:
+            ConfigurationError: A header cannot be sent.
+        """
+        if self.lines is None:
+            self.lines = _lines(self) if self._base is None else self._base.encoded() + _encoded(self._more)
+        return self.lines
 
 
 class _Request(aiohttp.ClientRequest):
@@ -172,7 +189,7 @@ class Http1Transport:
                 self._silences.done(read_timeout, connection)
             answered = True
             status, named = message.code, message.headers
-            if status == _IDLE_TOO_LONG and connection.is_reused:
+            if status == IDLE_TOO_LONG and connection.is_reused:
                 idle.note_closing()
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
@@ -240,11 +257,7 @@ def usable() -> bool:
 def _request(method: str, target: str, host: bytes, headers: Mapping[str, str], body: bytes | None) -> bytes:
     if not _TARGET.fullmatch(target):
         raise ConfigurationError(f"not a request target: {target[:100]!r}")
-    lines = headers.lines if isinstance(headers, CachedHeaders) else None
-    if lines is None:
-        lines = _lines(headers)
-        if isinstance(headers, CachedHeaders):
-            headers.lines = lines
+    lines = headers.encoded() if isinstance(headers, CachedHeaders) else _lines(headers)
     length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
     return b"%b HTTP/1.1\r\n%b%b%b\r\n%b" % (f"{method} {target}".encode(), host, lines, length, body or b"")
 

@@ -9,13 +9,12 @@ import aiohttp
 import pytest
 
 from octoffm_async import (
+    AnsweredError,
     BadRequestError,
     Config,
     ConfigurationError,
     FulfillmentClient,
-    NotFoundError,
     PagingError,
-    ServerError,
 )
 from octoffm_async.header_rules import checked_headers
 from octoffm_async.sandbox import Sandbox
@@ -72,11 +71,11 @@ async def test_headers_of_configuration_view_and_call_add_up_and_the_nearest_win
 @pytest.mark.parametrize("through_session", [False, True])
 async def test_they_arrive_over_http(through_session) -> None:
     async with Sandbox(seed=7, catalogue=1) as sandbox, aiohttp.ClientSession() as session:
-        config = sandbox.config(headers={"X-A": "b"})
+        config = sandbox.config(headers={"traceparent": "a-trace"})  # the one that a sandbox records
         async with FulfillmentClient(config, session=session if through_session else None) as client:
-            found = await client.with_raw_response.stocks.list(limit=1)
-    assert found.response.status == 200
-    assert len(found.value.items) == 1
+            await client.stocks.list(limit=1)
+            await client.with_options(headers={"TraceParent": "another"}).stocks.list(limit=1)
+    assert [record.traceparent for record in sandbox.arrivals] == ["", "a-trace", "another"]
 
 
 @pytest.mark.parametrize(
@@ -144,11 +143,11 @@ async def test_an_error_has_the_headers_of_its_answer_without_cookies_and_secret
         assert "very-secret" not in str(each) + each.body + repr(dict(each.headers))
 
 
-async def test_all_errors_with_an_answer_carry_headers() -> None:
-    for status, body, kind in ((404, None, NotFoundError), (500, None, ServerError)):
-        transport = FakeTransport(lambda _, status=status, body=body: answer(status, body, **{"X-A": "1"}))
-        async with FulfillmentClient(config(max_attempts=1), transport=transport) as client:
-            with pytest.raises(kind) as raised:
-                await client.stocks.get("S-1")
-        assert raised.value.headers["x-a"] == "1"
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 418, 422, 429, 500, 503])
+async def test_every_error_with_an_answer_carries_its_headers(status: int) -> None:
+    transport = FakeTransport(lambda _: answer(status, b"<html>", **{"X-A": "1"}))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        with pytest.raises(AnsweredError) as raised:
+            await client.with_options(retries=0).stocks.get("S-1")
+    assert (raised.value.status, raised.value.headers["x-a"]) == (status, "1")
     assert PagingError("x").headers == {}

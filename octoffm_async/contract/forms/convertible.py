@@ -79,7 +79,10 @@ class Convertible:
 
     def __getitem__(self, name: str) -> Any:
         """Return a member of the JSON object by its name."""
-        return self.to_dict(wire=True)[name]
+        for field in fields_of(cast("Any", type(self))):
+            if field.wire == name and ((value := getattr(self, field.name)) is not None or self.keeps_unknown):
+                return json_form(value)
+        return json_form((cast("Any", self).extra or {})[name])
 
     def __replace__(self, /, **changes: Any) -> Self:
         """Return a copy with some fields changed, for ``copy.replace``."""

@@ -99,6 +99,16 @@ class Page:
     link: str | None = None
 
 
+async def read_request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
+    """The next request of a connection: method, target, headers by their names in lower case, body."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.rstrip("\r\n").split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return method, target, headers, body
+
+
 class Adversary:
     """Serves, lies, and knows what is true. Use it as a context manager."""
 
@@ -290,11 +300,7 @@ class Adversary:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: dict[str, Any]
     ) -> bool:
         """Answer one request; whether the connection goes on."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.rstrip("\r\n").split("\r\n")
-        method, target, _ = first.split(" ")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        method, target, headers, body = await read_request(reader)
         reply = self._reply(method, target, headers, body, connection)
         await asyncio.sleep(reply.delay)
         if reply.aborts:

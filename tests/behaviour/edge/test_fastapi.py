@@ -79,7 +79,6 @@ async def test_an_answer_is_the_same_json_with_a_return_type_and_without(shop) -
     wanted = [stock.to_dict(wire=True) for stock in await client.stocks.list().collect()]
     assert len(wanted) == 3
     assert wanted[0]["quantities"]["Available"] == 5
-    assert wanted[0]["productCondition"] is None or isinstance(wanted[0]["productCondition"], str)
     stock_id = wanted[0]["id"]
     assert await ask(session, f"/typed/{stock_id}") == (200, wanted[0])
     assert await ask(session, f"/untyped/{stock_id}") == (200, wanted[0])

@@ -10,7 +10,7 @@ from collections import Counter
 from email.utils import formatdate
 from typing import Any
 
-from tests.behaviour.adversary.server import Adversary, Reply
+from tests.behaviour.adversary.server import Adversary, Reply, read_request
 
 
 def _raw_deflate(data: bytes) -> bytes:
@@ -56,11 +56,7 @@ class Unruly(Adversary):
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: dict[str, Any]
     ) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.rstrip("\r\n").split("\r\n")
-        method, target, _ = first.split(" ")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        method, target, headers, body = await read_request(reader)
         self._count += 1
         if self._count % PHASE == 0:
             self._ending = self.rng.choice(("", "", *ENDINGS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from octoffm_async import (
     AuthenticationError,
+    BadRowError,
     CallError,
     ConfigurationError,
     ConnectError,
@@ -325,3 +327,18 @@ def test_headers_are_joined_and_their_values_are_not_shown() -> None:
     assert dict(options.headers) == {"x-key": "other-secret", "X-B": "1"}
     assert repr(options) == "CallOptions(fresh=False, headers=['x-key', 'X-B'])"
     assert options.with_headers(None).headers == ()
+
+
+async def test_rows_without_an_identity_are_told_once_with_the_rest_of_the_answer_or_left_out() -> None:
+    body = [{"id": "S-1", "quantities": {}}, {"quantities": {}}]
+    transport = FakeTransport(lambda _: answer(200, body, **{"X-Request-Id": "R-1"}))
+    async with FulfillmentClient(config(), transport=transport) as client:
+        with pytest.raises(BadRowError) as caught:
+            await client.stocks.list()
+        assert [row.id for row in (await client.with_options(on_bad_row="skip").stocks.list()).items] == ["S-1"]
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301  (our own bytes)
+        assert ([row.id for row in error.rows], error.places) == (["S-1"], (1,))
+        assert (error.status, error.trace_id, error.headers["x-request-id"]) == (200, "R-1", "R-1")
+        assert (error.operation, error.attempts) == ("stocks.list", 1)
+        assert str(error).count("R-1") == 1
+        assert '"S-1"' in error.body

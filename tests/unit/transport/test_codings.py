@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,10 +140,11 @@ def test_no_part_of_a_compressed_body_is_ever_a_body(data: bytes, coding: str, d
         decode_body(packed[:end], coding, 400)
 
 
-@pytest.mark.parametrize("bomb", [gzip.compress(b"\0" * 5_000_000), gzip.compress(b"ab") * 5000])
-def test_a_body_grows_to_its_bound_and_has_a_bounded_number_of_parts(bomb: bytes) -> None:
-    with pytest.raises((BodyTooLargeError, Exception), match=r"^$|more than 4096 parts"):
-        decode_body(bomb, "gzip", 100_000)
+def test_a_body_grows_to_its_bound_and_has_a_bounded_number_of_parts() -> None:
+    with pytest.raises(BodyTooLargeError):
+        decode_body(gzip.compress(b"\0" * 5_000_000), "gzip", 100_000)
+    with pytest.raises(aiohttp.ClientPayloadError, match="more than 4096 parts"):
+        decode_body(gzip.compress(b"ab") * 5000, "gzip", 100_000)
     assert decode_body(gzip.compress(b"x" * 100), "gzip", 100) == b"x" * 100
     with pytest.raises(BodyTooLargeError):
         decode_body(gzip.compress(b"x" * 100), "gzip", 99)

@@ -12,6 +12,7 @@ from octoffm_async import AnswerTimeoutError, ConfigurationError, ConnectError, 
 from octoffm_async.transport import connection as link
 from octoffm_async.transport import http1 as wire
 from octoffm_async.transport.http1 import CachedHeaders
+from tests.support.fakes import config
 from tests.unit.transport.test_aiohttp_transport import OK, SMALL, Server, get, opened
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
@@ -68,6 +69,20 @@ async def test_the_lines_of_a_shared_head_are_made_once() -> None:
         await transport.send("GET", server.url, head, None, 1.0)
         assert head.lines is first is not None
     assert server.heads[0] == server.heads[1]
+
+
+async def test_headers_of_one_request_stand_once_beside_lines_that_are_made_once() -> None:
+    head = CachedHeaders({"SellerId": "7", "TraceParent": "configured"})
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        await transport.send("GET", server.url, head.extended({"X-Run": "1"}), None, 1.0)
+        first = head.lines
+        await transport.send("GET", server.url, head.extended({"X-Run": "2"}), None, 1.0)
+        await transport.send("GET", server.url, head.extended({"traceparent": "traced"}), None, 1.0)
+        assert head.lines is first is not None
+    added = [head.partition(b"X-Run: ")[2] for head in server.heads]
+    assert added == [b"1\r\n\r\n", b"2\r\n\r\n", b""]
+    traces = [[line for line in head.split(b"\r\n") if line.lower().startswith(b"trace")] for head in server.heads]
+    assert traces == [[b"TraceParent: configured"]] * 2 + [[b"traceparent: traced"]]
 
 
 @pytest.mark.parametrize("value", ["7\r\nX-More: 1", "7\n8", "7\x00", "é"])
@@ -149,6 +164,45 @@ async def test_cancelling_around_the_time_out_leaves_no_connection_taken(cancel_
         assert transport._session is not None
         assert transport._session.connector is not None
         assert not transport._session.connector._acquired
+
+
+class Tardy(Server):
+    """Answers the first request at the very moment at which its time is over, and no other."""
+
+    def __init__(self, jump: Callable[[], None]) -> None:
+        super().__init__()
+        self._jump = jump
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HELLO)
+        self._jump()  # before the loop looks at the answer, and then at its timers
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked.set()
+        await reader.read()
+
+
+@pytest.mark.one_loop  # whose clock can be set
+async def test_a_request_after_an_answer_at_the_last_moment_has_a_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, ahead = asyncio.get_running_loop(), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + ahead)
+
+    def jump() -> None:
+        nonlocal ahead
+        ahead += 60.0
+
+    async with Tardy(jump) as server, opened(config(read_timeout=60.0)) as transport:
+        assert (await transport.send("GET", server.url, {}, None, 60.0)).body == b"hi"
+        server.asked.clear()
+        call = asyncio.create_task(transport.send("GET", server.url, {}, None, 60.0))
+        await server.asked.wait()
+        assert server.connections == 1
+        jump()
+        await asyncio.wait([call], timeout=1.0)
+        assert call.done()
+        with pytest.raises(AnswerTimeoutError):
+            await call
 
 
 async def test_a_request_made_by_others_means_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
