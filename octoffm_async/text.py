@@ -25,7 +25,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _NOT_ASCII = re.compile(r"[^\n\x20-\x7e]")
-_LETTER = re.compile("[^\n\t ]")
+_DOUBTFUL = re.compile(r"[^\n\t\x20-\x7e]")
 _STYLES = {"bold": "1m", "red": "31m", "green": "32m", "yellow": "33m", "cyan": "36m"}
 _OWN = f"\ufdd0{os.urandom(6).hex()}"
 """Beginning of our own styles, by which a stream tells them from foreign sequences: nothing foreign can know it."""
@@ -51,12 +51,12 @@ def decode_text(content: bytes) -> str:
 def printable(text: str) -> str:
     """Return foreign text as one line without control characters and signs that are not seen."""
     one_line = " ".join(text.split())
-    return one_line if one_line.isprintable() else _LETTER.sub(_safe_letter, one_line)
+    return one_line if one_line.isprintable() else _DOUBTFUL.sub(_safe_letter, one_line)
 
 
 def safe_text(text: str) -> str:
     """Return text with its lines, tabs and blanks, without other control characters and signs that are not seen."""
-    return text if text.isprintable() else _LETTER.sub(_safe_letter, text)
+    return text if text.isprintable() else _DOUBTFUL.sub(_safe_letter, text)
 
 
 def safe_json(line: str, *, ascii_only: bool = False) -> str:
