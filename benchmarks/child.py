@@ -167,6 +167,22 @@ class Child:
         return cast("dict[str, Any]", answer["figures"])
 
 
+async def _measured(subject: Subject, order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Measure; give up when the input ends: the parent, which sends nothing meanwhile, was killed."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        loop.remove_reader(0)
+        if task is not None:
+            task.cancel()
+
+    loop.add_reader(0, end)
+    try:
+        return await subject.measure(order)
+    finally:
+        loop.remove_reader(0)
+
+
 def main() -> None:
     """Run as ``python -m benchmarks.child START``: open the subject, then carry out the order of each line."""
     start = msgspec.json.decode(sys.argv[1], type=Start)
@@ -184,7 +200,7 @@ def main() -> None:
             runner.run(subject.open())
             answer(figures={})
             for line in sys.stdin.buffer:
-                answer(figures=runner.run(subject.measure(msgspec.json.decode(line))))
+                answer(figures=runner.run(_measured(subject, msgspec.json.decode(line))))
             runner.run(subject.close())
         except Exception:  # noqa: BLE001  (reported to the parent)
             answer(error=traceback.format_exc())

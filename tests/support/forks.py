@@ -1,7 +1,7 @@
 """Processes that begin at once: one that has imported what they need forks for each.
 
 To start Python and import the package takes longer than what most tests do in a process of its own. The processes are
-real ones, with their own streams, folder, environment and end.
+real ones, with their own streams, folder, environment and end; none outlives the process that runs the tests.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +40,25 @@ OCTOFFM = (
     "octoffm_async.cli.commands.stocks",
 )
 """Modules of the command, which imports most of them only when it is called."""
+
+
+def forked(function: Callable[[], int]) -> int:
+    """Fork this very process, and return the code that the function returned there (1 if it raised).
+
+    Should it hang, it ends by itself: a child that outlives the process that runs the tests would keep its pipes open.
+    """
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            signal.alarm(30)
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for standard in range(3):
+                os.dup2(nowhere, standard)
+            code = function()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Fork:
@@ -150,11 +170,21 @@ def _mind(wanted: dict[str, Any], stdout: int, stderr: int, news: int) -> int:
     if not child:
         os.close(news)
         return _become(wanted, stdout, stderr)
-    os.close(stdout)
-    os.close(stderr)
+    for descriptor in (0, 1, 2, stdout, stderr):
+        os.close(descriptor)
     os.write(news, b"%d\n" % child)
+    threading.Thread(target=_kill_when_left, args=(child, news), daemon=True).start()
     os.write(news, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     os._exit(0)
+
+
+def _kill_when_left(child: int, news: int) -> None:
+    """Kill the child, which may be suspended, when nobody is left who reads how it ends."""
+    if hasattr(select, "poll"):
+        left = select.poll()
+        left.register(news, 0)
+        left.poll()
+        os.kill(child, signal.SIGKILL)
 
 
 def _become(wanted: dict[str, Any], stdout: int, stderr: int) -> int:

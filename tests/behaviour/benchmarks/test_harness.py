@@ -12,7 +12,7 @@ import pytest
 from benchmarks.__main__ import main, parse
 from benchmarks.answers import CREATED_ID, HEADERS, ORDER, PAGE, PAGE_BODY, RENAMES, facts, renamed, respelled, stock
 from benchmarks.bench import Bench, StubProcess, Work, WrongWorkError
-from benchmarks.child import Child, ChildFailedError
+from benchmarks.child import Child, ChildFailedError, Start, read_line, spawn
 from benchmarks.options import Options
 from benchmarks.parts import PARTS, named
 from benchmarks.parts.decode import decoder, page_for, ways
@@ -137,6 +137,21 @@ def test_a_child_that_fails_says_why():
         pytest.raises(ChildFailedError, match=r"Traceback[\s\S]*TypeError"),
     ):
         child.wait_ready()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_child_whose_parent_was_killed_measures_no_more(capfd, loop):
+    subject = "tests.support.endless:Endless"
+    child = spawn("benchmarks.child", Start(subject=subject, settings={}, loop=loop, cpus=[]))
+    with child:
+        try:
+            assert json.loads(read_line(child, 50)) == {"figures": {}}
+            child.stdin.write(b"{}\n")
+            child.stdin.close()
+            assert child.wait(50) != 0
+        finally:
+            child.kill()
+    assert "tidied up" in capfd.readouterr().err
 
 
 def test_rounds_are_interleaved_and_figures_stay_with_their_case():

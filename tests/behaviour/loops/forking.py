@@ -74,6 +74,14 @@ def in_flight(client: FulfillmentClient) -> int:
     return sum(key.in_flight for key in client.stats().keys)
 
 
+def fork() -> int:
+    """Fork; a child that hangs ends by itself."""
+    pid = os.fork()
+    if not pid:
+        signal.alarm(30)
+    return pid
+
+
 def leave_by_exit(code: int) -> None:
     """End as ``multiprocessing`` does: without unwinding, after a collection of what nobody holds."""
     gc.collect()
@@ -95,6 +103,7 @@ def served(mode: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
         def child(client: FulfillmentClient, begun: Any, leave: Callable[[int], None]) -> None:
+            signal.alarm(30)
             results = asyncio.run(refusals({**entries_of(client), **begun}))
             os.write(write, json.dumps(results).encode())
             del client, begun
@@ -113,7 +122,7 @@ def served(mode: str) -> dict[str, Any]:
                     await asyncio.to_thread(process.join)
                     found["exit"] = process.exitcode
                 else:
-                    pid = os.fork()
+                    pid = fork()
                     if not pid:
                         child(client, begun, leave)
                     found["exit"] = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, pid, 0))[1])
@@ -142,9 +151,8 @@ def inherited_loop(_: str) -> dict[str, Any]:
         run = client.bulk.create_outbound([order(f"BEGUN-{number}") for number in range(40)], concurrency=4)
         loop.run_until_complete(run.__aenter__())
         loop.run_until_complete(anext(run))
-        pid = os.fork()
+        pid = fork()
         if not pid:
-            signal.alarm(20)
             told = loop.run_until_complete(refusals(entries_of(client)))
             loop.run_until_complete(asyncio.sleep(0.2))
             told["run"] = loop.run_until_complete(refusals({"run": lambda: anext(run)}))["run"]
@@ -169,7 +177,7 @@ def new_client(_: str) -> dict[str, Any]:
     async def program(sandbox: SandboxThread) -> dict[str, Any]:
         async with FulfillmentClient(sandbox.config(), hooks=()) as client:
             await client.outbound.count()
-            pid = os.fork()
+            pid = fork()
             if not pid:
                 os._exit(asyncio.run(counted(sandbox.config())))
             code = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, pid, 0))[1])
@@ -185,7 +193,7 @@ def orphan(path: str) -> dict[str, Any]:
     async def program() -> None:
         async with Journal.open(path) as journal:
             await journal.begin_run(seller="12345", operation="outbound.create")
-            pid = os.fork()
+            pid = fork()
             if not pid:
                 gc.collect()
                 print(json.dumps({"orphan": os.getpid()}), flush=True)
@@ -203,7 +211,7 @@ def sandbox_inherited(_: str) -> dict[str, Any]:
         with SandboxThread(seed=7) as threaded:
             async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config(), hooks=()) as client:
                 await client.outbound.count()
-                pid = os.fork()
+                pid = fork()
                 if not pid:
                     refused = 0
                     for action in (

@@ -28,7 +28,7 @@ def ran(program: str, argument: str = "") -> dict[str, Any]:
     """What a program printed, which must not have written anything to its standard error."""
     with _started(program, argument) as process:
         try:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=50)  # before the test's own time is over, which would leave it
         finally:
             process.kill()
     assert (process.returncode, errors) == (0, "")

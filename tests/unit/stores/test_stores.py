@@ -32,7 +32,7 @@ from octoffm_async.stores import (
 from octoffm_async.stores import file as file_store
 from octoffm_async.stores.base import FORMAT
 from tests.support.counting import count
-from tests.support.forks import Forks
+from tests.support.forks import Forks, forked
 
 pytestmark = pytest.mark.one_loop
 
@@ -297,19 +297,7 @@ class TestProcesses:
                     return 7
                 return 0
 
-            reading, writing = os.pipe()
-            if not (pid := os.fork()):
-                code = 1
-                try:
-                    code = child()
-                finally:
-                    os.write(writing, b"done")
-                    os._exit(code)
-            os.close(writing)
-            assert await asyncio.to_thread(os.read, reading, 4) == b"done"
-            os.close(reading)
-            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            assert code == (0 if kept.kind == "file" else 7)
+            assert forked(child) == (0 if kept.kind == "file" else 7)
             await count(store, ["a"], 1)  # the parent's connection is as it was
             assert (await store.read(["a"]))[0] == [b"3" if kept.kind == "file" else b"2"]
 

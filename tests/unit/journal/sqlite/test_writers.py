@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -21,6 +22,7 @@ from octoffm_async.journal.sqlite.batches import packed
 from octoffm_async.journal.sqlite.file import file_identity
 from octoffm_async.journal.sqlite.file.lock import JournalLock, side_files
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
+from tests.support.forks import forked
 
 NAMES = {"seller": "S", "operation": "o"}
 
@@ -347,26 +349,7 @@ async def test_a_folder_that_other_machines_see_is_refused(
     assert not path.exists()  # noqa: ASYNC240
 
 
-@pytest.fixture
-def forked() -> Any:
-    """Run in a forked process what returns True; the journal's thread is not there."""
-
-    def run(check: Any) -> bool:
-        child = os.fork()
-        if not child:
-            code = 1
-            try:
-                code = 0 if check() else 2
-            finally:
-                os._exit(code)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-    return run
-
-
-async def test_a_forked_process_has_no_right_to_the_journal_and_releases_nothing(
-    path: Path, time: Time, forked: Any
-) -> None:
+async def test_a_forked_process_has_no_right_to_the_journal_and_releases_nothing(path: Path, time: Time) -> None:
     async with writing(path, time) as (journal, journal_run), writing(path, time) as (_, other):
         await journal_run.mark_sent([outgoing("A")])
 
@@ -379,7 +362,7 @@ async def test_a_forked_process_has_no_right_to_the_journal_and_releases_nothing
                 return "belongs to the process that opened it" in str(error)
             return False
 
-        def in_the_child() -> bool:
+        def in_the_child() -> int:
             asyncio.events._set_running_loop(None)
             calls = (
                 lambda: journal_run.mark_sent([outgoing("B")]),
@@ -397,9 +380,9 @@ async def test_a_forked_process_has_no_right_to_the_journal_and_releases_nothing
                 fenced = False
             closed = all(map(is_closed, calls))
             asyncio.new_event_loop().run_until_complete(journal.__aexit__(None, None, None))
-            return fenced and closed
+            return 0 if fenced and closed else 2
 
-        assert forked(in_the_child)
+        assert forked(in_the_child) == 0
         journal.fence.check()
         assert await keys(other) == []
         assert await keys(journal_run) == ["A"]
@@ -410,17 +393,14 @@ async def test_a_forked_process_has_no_right_to_the_journal_and_releases_nothing
 async def test_an_orphan_keeps_no_lock_of_its_parent(path: Path, time: Time) -> None:
     async with writing(path, time) as (_, other):
         orphan_ends, says = os.pipe()
-        parent = os.fork()
-        if not parent:
-            code = 1
-            try:
-                os.close(says)  # the orphan's reading ends with this process, whatever ends that
-                asyncio.events._set_running_loop(None)
-                code = asyncio.new_event_loop().run_until_complete(leave_an_orphan(path, time, orphan_ends))
-            finally:
-                os._exit(code)
+
+        def parent() -> int:
+            os.close(says)  # the orphan's reading ends with this process, whatever ends that
+            asyncio.events._set_running_loop(None)
+            return asyncio.new_event_loop().run_until_complete(leave_an_orphan(path, time, orphan_ends))
+
         try:
-            assert os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, parent, 0))[1]) == 0
+            assert forked(parent) == 0
             assert await keys(other) == ["A"]
         finally:
             os.close(says)
@@ -432,6 +412,6 @@ async def leave_an_orphan(path: Path, time: Time, orphan_ends: int) -> int:
     await journal.__aenter__()
     await (await journal.begin_run(**NAMES)).mark_sent([outgoing("A")])
     if not os.fork():
-        os.closerange(0, 3)  # nobody waits for the end of the orphan's output
+        signal.alarm(30)
         os.read(orphan_ends, 1)  # it outlives its parent
     os._exit(0)
