@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ..errors import ClosedError, ConfigurationError, JournalError, JournalWriteError
 from .base import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
-from .commands import Flush, ReadEntries, RecordStatus, ReleaseItem
+from .commands import NOT_OPEN, Flush, ReadEntries, RecordStatus, ReleaseItem
 from .manual_settlement import choose, manual_decision, settle_by_hand
 from .retention import Prunable, prune
 from .states import Entry, IllegalTransitionError, State
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .manual_settlement import ManualSettlement
 
-__all__ = ["NOT_OPEN", "Backend", "StoredJournal", "StoredJournalRun"]
+__all__ = ["Backend", "StoredJournal", "StoredJournalRun"]
 
-NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
 _CHUNK = 500
 
 
