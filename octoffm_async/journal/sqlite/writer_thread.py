@@ -173,7 +173,7 @@ class Writer:
         last.remote_ids.append(remote_id)
         self._queued.add(key)
         if len(last.keys) == _LINGER_MOST or not self._knows_one:
-            self._knows_one = True  # the control for a run that is killed now (bulk/absence.py)
+            self._knows_one = True  # the control for a run that is killed now (bulk/reconciliation/absence.py)
             self._pass_soon()
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:
