@@ -1,7 +1,7 @@
 """Simulation of a fleet's scheduling, with a clock of its own: round-robin beside two policies that were rejected.
 
-:mod:`octoffm_async.cluster.scheduling` describes the policy; ``tests/cluster/test_fairness.py`` holds the simulation
-to that description.
+:mod:`octoffm_async.cluster.scheduling` describes the policy; ``tests/unit/cluster/test_fairness.py`` holds the
+simulation to that description.
 """
 
 from __future__ import annotations

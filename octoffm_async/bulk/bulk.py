@@ -103,8 +103,15 @@ class Bulk:
         ``concurrency`` counts calls, not products. Created means that the API accepted the registration.
         """
         options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
-        journaling = None if journal is None else self._journaling(CREATE_PRODUCTS, journal, patience, resend_unknown)
-        return self._creation(CREATE_PRODUCTS, products, options, journaling, strict=strict_references)
+        return self._creation(
+            CREATE_PRODUCTS,
+            products,
+            options,
+            journal,
+            patience=patience,
+            resend_unknown=resend_unknown,
+            strict=strict_references,
+        )
 
     def create_outbound(
         self,
@@ -132,20 +139,16 @@ class Bulk:
         itself, and sending one would ship it twice (documented).
         """
         options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
-        journaling = (
-            None
-            if journal is None
-            else self._journaling(CREATE_OUTBOUND, journal, patience, resend_unknown, verify_first)
-        )
-        follower = None if follow is None else StatusTracker(self._scope, "outbound", follow, seconds=follow_for)
-        verify = patience if verify_first else None
         return self._creation(
             CREATE_OUTBOUND,
             requests,
             options,
-            journaling,
-            follower=follower,
-            verify=verify,
+            journal,
+            patience=patience,
+            resend_unknown=resend_unknown,
+            verify_first=verify_first,
+            follow=follow,
+            follow_for=follow_for,
             strict=strict_references,
         )
 
@@ -173,20 +176,16 @@ class Bulk:
         Without a journal, an order whose response was lost is Unknown, and the run never sends it again.
         """
         options = RunOptions(concurrency, on_progress, max_failures, drain, with_items)
-        journaling = (
-            None
-            if journal is None
-            else self._journaling(CREATE_INBOUND, journal, patience, resend_unknown, verify_first)
-        )
-        follower = None if follow is None else StatusTracker(self._scope, "inbound", follow, seconds=follow_for)
-        verify = patience if verify_first else None
         return self._creation(
             CREATE_INBOUND,
             requests,
             options,
-            journaling,
-            follower=follower,
-            verify=verify,
+            journal,
+            patience=patience,
+            resend_unknown=resend_unknown,
+            verify_first=verify_first,
+            follow=follow,
+            follow_for=follow_for,
             strict=strict_references,
         )
 
@@ -359,39 +358,38 @@ class Bulk:
         operation: Operation[Any],
         items: Iterable[T] | AsyncIterable[T],
         options: RunOptions,
-        journaling: JournalOptions | None,
+        journal: Journal | str | PathLike[str] | None,
         *,
-        follower: StatusTracker | None = None,
-        verify: float | None = None,
-        strict: bool | None = None,
+        patience: float,
+        resend_unknown: bool,
+        verify_first: bool = False,
+        follow: str | None = None,
+        follow_for: float = FOLLOW_FOR,
+        strict: bool | None,
     ) -> Run[T, Any]:
+        journaling = None
+        if journal is not None:
+            journaling = JournalOptions(
+                journal=journal,
+                seller_id=self._scope.seller_id,
+                operation=operation.name,
+                patience=patience,
+                resend_unknown=resend_unknown,
+                verify_first=verify_first,
+            )
+        follower = None
+        if follow is not None:
+            follower = StatusTracker(self._scope, KINDS[operation.name], follow, seconds=follow_for)
         options_of_calls = self._scope.options
         if strict is not None:
             options_of_calls = options_of_calls.changed(strict_references=strict)
         scope = SellerSession(self._scope.session, self._scope.seller_id, options_of_calls)
         verification = None
-        if verify is not None and journaling is None:
-            verification = partial(Verification, scope, KINDS[operation.name], patience=verify)
+        if verify_first and journaling is None:
+            verification = partial(Verification, scope, KINDS[operation.name], patience=patience)
         job, finder = job_of(operation.name, scope, alone=journaling is None, verify=verification)
         if journaling is not None:
             job = JournaledJob(job, finder, journaling, follower, scope=scope)
         elif follower is not None:
             raise ConfigurationError("follow= needs a journal=, which remembers what is followed")
         return Run(job, items, options, self._check, RunTrace(scope, operation.name))
-
-    def _journaling(
-        self,
-        operation: Operation[Any],
-        journal: Journal | str | PathLike[str],
-        patience: float,
-        resend_unknown: bool,  # noqa: FBT001  (passed on as it came)
-        verify_first: bool = False,  # noqa: FBT001, FBT002
-    ) -> JournalOptions:
-        return JournalOptions(
-            journal=journal,
-            seller_id=self._scope.seller_id,
-            operation=operation.name,
-            patience=patience,
-            resend_unknown=resend_unknown,
-            verify_first=verify_first,
-        )

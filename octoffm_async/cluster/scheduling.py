@@ -23,8 +23,8 @@ jobs of as many partitions, 1 ms with 10,000, and 5 ms with 200,000 chunks of 10
 20 million chunks.
 
 ``benchmarks/fleet_simulation.py`` simulates a fleet with a clock of its own. With 10,000 sellers (of which a hundredth
-has a hundred times as much as the others, and another hundredth comes late) ``tests/cluster/test_fairness.py`` holds
-it to what is said above.
+has a hundred times as much as the others, and another hundredth comes late) ``tests/unit/cluster/test_fairness.py``
+holds it to what is said above.
 """
 
 from __future__ import annotations

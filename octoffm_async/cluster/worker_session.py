@@ -14,7 +14,7 @@ from procrastinate.worker import Worker as EngineWorker
 from ..errors import CredentialsRefusedError, FencedError, OtherEnvironmentError, StoreError
 from ..journal.postgres.journal import LEASE
 from . import queue
-from .chunk_runner import ChunkRunner, FollowingRunner, is_worker_error
+from .chunk_runner import WORKER_ERRORS, ChunkRunner, FollowingRunner, is_worker_error
 from .heartbeat import Heartbeat, WorkerCounters
 from .mirror import schedule_mirrors
 from .scheduling import CHUNK_SECONDS, CHUNK_TASK, ChunkReport, ChunkScheduler, LostLeaseError
@@ -188,7 +188,7 @@ class WorkerSession:
             if not is_worker_error(error) and not isinstance(error, StoreError):
                 logger.exception("chunk %d of job %s", runner.lease.number, runner.lease.job)
                 return runner.broken_off(error, is_postponed=False)
-            if isinstance(error, CredentialsRefusedError | FencedError | OtherEnvironmentError):
+            if isinstance(error, WORKER_ERRORS):
                 self._give_up(error)
             else:
                 logger.warning("chunk %d of job %s is put off: %s", runner.lease.number, runner.lease.job, error)

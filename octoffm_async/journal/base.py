@@ -165,7 +165,7 @@ class JournalRun(Protocol):
         ...
 
     def record_created(self, key: str, remote_id: str | None) -> None:
-        """Queue the outcome "created" for an item: the common case of :meth:`settle`."""
+        """Queue the outcome "created" for an item: the common case of :meth:`record_outcome`."""
         ...
 
     def release(self, keys: Iterable[str]) -> None:
@@ -378,7 +378,7 @@ class Journal(Protocol):
         A forgotten key may be sent again.
 
         Raises:
-            JournalError: items of it are undecided, and ``force`` is not set.
+            JournalError: items of it are undecided, and ``force`` is not set, or a process is writing it.
             ConfigurationError: the run does not exist.
         """
         ...

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-from .states import State
+from ..errors import OctoffmError
+from .states import IllegalTransitionError, State
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
+ErrorT = TypeVar("ErrorT", bound=Exception)
+
 __all__ = [
+    "NOT_OPEN",
     "Command",
     "CommandReply",
     "Flush",
@@ -22,7 +26,10 @@ __all__ = [
     "RecordStatus",
     "ReleaseItem",
     "StoreFunction",
+    "copy_of",
 ]
+
+NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
 
 CommandReply: TypeAlias = "tuple[asyncio.Future[Any], Any, Exception | None]"
 """Reply to a waiting caller: its future, and a result or an error."""
@@ -111,3 +118,13 @@ class StoreFunction:
 Command: TypeAlias = (
     ReadEntries | MarkSent | RecordOutcome | RecordCreated | RecordStatus | ReleaseItem | Flush | StoreFunction
 )
+
+
+def copy_of(error: ErrorT) -> ErrorT:
+    """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
+    if not isinstance(error, OctoffmError | IllegalTransitionError):
+        return error
+    copy = type(error)(*error.args)
+    copy.__dict__.update(error.__dict__)
+    copy.__cause__ = error.__cause__
+    return copy

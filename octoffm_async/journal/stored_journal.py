@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ..errors import ClosedError, ConfigurationError, JournalError, JournalWriteError
 from .base import LOOK_UP_MOST, Journal, OutgoingItem, RunRecord
-from .commands import Flush, ReadEntries, RecordStatus, ReleaseItem
+from .commands import NOT_OPEN, Flush, ReadEntries, RecordStatus, ReleaseItem
 from .manual_settlement import choose, manual_decision, settle_by_hand
 from .retention import Prunable, prune
 from .states import Entry, IllegalTransitionError, State
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .manual_settlement import ManualSettlement
 
-__all__ = ["NOT_OPEN", "Backend", "StoredJournal", "StoredJournalRun"]
+__all__ = ["Backend", "StoredJournal", "StoredJournalRun"]
 
-NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
 _CHUNK = 500
 
 
@@ -164,7 +163,6 @@ class StoredJournalRun:
         self._numbers = self._scope, self._run_id = numbers
 
     async def look_up(self, keys: Sequence[str]) -> list[Entry | None]:
-        """Return the entries of keys; see :meth:`.base.JournalRun.look_up`."""
         _check_number(keys)
         waiter = self._writer.future()
         self._writer.look_up(ReadEntries(self._scope, keys, waiter))
@@ -174,13 +172,6 @@ class StoredJournalRun:
     async def mark_sent(
         self, items: Sequence[OutgoingItem], *, api_at: datetime | None = None, first_at: datetime | None = None
     ) -> None:
-        """Write that items are about to be sent; see :meth:`.base.JournalRun.mark_sent`.
-
-        Raises:
-            FencedError: this process was silent for longer than its lease; nothing may be sent.
-            JournalWriteError: the write failed; nothing may be sent.
-            IllegalTransitionError: an item may not be sent.
-        """
         seen = set[str]()
         for item in items:
             if item.key in seen:
@@ -194,73 +185,54 @@ class StoredJournalRun:
     def record_outcome(
         self, key: str, state: State, *, remote_id: str | None = None, code: str = "", message: str = ""
     ) -> None:
-        """Queue the outcome of an item; see :meth:`.base.JournalRun.record_outcome`."""
         self._writer.queue(key, (self._scope, self._run_id, key, state, remote_id, code, message))
 
     def record_created(self, key: str, remote_id: str | None) -> None:
-        """Queue the outcome "created" for an item: the common case of :meth:`record_outcome`."""
         self._writer.queue_created(self._scope, self._run_id, key, remote_id)
 
     def release(self, keys: Iterable[str]) -> None:
-        """Queue the release of items: other writers may then take over those that are undecided."""
         for key in keys:
             self._writer.queue(key, ReleaseItem(self._scope, self._run_id, key))
 
     def record_status(self, key: str, status: str) -> None:
-        """Queue the last status that status tracking saw for a created item."""
         self._writer.queue(key, RecordStatus(self._scope, key, status))
 
     async def flush(self) -> None:
-        """Return when everything that was queued is durable.
-
-        Raises:
-            JournalError: some of it could not be written.
-            IllegalTransitionError: some of it was not legal, and was skipped.
-        """
         waiter = self._writer.future()
         self._writer.submit(Flush(self._run_id, waiter))
         await waiter
 
     async def undecided(self, keys: Sequence[str] | None = None) -> list[Entry]:
-        """Take over and return the items to reconcile; see :meth:`.base.JournalRun.undecided`."""
         taken, entries = await self._writer.undecided(self._scope, keys)
         if taken:
             self._journal.taken_on = asyncio.get_running_loop().time()
         return entries
 
     async def undecided_keys(self) -> list[str]:
-        """Return the keys of all items that must be reconciled, of every process, without taking any over."""
         return await self._writer.undecided_keys(self._scope)
 
     async def created_near(self, first: datetime, last: datetime, *, ripe: datetime) -> list[Entry]:
-        """Return up to two created items; see :meth:`.base.JournalRun.created_near`."""
         return await self._writer.created_near(self._scope, first, last, ripe)
 
     async def count_created(self, since: datetime, *, ripe: datetime) -> int:
-        """Return the number of items with an id, sent since ``since`` and created until ``ripe``."""
         return await self._writer.count_created(self._scope, since, ripe)
 
     async def payloads(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the stored requests of up to ``LOOK_UP_MOST`` keys; created and refused items have none."""
         _check_number(keys)
         return await self._writer.payloads(self._scope, keys)
 
     async def ids(self) -> dict[str, str]:
-        """Return sample ids of created items of this seller and operation, by key, from any run."""
         return await self._writer.ids(self._scope)
 
     async def keys_of_ids(self, remote_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Return, by id, the keys of the created items from any run that have one of up to ``LOOK_UP_MOST`` ids."""
         _check_number(remote_ids)
         return await self._writer.keys_of_ids(self._scope, remote_ids)
 
     async def reset_to_unknown(self, id_by_key: Mapping[str, str], message: str) -> list[str]:
-        """Reset created items to unknown; see :meth:`.base.JournalRun.reset_to_unknown`."""
         _check_number(id_by_key)
         return await self._writer.doubt(self._scope, id_by_key, message)
 
     async def finish(self) -> None:
-        """Write the end of the run, after everything queued before; return when that is durable."""
         await self._writer.finish(self._run_id)
         self._journal.end_run(self.run)
 
@@ -272,8 +244,6 @@ class StoredJournal(Journal):
 
     def __init__(self, name: str, *, read_only: bool) -> None:
         self.opened_at: datetime | None = None
-        self.opened_on: float | None = None
-        self.taken_on: float | None = None
         self._name = name
         self._read_only = read_only
         self._writer: Any = None
@@ -309,17 +279,6 @@ class StoredJournal(Journal):
         source: str = "",
         environment: Environment | None = None,
     ) -> StoredJournalRun:
-        """Begin a run, or continue the run named, alone or beside other processes.
-
-        ``source`` describes to people where the items come from.
-
-        ``environment`` is the API and account to which the items are sent. The seller's part of the journal belongs to
-        the first environment that it is used with.
-
-        Raises:
-            OtherEnvironmentError: it belongs to another one.
-            ConfigurationError: the run does not exist, or is of another seller or operation.
-        """
         self._check_writable()
         backend = self._backend
         scope, run_id, name = await backend.begin((seller, operation), run, source, environment)
@@ -331,25 +290,15 @@ class StoredJournal(Journal):
         self._live.discard(run)
 
     async def rebind(self, *, seller: str, environment: Environment) -> Environment | None:
-        """Assign a seller's part of the journal to this environment; return the one that it belonged to before.
-
-        This is right only for the same API and account under a new address or name: otherwise items would be skipped or
-        sent twice.
-        """
         self._check_writable()
         return await self._backend.rebind(seller, environment)
 
     async def runs(self) -> list[RunRecord]:
-        """Return all runs, the oldest first."""
         return await self._backend.records()
 
     async def entries(
         self, run: str, state: State | Iterable[State] | None = None, *, code: str | None = None
     ) -> AsyncIterator[Entry]:
-        """Iterate over a run's items by key, read in chunks; only those in ``state`` and with ``code``, if given.
-
-        Items that another run sent again belong to that run.
-        """
         states = [state] if isinstance(state, State) else list(State if state is None else state)
         numbers = await self._backend.run_of(run)
         key: str | None = None
@@ -362,14 +311,6 @@ class StoredJournal(Journal):
             key = chunk[-1].key
 
     async def forget(self, run: str, *, force: bool = False) -> int:
-        """Delete a run and its items; return the number of items.
-
-        A forgotten key may be sent again.
-
-        Raises:
-            JournalError: items of it are undecided and ``force`` is not set, or a process is writing it.
-            ConfigurationError: the run does not exist.
-        """
         self._check_writable()
         if run in self._live:
             raise JournalError(f"run {run} is under way in this process: finish it before it is forgotten")
@@ -381,17 +322,11 @@ class StoredJournal(Journal):
                 return total
 
     async def prune(self, *, older_than: timedelta, dry_run: bool = False) -> int:
-        """Delete decided items that are no longer needed; see :meth:`.base.Journal.prune`.
-
-        Raises:
-            ConfigurationError: the age is below 30 days.
-        """
         if not dry_run:
             self._check_writable()
         return await prune(self._backend, older_than, dry_run=dry_run)
 
     async def find(self, keys: Sequence[str]) -> list[Known]:
-        """Return the entries of up to ``LOOK_UP_MOST`` keys, of any seller and operation."""
         _check_number(keys)
         return await self._backend.settlement.find(keys)
 
@@ -406,10 +341,6 @@ class StoredJournal(Journal):
         note: str = "",
         dry_run: bool = False,
     ) -> list[Known]:
-        """Record a person's decision on undecided items; return the items as they were before.
-
-        See :meth:`Journal.settle`.
-        """
         word = manual_decision(keys, absent=absent, created=created, seller=seller, operation=operation, note=note)
         _check_number(word.keys)
         settling = self._backend.settlement

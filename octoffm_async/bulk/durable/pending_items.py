@@ -374,7 +374,8 @@ class PendingItems(Generic[T]):
     async def _absent(self, entry: Entry, waiting: _Waiting[T] | None, deliver: Deliver) -> None:
         """Mark an absent item as one that may be sent, now or later."""
         key = entry.key
-        # An absence counts only after a request: an item sent at an unknown time may have had none (bulk/absence.py).
+        # An absence counts only after a request: an item sent at an unknown time may have had none
+        # (bulk/reconciliation/absence.py).
         self._journal_run.record_outcome(key, State.PENDING, code="" if is_long_ago(entry.sent_at) else ABSENT)
         if waiting is not None:
             self.to_resend[key] = waiting.item

@@ -182,7 +182,7 @@ class ProductLookup:
         products = Products(fresh.scope)
         end = ""
         # A list that ends with a full page is read once more with another page size, which moves its last page
-        # (bulk/absence.py).
+        # (bulk/reconciliation/absence.py).
         for limit in (_LIMIT, _LIMIT - 1):
             async for page in products.references(limit=limit).pages():
                 for known in page.items:

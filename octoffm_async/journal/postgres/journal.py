@@ -16,7 +16,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...errors import JournalError, StoreError
+from ...errors import ConfigurationError, JournalError, StoreError
 from ...stores.database import Database, as_database
 from ..lease import GRACE, LEASE
 from ..sqlite.batches import stored
@@ -87,14 +87,15 @@ class PostgresBackend(JournalWriter):
         seller, operation = names
 
         async def begin(connection: Connection) -> tuple[int, int]:
-            if run is not None:
-                await reading.run_of(connection, run)
+            numbers = None if run is None else await reading.run_of(connection, run)
             if environment is not None:
                 await environments.bind(connection, self._database.name, seller, environment)
             keys = (stored(seller), stored(operation))
-            if run is None:
+            if numbers is None:
                 return await begun(connection, keys, name, stored(source))
-            return await reopen_run(connection, keys, run, f"seller {seller}, operation {operation}")
+            if not await reopen_run(connection, keys, numbers[1]):
+                raise ConfigurationError(f"run {run} is not one of seller {seller}, operation {operation}")
+            return numbers
 
         return *await self.call(begin), name
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..retention import CHUNK, SINGLE_CALLS
 from ..sqlite.batches import stored
-from ..states import is_long_ago
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 _UNDECIDED: LiteralString = """
     SELECT e.sent_at FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
     WHERE p.scope_id = %s AND e.state IN (1, 5) AND e.sent_at > '2000-01-03' ORDER BY e.sent_at LIMIT 1"""
+"""Statement without items sent at an unknown time (``LONG_AGO``), in whatever time zone the server reads the date."""
 _CHUNK: LiteralString = """
     WITH chunk AS (
         SELECT key, state, changed_at, run_id FROM octoffm_journal_entries
@@ -61,7 +61,7 @@ async def scopes(connection: Connection) -> list[int]:
 async def oldest_undecided(connection: Connection, scope: int, *, shift: ClockBounds) -> datetime | None:
     """Return the time of sending of the oldest undecided item whose time is known."""
     row = await (await connection.execute(_UNDECIDED, (scope,))).fetchone()
-    return None if row is None or is_long_ago(row[0]) else row[0] + shift.least
+    return None if row is None else row[0] + shift.least
 
 
 async def youngest_created(

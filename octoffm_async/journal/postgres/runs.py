@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigurationError
-from .queries import run_of
-
 if TYPE_CHECKING:
     from ...stores.database import Connection
 
@@ -29,18 +26,11 @@ async def begun(connection: Connection, names: tuple[bytes, bytes], name: str, s
     return int(row[0]), int(row[1])
 
 
-async def reopen_run(connection: Connection, names: tuple[bytes, bytes], run: str, whose: str) -> tuple[int, int]:
-    """Reopen a run, and return the ids of its scope and of itself. ``whose`` describes its seller and operation.
-
-    Raises:
-        ConfigurationError: the run does not exist, or is not one of that seller and operation.
-    """
-    scope, run_id = await run_of(connection, run)
+async def reopen_run(connection: Connection, names: tuple[bytes, bytes], run_id: int) -> bool:
+    """Reopen a run of a seller and operation; return False if it is not one of theirs."""
     found = await connection.execute(
         "UPDATE octoffm_journal_runs r SET finished_at = NULL FROM octoffm_journal_scopes s "
         "WHERE r.run_id = %s AND s.scope_id = r.scope_id AND s.seller = %s AND s.operation = %s RETURNING 1",
         (run_id, *names),
     )
-    if await found.fetchone() is None:
-        raise ConfigurationError(f"run {run} is not one of {whose}")
-    return scope, run_id
+    return await found.fetchone() is not None

@@ -12,8 +12,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...errors import ClosedError, FencedError, JournalError, JournalWriteError, OctoffmError, StoreError
-from ..commands import Flush, ReadEntries
+from ...errors import ClosedError, FencedError, JournalError, JournalWriteError, StoreError
+from ..commands import NOT_OPEN, Flush, ReadEntries, copy_of
 from ..sqlite.batches import stored
 from ..states import IllegalTransitionError
 from . import changes
@@ -65,8 +65,7 @@ class JournalWriter:
         """
         if self._loop is not asyncio.get_running_loop():
             raise ClosedError("the journal was opened on another event loop")
-        if self._closing:
-            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+        self._check_open()
         return self._loop.create_future()
 
     def submit(self, command: PostgresCommand) -> None:
@@ -116,7 +115,7 @@ class JournalWriter:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise ClosedError("the journal is not open: async with Journal.open(…) as journal")
+            raise ClosedError(NOT_OPEN)
 
     async def _work(self) -> None:
         while self._waiting or not self._closing:
@@ -258,14 +257,4 @@ def _answer(waiter: asyncio.Future[Any], result: object, error: Exception | None
     if error is None:
         waiter.set_result(result)
     else:
-        waiter.set_exception(_own(error))
-
-
-def _own(error: Exception) -> Exception:
-    """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
-    if not isinstance(error, OctoffmError | IllegalTransitionError):
-        return error
-    copy = type(error)(*error.args)
-    copy.__dict__.update(error.__dict__)
-    copy.__cause__ = error.__cause__
-    return copy
+        waiter.set_exception(copy_of(error))

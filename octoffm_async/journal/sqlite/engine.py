@@ -25,6 +25,7 @@ from ..commands import (
     RecordStatus,
     ReleaseItem,
     StoreFunction,
+    copy_of,
 )
 from ..states import IllegalTransitionError, State
 from . import queries as reading
@@ -405,7 +406,7 @@ class Store:
             if isinstance(command, tuple | RecordCreated | RecordStatus):
                 self._kept.append(command)
             else:
-                answers.append((command.waiter, None, _copy_of(error)))
+                answers.append((command.waiter, None, copy_of(error)))
         return answers
 
     def _carry_out(self, command: Command, transaction: Transaction, answers: list[CommandReply]) -> None:
@@ -513,7 +514,7 @@ class Store:
             elif isinstance(command, Flush) and command.run_id is None and not self._lost:
                 answers.append((command.waiter, None, None))
             else:
-                answers.append((command.waiter, None, _copy_of(broken)))
+                answers.append((command.waiter, None, copy_of(broken)))
                 if isinstance(command, Flush):
                     self._lost = False
         return answers
@@ -521,11 +522,3 @@ class Store:
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
             self.connection.execute("ROLLBACK")
-
-
-def _copy_of(error: JournalError) -> JournalError:
-    """Copy an error for one more waiting caller: each raises its own, with its own traceback."""
-    copy = type(error)(*error.args)
-    copy.__dict__.update(error.__dict__)
-    copy.__cause__ = error.__cause__
-    return copy

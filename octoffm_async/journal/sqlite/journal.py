@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from ..base import OutgoingItem, RunRecord
     from ..environment import Environment
     from ..states import Entry, State
-    from .file.change_record import Gap
 
 __all__ = ["SQLiteBackend", "SQLiteJournal", "SQLiteJournalRun"]
 
@@ -163,7 +162,6 @@ class SQLiteJournal(StoredJournal):
             raise ConfigurationError(f"a journal's durability is 'process' or 'power', not {durability!r}")
         self.path: Path = Path(path).absolute()
         super().__init__(str(self.path), read_only=read_only)
-        self.gap: Gap | None = None
         self._new_lease: Callable[[], FileLease] = lambda: FileLease(self.path.resolve(), lease, clock=lease_clock)
         self._lease = self._new_lease()
         self._store: Callable[[FileLease], Store] = lambda lease: Store(

@@ -60,7 +60,8 @@ class SQLiteManualSettlement:
     async def owner(self, known: Known, remote_id: str) -> str | None:
         """Return the key to which the item's operation gave this id."""
         # No index covers ids: a person waits for this one scan, and other callers pay nothing for an index. An
-        # undecided item carries an id only as it was reported, so its id is not believed (bulk/owning.py).
+        # undecided item carries an id only as it was reported, so its id is not believed
+        # (bulk/reconciliation/id_owners.py).
         sql = (
             "SELECT key FROM entries JOIN scopes USING (scope_id) WHERE operation = ? AND remote_id = ? "
             "AND state IN (2, 3) LIMIT 1"

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...affinity import watch_forks
 from ...errors import ClosedError
-from ..commands import Flush, RecordCreated, StoreFunction
+from ..commands import NOT_OPEN, Flush, RecordCreated, StoreFunction
+from .writers import FORKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,10 +40,6 @@ Each transaction that is saved is time for the event loop.
 """
 
 
-_NOT_OPEN = "the journal is not open: async with Journal.open(…) as journal"
-_FORKED = "the journal belongs to the process that opened it: open it in this process"
-
-
 class Writer:
     """Executor of commands on a store, in a thread of its own. It belongs to the event loop that opened it."""
 
@@ -61,7 +58,7 @@ class Writer:
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
         self._closing = False
-        self._why_closed = _NOT_OPEN
+        self._why_closed = NOT_OPEN
 
     async def open(self) -> Gap | None:
         """Start the thread and open the store; return the period that may be missing in it.
@@ -107,7 +104,7 @@ class Writer:
 
     def abandon(self) -> None:
         """Close this copy in a forked process; the journal of the parent stays as it is."""
-        self._closing, self._why_closed = True, _FORKED
+        self._closing, self._why_closed = True, FORKED
 
     def future(self) -> asyncio.Future[Any]:
         """Return a new future of the event loop.
@@ -176,7 +173,7 @@ class Writer:
         last.remote_ids.append(remote_id)
         self._queued.add(key)
         if len(last.keys) == _LINGER_MOST or not self._knows_one:
-            self._knows_one = True  # the control for a run that is killed now (bulk/absence.py)
+            self._knows_one = True  # the control for a run that is killed now (bulk/reconciliation/absence.py)
             self._pass_soon()
 
     async def call(self, work: Callable[[Store], T], *, writes: bool = False) -> T:

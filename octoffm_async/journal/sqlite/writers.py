@@ -29,8 +29,9 @@ from .file.lock import WriterFile, side_file, side_files, sign_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FileLease", "dead_writers", "has_live_writers", "is_live", "remove_leftovers"]
+__all__ = ["FORKED", "FileLease", "dead_writers", "has_live_writers", "is_live", "remove_leftovers"]
 
+FORKED = "the journal belongs to the process that opened it: open it in this process"
 _LATE_SECONDS = 1.0
 """Seconds for which a late writer waits for the file before it gives up a request."""
 _CLOCK = Path("/proc/self/ns/time")
@@ -108,7 +109,7 @@ class FileLease(Lease):
 
     def abandon(self) -> None:
         """End this copy of the lease in a forked process."""
-        self._end = "the journal belongs to the process that opened it: open it in this process"
+        self._end = FORKED
 
     def _renew_late(self) -> None:
         """Renew an expired lease, unless another process has ended it."""

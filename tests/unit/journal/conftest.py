@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
-from octoffm_async.journal import Journal, JournalRun, SQLiteJournal
+from octoffm_async.journal import Journal, JournalRun, OutgoingItem, SQLiteJournal, payload_hash
 from tests.support.servers import postgres, postgres_server  # noqa: F401  (fixtures)
 
 START = 1_790_000_000.0
+
+
+def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
+    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 class Clock:

@@ -17,22 +17,16 @@ from octoffm_async.journal import (
     Entry,
     Journal,
     JournalRun,
-    OutgoingItem,
     SQLiteJournal,
     State,
-    payload_hash,
 )
 from octoffm_async.stores.database import Database
 
-from .conftest import Kind
+from .conftest import Kind, outgoing
 
 SLACK = timedelta(seconds=0.03)
 """How exactly the times of another clock are known, and more."""
 API = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
-
-
-def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 async def entry(journal_run: JournalRun, key: str) -> Entry:

@@ -14,18 +14,13 @@ from octoffm_async.journal import (
     IllegalTransitionError,
     Journal,
     JournalRun,
-    OutgoingItem,
     State,
     payload_hash,
 )
 
-from .conftest import Kind
+from .conftest import Kind, outgoing
 
 ODD_KEYS = ["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "half \ud800", "half \udcff", "1", "1.0", "x" * 2000]
-
-
-def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 async def states(journal_run: JournalRun, *keys: str) -> list[State | None]:

@@ -14,7 +14,6 @@ from octoffm_async.journal import (
     Entry,
     Journal,
     JournalRun,
-    OutgoingItem,
     State,
     Verdict,
     decide_known_key,
@@ -22,13 +21,9 @@ from octoffm_async.journal import (
 )
 from octoffm_async.journal.key_claims import key_claims_of
 
-from .conftest import Kind
+from .conftest import Kind, outgoing
 
 GUID = "5eed1b2c-0000-4000-8000-00000000000{}"
-
-
-def outgoing(key: str) -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(b"payload"), b"payload")
 
 
 async def with_items(journal_run: JournalRun, **fates: State) -> None:

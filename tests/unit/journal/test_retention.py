@@ -13,19 +13,13 @@ from octoffm_async.journal import (
     IllegalTransitionError,
     Journal,
     JournalRun,
-    OutgoingItem,
     State,
-    payload_hash,
     retention,
 )
 
-from .conftest import Kind, SQLiteKind
+from .conftest import Kind, SQLiteKind, outgoing
 
 AGE = timedelta(days=90)
-
-
-def outgoing(key: str) -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(b"payload"), b"payload")
 
 
 @pytest.fixture(autouse=True)

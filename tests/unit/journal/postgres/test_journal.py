@@ -14,11 +14,13 @@ import pytest
 
 from benchmarks.servers import PostgresServer
 from octoffm_async.errors import FencedError, JournalError, JournalWriteError
-from octoffm_async.journal import IllegalTransitionError, OutgoingItem, State, payload_hash
+from octoffm_async.journal import IllegalTransitionError, State
 from octoffm_async.journal.lease import GRACE
 from octoffm_async.journal.postgres import changes as journal_changes
 from octoffm_async.journal.postgres import writer as journal_writer
 from octoffm_async.journal.postgres.journal import PostgresJournal, PostgresJournalRun
+
+from ..conftest import outgoing
 
 pytestmark = pytest.mark.one_loop
 
@@ -34,10 +36,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 @asynccontextmanager

@@ -18,13 +18,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from octoffm_async.journal import IllegalTransitionError, OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal import IllegalTransitionError, SQLiteJournal, State, payload_hash
 from octoffm_async.journal.sqlite import engine as module
 from octoffm_async.journal.sqlite.batches import UnsettledBatches
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
 from octoffm_async.journal.states import KEEPS_PAYLOAD, LEGAL
 from tests.support.items import IN_MEMORY
 from tests.unit.sizes import tries
+
+from ..conftest import outgoing
 
 pytestmark = pytest.mark.one_loop
 
@@ -35,10 +37,6 @@ KEYS = ("", "a", "b", "c\udcff", "d", "e")
 PAYLOADS = (b"one", b"two")
 OUTGOING_ITEMS = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(PAYLOADS)), min_size=1, max_size=6)
 SETTLED = st.sampled_from([state for state in State if state is not State.SENT])
-
-
-def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 def copy_as_it_is(path: Path, to: Path) -> None:

@@ -16,12 +16,14 @@ from typing import NoReturn
 import pytest
 
 from octoffm_async.errors import ConfigurationError, JournalInUseError, JournalWriteError
-from octoffm_async.journal import IllegalTransitionError, Journal, OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal import IllegalTransitionError, Journal, SQLiteJournal, State
 from octoffm_async.journal.commands import Command, Flush, MarkSent, ReadEntries, RecordCreated, RecordStatus
 from octoffm_async.journal.sqlite import schema as module
 from octoffm_async.journal.sqlite.engine import Store
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
 from octoffm_async.journal.sqlite.writer_thread import _LINGER_MOST, Writer
+
+from ..conftest import outgoing
 
 START = 1_790_000_000.0
 ODD_KEYS = ["", "a", "A", "a ", "é", "e\u0301", "\0", "a\0b", "half \ud800", "half \udcff", "1", "1.0", "x" * 5000]
@@ -33,10 +35,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 @pytest.fixture

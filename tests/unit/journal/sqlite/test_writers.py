@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from octoffm_async.errors import ClosedError, ConfigurationError, FencedError, JournalError, JournalInUseError
-from octoffm_async.journal import IllegalTransitionError, OutgoingItem, SQLiteJournal, State, payload_hash
+from octoffm_async.journal import IllegalTransitionError, SQLiteJournal, State
 from octoffm_async.journal.lease import GRACE, LEASE
 from octoffm_async.journal.sqlite import schema, writers
 from octoffm_async.journal.sqlite.batches import packed
@@ -24,11 +24,9 @@ from octoffm_async.journal.sqlite.file.lock import JournalLock, side_files
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
 from tests.support.forks import forked
 
+from ..conftest import outgoing
+
 NAMES = {"seller": "S", "operation": "o"}
-
-
-def outgoing(key: str, payload: bytes = b"payload") -> OutgoingItem:
-    return OutgoingItem(key, payload_hash(payload), payload)
 
 
 class Time:

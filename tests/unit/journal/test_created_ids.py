@@ -5,7 +5,8 @@ from __future__ import annotations
 from octoffm_async.journal import Journal, JournalRun, State
 from octoffm_async.journal.sqlite.queries import IDS_MOST
 
-from ..test_journals import outgoing, states
+from .conftest import outgoing
+from .test_journals import states
 
 
 async def created(journal_run: JournalRun, ids: dict[str, str | None]) -> None:
