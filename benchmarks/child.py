@@ -181,6 +181,7 @@ async def _measured(subject: Subject, order: Mapping[str, Any]) -> Mapping[str, 
         return await subject.measure(order)
     finally:
         loop.remove_reader(0)
+        os.set_blocking(0, True)  # uvloop lets no reader block
 
 
 def main() -> None:

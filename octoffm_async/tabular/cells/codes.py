@@ -119,7 +119,7 @@ def grouping_key(cell: str) -> str:
     if cell.startswith('="') and cell.endswith('"'):
         cell = cell[2:-1]
     if cell.isascii() and cell[-1:] != "0" and cell[:1] != "'":
-        return CONTROL.sub("", cell)
+        return cell if cell.isprintable() else CONTROL.sub("", cell)
     cell = tidied(cell)
     return found[1] if (found := _FLOAT.fullmatch(cell)) else cell
 

@@ -121,7 +121,7 @@ def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], 
     return found, problem
 
 
-def _twice(text: bytes, fields: Mapping[str, Any]) -> str:
+def _twice(text: bytes, fields: dict[str, Any]) -> str:
     """Return a name that an object has more than once, of whose values JSON readers keep the last without a word."""
     if text.count(b'":') + text.count(b'" :') == _members(fields):
         return ""
@@ -136,15 +136,13 @@ def _twice(text: bytes, fields: Mapping[str, Any]) -> str:
     return found[0] if found else ""
 
 
-def _members(value: Any) -> int:
+def _members(value: dict[str, Any] | list[Any]) -> int:
     """Return the number of members of all objects in a value."""
-    if isinstance(value, dict):
-        inner = cast("dict[str, Any]", value)
-        return len(inner) + sum(_members(part) for part in inner.values())
-    if isinstance(value, list):
-        parts: Any = cast("Any", value)
-        return sum(_members(part) for part in parts)
-    return 0
+    count, parts = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    for part in parts:
+        if isinstance(part, dict | list):
+            count += _members(cast("dict[str, Any] | list[Any]", part))
+    return count
 
 
 def snake(name: str) -> str:

@@ -1,5 +1,5 @@
 """The promises of every store of keys and values, on each of ours; and those of each kind."""
-# ruff: noqa: ASYNC110, ASYNC222, ASYNC240  (stores are asked until they have it; the files are tiny)
+# ruff: noqa: ASYNC110, ASYNC240  (stores are asked until they have it; the files are tiny)
 
 from __future__ import annotations
 
