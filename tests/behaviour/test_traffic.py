@@ -10,13 +10,23 @@ from octoffm_async import Limit
 
 pytestmark = pytest.mark.one_loop
 
-HIDDEN = [Case(5, 1.0), Case(5, 60.0), Case(20, 10.0), Case(20, 60.0, seed=3)]
-CHANGED = [Case(20, 1.0, then=5), Case(5, 10.0, then=20), Case(20, 60.0, then=5)]
-FLEETS = [Case(5, 1.0, processes=4), Case(5, 10.0, processes=8), Case(5, 60.0, processes=2), Case(5, 60.0, processes=8)]
-USELESS_CEILING = [Case(20, 1.0, ceiling=Limit(100_000))]
+QUOTAS = [
+    *(Case(5, 1.0), Case(20, 60.0, seed=3)),
+    *(Case(20, 1.0, then=5), Case(5, 10.0, then=20)),
+    *(Case(5, 1.0, processes=4), Case(5, 60.0, processes=2)),
+]
+MORE_QUOTAS = [
+    *(Case(5, 60.0), Case(20, 10.0), Case(20, 60.0, then=5)),
+    *(Case(5, 10.0, processes=8), Case(5, 60.0, processes=8)),
+    Case(20, 1.0, ceiling=Limit(100_000)),  # which is of no use
+]
 
 
-@pytest.mark.parametrize("case", HIDDEN + CHANGED + FLEETS + USELESS_CEILING, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [*QUOTAS, *(pytest.param(case, marks=pytest.mark.soak) for case in MORE_QUOTAS)],
+    ids=lambda case: case.name,
+)
 def test_a_quota_that_nobody_announced_is_found_and_held(case: Case) -> None:
     found = quota.measure(case)
     assert found.used >= USED_LEAST

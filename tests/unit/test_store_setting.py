@@ -77,7 +77,7 @@ async def test_clients_that_name_one_store_share_token_and_limits(
             monkeypatch.setenv(name, value)
 
         def client() -> FulfillmentClient:
-            limit = Limit(5, per=60.0)
+            limit = Limit(50, per=10.0)
             match given:
                 case "object":
                     return FulfillmentClient(sandbox.config(limit=limit), store=store)

@@ -108,15 +108,15 @@ ENDINGS: list[Ending] = [at_once, a_little_later, by_reset, with_a_408]
 @pytest.mark.parametrize("each", [1, 2, 7])
 async def test_after_a_few_losses_creations_use_new_connections(ending: Ending, each: int) -> None:
     async with Closing(ending, each=each) as server, opened(ROOMY) as transport:
-        assert await lost(transport, server.url, 60) <= CLOSINGS_TO_LEARN
-        assert await lost(transport, server.url, 60) == 0
+        assert await lost(transport, server.url, 30) <= CLOSINGS_TO_LEARN
+        assert await lost(transport, server.url, 30) == 0
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_of_many_at_a_time_only_those_under_way_are_lost(ending: Ending) -> None:
     async with Closing(ending) as server, opened(ROOMY) as transport:
-        assert await lost(transport, server.url, 200, together=20) <= 20 + CLOSINGS_TO_LEARN
-        assert await lost(transport, server.url, 100, together=20) == 0
+        assert await lost(transport, server.url, 100, together=20) <= 20 + CLOSINGS_TO_LEARN
+        assert await lost(transport, server.url, 60, together=20) == 0
 
 
 async def test_reads_and_quiet_closings_teach_it_before_any_creation_is_lost(way: str) -> None:
@@ -193,5 +193,5 @@ async def test_few_connections_are_enough_for_a_server_that_closes() -> None:
 async def test_a_session_of_the_callers_is_taught_too() -> None:
     async with Closing(at_once) as server, aiohttp.ClientSession() as session:
         async with opened(ROOMY, session=session) as transport:
-            assert await lost(transport, server.url, 60) <= CLOSINGS_TO_LEARN + 1
-            assert await lost(transport, server.url, 60) == 0
+            assert await lost(transport, server.url, 30) <= CLOSINGS_TO_LEARN + 1
+            assert await lost(transport, server.url, 30) == 0
