@@ -108,7 +108,9 @@ async def test_two_processes_that_start_together_share_the_work(tmp_path: Path) 
             await campaign.check(await campaign.end())
 
 
-@pytest.mark.parametrize("pages", [16, 20, 24])
+@pytest.mark.parametrize(
+    "pages", [16, pytest.param(20, marks=pytest.mark.soak), pytest.param(24, marks=pytest.mark.soak)]
+)
 async def test_a_full_disk_ends_the_run_and_nothing_leaves_unwritten(
     path: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
