@@ -235,7 +235,7 @@ class ProtectedCreation:
         try:
             async with asyncio.timeout_at(ends_at):
                 if ours := await journal_run.undecided([entry.key]):
-                    await self._reconcile(journal_run, ours[0], is_sent=is_sent)
+                    await self._reconcile(journal_run, ours[0], is_sent=is_sent, ends_at=ends_at)
                 else:
                     await asyncio.sleep(pause)
         except CallError as error:
@@ -249,7 +249,7 @@ class ProtectedCreation:
             left = self._patience - left_ago(entry, self._journal, over_for=over_for)
             raise self._unknown(DeadlineExceededError(said), seconds=max(left, _LONGEST_LOOK)) from self._refusal
 
-    async def _reconcile(self, journal_run: JournalRun, entry: Entry, *, is_sent: bool) -> None:
+    async def _reconcile(self, journal_run: JournalRun, entry: Entry, *, is_sent: bool, ends_at: float) -> None:
         key = entry.key
         left = entry
         if not is_sent and self._journal.opened_at is not None:
@@ -268,6 +268,7 @@ class ProtectedCreation:
             one_first=one_first_of(journal_run, key_claims_of(self._journal, *self._names), {key: entry}, (key,)),
             owners=revoker.owners,
             rivals=await journal_run.undecided_keys(),
+            ends_at=ends_at,
         )
         async for _, found, doubt in decided:
             await revoker.revoke()  # the list may show that other responses had wrong ids

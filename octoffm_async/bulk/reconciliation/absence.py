@@ -21,7 +21,7 @@ without lost responses costs nothing, and an honest API costs one more count per
   since the first lost one. Where the API has no count, a list with a proven end is enough if it shows an order of ours.
   A full page without a link is no proven end: its window is halved until no page is full. A list that had to be read by
   cursor may lose rows that move between its pages: it is read twice, with equal results. Orders that others create
-  meanwhile change both numbers: list and count are read again, a few times.
+  meanwhile change both numbers: list and count are read again, a few times at once, and then for another patience.
 - *Freshness.* Each of these calls tells caches to ask the API. A response with an ``Age``, or with a ``Date`` before
   the request, proves nothing; a missing ``Date`` is not held against an API.
 - *Time.* The local clock may have been wrong when the order was sent, or may be wrong now. The patience is therefore
@@ -100,6 +100,8 @@ class AbsenceScan:
         self._walked = self._cut = False
         self.uncounted: str = ""
         """Doubt where the API has no count, so that only the list's own end shows that it is complete."""
+        self.passing: bool = False
+        """True if the last doubt may be gone when the list is read again later."""
 
     async def read(self) -> str:
         """Read the window to its end; return the reason why an order that it does not show may exist, or "".
@@ -108,6 +110,7 @@ class AbsenceScan:
             CallError: the list could not be read.
         """
         doubt = ""
+        self.passing = False
         for _ in range(TRIES):
             self._walked = self._cut = False
             self.ids, end = await self._seen()
@@ -121,12 +124,14 @@ class AbsenceScan:
             except CallError as error:
                 unproven = not_shown(f"whether it shows all cannot be known: their count was not to be had ({error})")
                 if end or not _is_not_offered(error):
+                    self.passing = not end
                     return f"{unproven} ({end})" if end else unproven
                 self.uncounted = unproven
                 return ""
             if counted == len(self.ids):
                 return ""
             doubt = not_shown(f"it shows {len(self.ids)} of {counted} orders{f', and {end}' if end else ''}")
+        self.passing = True
         return doubt
 
     async def read_whole(self) -> str:

@@ -72,8 +72,9 @@ NO_ROWS = ListedIds()
 class LookupFindings(NamedTuple):
     """Result of a scan: the matches of each reference, and the reasons why a reference without a match may exist.
 
-    ``doubt`` concerns all references without a match, ``alike`` single references. ``uncounted`` is the doubt of a list
-    that was not asked to show an order of ours. ``held`` gives reasons why a row may be another order, see
+    ``doubt`` concerns all references without a match, ``alike`` single references. A ``passing`` doubt may be gone when
+    the list is read again: others changed the list meanwhile, or it came from a cache. ``uncounted`` is the doubt of a
+    list that was not asked to show an order of ours. ``held`` gives reasons why a row may be another order, see
     :mod:`.id_owners`; ``rows`` are up to ``ROWS_MOST`` rows of the list, and all rows of wanted references.
     """
 
@@ -83,6 +84,7 @@ class LookupFindings(NamedTuple):
     uncounted: str = ""
     held: Mapping[str, str] = MappingProxyType({})
     rows: ListedIds = NO_ROWS
+    passing: bool = False
 
     def others(self) -> set[str]:
         """Return the references of rows that only resemble a wanted one."""
@@ -170,7 +172,7 @@ class RowCollector:
         """Return the wanted references without a match."""
         return {reference for reference in self._references if reference not in self._found}
 
-    def findings(self, doubt: str = "", uncounted: str = "") -> LookupFindings:
+    def findings(self, doubt: str = "", uncounted: str = "", *, passing: bool = False) -> LookupFindings:
         """Return the conclusion from all rows, with the scan's own doubt about rows that it does not show."""
         matches = {reference: list(each.values()) for reference, each in self._found.items()}
         alike: dict[str, list[Like]] = {}
@@ -178,9 +180,8 @@ class RowCollector:
             for key in self._keys_like(like.reference):
                 if key != like.reference and key not in matches:
                     alike.setdefault(key, []).append(like)
-        return LookupFindings(
-            matches, doubt or self._doubt(), alike, uncounted, rows=self._rows if len(self._rows) else NO_ROWS
-        )
+        rows = self._rows if len(self._rows) else NO_ROWS
+        return LookupFindings(matches, doubt or self._doubt(), alike, uncounted, rows=rows, passing=passing)
 
     def _keys_like(self, reference: str) -> Iterable[str]:
         yield from self._spellings.same_as(reference)

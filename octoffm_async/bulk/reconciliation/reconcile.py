@@ -5,13 +5,15 @@ so it is looked up again until ``patience`` seconds have passed since its reques
 only after a thorough look-up proves it, the item counts as absent, and may be sent again. Where no order of ours is
 known that the list could show, this takes twice as long, and applies to one item alone: the list must show that one
 before it proves anything about the others. Where a look-up leaves a doubt, an item is not absent but undecided, and is
-not sent again. All items that are open at a time share each scan.
+not sent again; a doubt that may pass, because others changed the list while it was read, is looked at again for another
+patience. All items that are open at a time share each scan.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,7 +27,6 @@ from .taken_reference import was_taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
     from ...journal import Entry, Journal, JournalRun
     from ...journal.key_claims import KeyClaims
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
+_LOOKS_AGAIN = 4
+"""Parts of another patience after which a doubt that may pass is looked at again."""
 _NOTED_WITHIN = 0.1
 """Seconds within which the journal has recorded a creation."""
 _SHOWN_MOST = 5
@@ -87,15 +90,16 @@ async def reconcile(
     one_first: OneFirst | None = None,
     owners: Owners | None = None,
     rivals: Collection[str] = (),
+    ends_at: float = math.inf,
 ) -> AsyncIterator[Decision]:
     """Decide each key: yield its matches, or none once it is absent, or the reason why its absence is not proven.
 
-    ``sent_at`` is the earliest local time at which each key was sent, and ``ago`` the number of seconds since the
-    latest (since ``sent_at``, if not given). ``api_at`` is the time of the API's own clock before, where known, and
-    ``api_clock`` returns its present time. ``rest`` waits between scans; if it returns False, the remaining keys stay
-    undecided. ``look_up`` returns which similar rows are other items of ours, ``controls`` the orders that the list
-    must show. Where there is no control, ``one_first`` chooses the only key that may be absent. ``owners`` recognises
-    rows of other orders, and ``rivals`` are other undecided references. Two matches of one key are logged as an error.
+    ``sent_at`` is the earliest local time at which each key was sent, ``ago`` the number of seconds since the latest
+    (since ``sent_at``, if not given), ``api_at`` the time of the API's own clock before, where known, and ``api_clock``
+    returns its present time. ``rest`` waits between scans; if it returns False, the remaining keys stay undecided.
+    ``look_up`` returns which similar rows are other items of ours, ``controls`` the orders that the list must show;
+    where there is none, ``one_first`` chooses the only key that may be absent. ``owners`` recognises rows of other
+    orders, ``rivals`` are other undecided references. No doubt is looked at again after ``ends_at`` (loop time).
 
     Raises:
         CallError: the remote side could not be read.
@@ -104,45 +108,44 @@ async def reconcile(
     open_keys, api_at = dict(sent_at), api_at or {}
     ages = ago or {key: time.time() - at.timestamp() for key, at in sent_at.items()}
     due = {key: clock() + patience - max(0.0, age) for key, age in ages.items()}
-    pause, longer, by_api = min(FIRST_PAUSE, patience), 0.0, False
+    pause, again, longer, by_api = min(FIRST_PAUSE, patience), patience / _LOOKS_AGAIN, 0.0, False
+    doubted_at: dict[str, float] = {}
     shown: dict[str, ControlOrder] = {}
-    undecided = {*open_keys, *(rivals if alike(open_keys, set(rivals).difference(open_keys)) else ())}
+    looking = _Looking(look_up, owners, open_keys, rivals)
     while open_keys:
         began = clock()
-        found = await _found(lookup.find, open_keys, look_up, owners, undecided)
+        found = await looking.found(lookup.find, open_keys)
         if not by_api and (api_now := api_clock()) is not None:
             by_api = True  # the local clock may have been set forward since
             ages = {key: (api_now - at).total_seconds() for key, at in api_at.items()}
             due |= {key: max(due[key], began + patience - max(0.0, age)) for key, age in ages.items()}
         shown |= {key: ControlOrder(key, open_keys[key]) for key in open_keys if found.matches.get(key)}
         ripe = {key for key in open_keys if began >= due[key]}
-        absent = {key for key in ripe if not found.matches.get(key) and not found.doubt_of(key)}
-        undecidable = ripe - absent
-        for key in [key for key in open_keys if found.matches.get(key) or key in undecidable]:
+        for key in [key for key in open_keys if found.matches.get(key) or (key in ripe and found.doubt_of(key))]:
             del open_keys[key]
-            yield _decision(key, found, undecided)
+            yield looking.decision(key, found)
+        absent = ripe & open_keys.keys()
         known = await _known_near([open_keys[key] for key in absent], controls, shown) if absent and controls else None
         ripe_in = 0.0 if known is None else known.ripe_in
         if known is not None:
             longer = 0.0 if known.controls else patience
             absent = {key for key in absent if not ripe_in and began >= due[key] + longer}
         if absent:
-            evidence = _evidence([api_at[key] for key in absent if key in api_at], known, look_up, patience)
-            look = partial(lookup.prove, evidence=evidence)
-            proof = await _found(look, {key: open_keys[key] for key in absent}, look_up, owners, undecided)
-            shown |= {key: ControlOrder(key, open_keys[key]) for key in absent if proof.matches.get(key)}
-            decisions = [_decision(key, proof, undecided) for key in open_keys if key in absent]
-            if known is not None and not known.controls and one_first is not None:
-                decisions = await _but_one(decisions, one_first)
-                undecided |= {decision.key for decision in decisions if decision.doubt}
+            wanted = {key: at for key, at in open_keys.items() if key in absent}
+            evidence = _evidence([api_at[key] for key in wanted if key in api_at], known, look_up, patience)
+            proof, decisions = await looking.proven(lookup, wanted, evidence, one_first)
+            shown |= {key: ControlOrder(key, at) for key, at in wanted.items() if proof.matches.get(key)}
             for decision in decisions:
+                until = min(doubted_at.setdefault(decision.key, clock()) + patience, ends_at)
+                if proof.passing and decision.doubt == proof.doubt and clock() + again < until:
+                    ripe_in = max(ripe_in, again)
+                    continue
                 del open_keys[decision.key]
                 yield decision
-        if open_keys:
-            left = max(ripe_in, max(due[key] for key in open_keys) + longer - clock())
-            if not await (rest or sleep)(min(max(left, 0.01), pause)):
-                return
-            pause = min(LONGEST_PAUSE, pause * 2)
+        left = max(ripe_in, max((due[key] for key in open_keys), default=0.0) + longer - clock())
+        if open_keys and not await (rest or sleep)(min(max(left, 0.01), pause)):
+            return
+        pause = min(LONGEST_PAUSE, pause * 2)
 
 
 async def _known_near(times: Sequence[datetime], controls: Controls, shown: Mapping[str, ControlOrder]) -> KnownOrders:
@@ -162,41 +165,50 @@ def _evidence(
     return Evidence(first, last, must_show, look_up, created, waited=patience)
 
 
-def _decision(key: str, found: LookupFindings, undecided: set[str]) -> Decision:
-    """Return the result for a key; without a doubt, it is no longer undecided."""
-    matches = found.matches.get(key, [])
-    if len(matches) > 1:
-        ids = ", ".join(str(match.id) for match in matches)
-        logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
-    doubt = "" if matches else found.doubt_of(key)
-    if not doubt:
-        undecided.discard(key)
-    return Decision(key, matches, doubt)
+class _Looking:
+    """Look-ups of one reconciliation, and the references that are undecided meanwhile, of others too."""
 
+    def __init__(
+        self, look_up: EntryLookup | None, owners: Owners | None, keys: Collection[str], rivals: Collection[str]
+    ) -> None:
+        self._look_up = look_up
+        self._owners = owners
+        self._undecided = {*keys, *(rivals if alike(keys, set(rivals).difference(keys)) else ())}
 
-async def _but_one(decisions: list[Decision], one_first: OneFirst) -> list[Decision]:
-    """Restrict the results of a list that could show no order of ours: one of the missing items may be absent."""
-    doubts = await one_first({decision.key for decision in decisions if not decision.matches and not decision.doubt})
-    return [each._replace(doubt=doubts.get(each.key, each.doubt)) for each in decisions]
+    async def found(self, look: LookupFunction, sent_at: Mapping[str, datetime]) -> LookupFindings:
+        """Look up references; return the findings without rows that are other items of ours with that very reference.
 
+        If another undecided reference may be mistaken for one of these, all are looked up together: they may show
+        whether the list keeps references.
+        """
+        references = {*self._undecided} if alike(sent_at, self._undecided - sent_at.keys()) else {*sent_at}
+        found = await look(references, since=min(sent_at.values()))
+        if self._look_up is not None:
+            found = found.without(await _known(found, self._look_up))
+        return found if self._owners is None else await self._owners.sift(found, references)
 
-async def _found(
-    look: LookupFunction,
-    sent_at: Mapping[str, datetime],
-    look_up: EntryLookup | None,
-    owners: Owners | None,
-    undecided: AbstractSet[str],
-) -> LookupFindings:
-    """Look up references; return the findings without rows that are other items of ours with that very reference.
+    async def proven(
+        self, lookup: RemoteLookup, sent_at: Mapping[str, datetime], evidence: Evidence, one_first: OneFirst | None
+    ) -> tuple[LookupFindings, list[Decision]]:
+        """Return what a thorough look-up found, and the results; without a control, one missing key may be absent."""
+        proof = await self.found(partial(lookup.prove, evidence=evidence), sent_at)
+        decisions = [self.decision(key, proof) for key in sent_at]
+        if one_first is not None and evidence.controls is not None and not evidence.controls:
+            doubts = await one_first({each.key for each in decisions if not each.matches and not each.doubt})
+            decisions = [each._replace(doubt=doubts.get(each.key, each.doubt)) for each in decisions]
+            self._undecided |= {each.key for each in decisions if each.doubt}
+        return proof, decisions
 
-    If another undecided reference may be mistaken for one of these, all are looked up together: they may show whether
-    the list keeps references.
-    """
-    references = {*undecided} if alike(sent_at, undecided - sent_at.keys()) else {*sent_at}
-    found = await look(references, since=min(sent_at.values()))
-    if look_up is not None:
-        found = found.without(await _known(found, look_up))
-    return found if owners is None else await owners.sift(found, references)
+    def decision(self, key: str, found: LookupFindings) -> Decision:
+        """Return the result for a key; without a doubt, it is no longer undecided."""
+        matches = found.matches.get(key, [])
+        if len(matches) > 1:
+            ids = ", ".join(str(match.id) for match in matches)
+            logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
+        doubt = "" if matches else found.doubt_of(key)
+        if not doubt:
+            self._undecided.discard(key)
+        return Decision(key, matches, doubt)
 
 
 async def _known(found: LookupFindings, look_up: EntryLookup) -> dict[str, Entry | None]:

@@ -115,7 +115,8 @@ class OrderLookup:
             if controls and not doubt:
                 doubt = await self._shows(scan, showing, gathered, evidence)
         uncounted = scan.uncounted if evidence.controls is None else ""
-        return gathered.findings(fresh.doubt or doubt, uncounted)
+        passing = bool(fresh.doubt or (doubt and scan.passing))
+        return gathered.findings(fresh.doubt or doubt, uncounted, passing=passing)
 
     async def _shows(self, scan: AbsenceScan, showing: Showing, gathered: RowCollector, evidence: Evidence) -> str:
         """Return the reason why a list that agrees with its count lacks known orders, or "": see :mod:`.absence`."""
@@ -190,7 +191,7 @@ class ProductLookup:
                 end = unproven_end(page, limit)
             if not end:
                 break
-        return gathered.findings(fresh.doubt or (not_shown(end) if end else ""))
+        return gathered.findings(fresh.doubt or (not_shown(end) if end else ""), passing=bool(fresh.doubt))
 
 
 async def their_clock(scope: SellerSession, kind: OrderKind) -> datetime | None:

@@ -33,6 +33,8 @@ AFTER = {"before sent": 1, "after sent": 1, "before write": 9, "after write": 5,
 """Of the times that each instant comes, the one at which a process stops."""
 SHORT, LONG = 2.0, 6.0
 """Seconds of the lease of a process that is stopped, which others wait for, and of one that goes on."""
+PATIENCE = 2.0
+"""Seconds within which, however busy the machine is, a process that goes on reads the list while no other one sends."""
 
 
 def keys_of(instant: str) -> list[str]:
@@ -169,7 +171,10 @@ async def test_what_killed_processes_left_is_gone_on_with(forks: Forks, shared: 
         everything = [key for keys in parts.values() for key in keys]
         some = [everything[: len(everything) * 2 // 3], everything[len(everything) // 3 :]]
         children = await asyncio.gather(
-            *(started(forks, Plan(journal=shared, addresses=addresses, keys=keys, lease=LONG)) for keys in some)
+            *(
+                started(forks, Plan(journal=shared, addresses=addresses, keys=keys, lease=LONG, patience=PATIENCE))
+                for keys in some
+            )
         )
         for child, keys in zip(children, some, strict=True):
             report = await report_of(child)

@@ -151,6 +151,7 @@ def test_absence_needs_a_count_that_equals_what_is_seen(proving: Proving, rows: 
     assert doubt in reason
     assert bool(reason) is bool(doubt)
     assert bool(found.uncounted) is (counted.status in (403, 404))
+    assert found.passing is (bool(doubt) and not found.uncounted)
 
 
 def test_an_order_that_is_made_meanwhile_is_no_doubt(proving: Proving) -> None:
@@ -163,6 +164,21 @@ def test_an_order_that_is_made_meanwhile_is_no_doubt(proving: Proving) -> None:
     proving.remote.count_script = script
     assert proving.prove("A") == LookupFindings({})
     assert len(proving.remote.counts) == 2
+
+
+def test_an_order_is_sent_again_once_the_others_that_come_meanwhile_leave_the_list_alone(proving: Proving) -> None:
+    """Another process sends a hundred orders while this one looks for its own."""
+    proving.run("B")
+    proving.remote.fates["A"] = [NEVER_ARRIVED]
+
+    def script() -> None:
+        if len(proving.remote.counts) <= 2 * absence.TRIES:
+            proving.make(f"X-{len(proving.remote.counts)}")
+
+    proving.remote.count_script = script
+    assert isinstance(proving.run("A")["A"], Created)
+    assert proving.remote.effects["A"] == 1
+    assert len(proving.remote.counts) == 2 * absence.TRIES + 1
 
 
 def test_an_empty_cursor_and_a_full_page_are_no_end_without_a_count(

@@ -188,6 +188,39 @@ async def test_what_would_be_absent_is_looked_for_thoroughly_once_and_that_decid
     assert [(references, since) for _, references, since in lookup.proofs] == [(frozenset("ab"), sent_at["a"])]
 
 
+@pytest.mark.parametrize(
+    ("passes_after", "ends_in", "takes", "is_absent"),
+    [
+        (0.0, 1e9, 0.0, True),
+        (20.0, 1e9, 30.0, True),
+        (1e9, 1e9, 45.0, False),  # another patience, but for the look that would come at its very end
+        (20.0, 25.0, 15.0, False),  # the call's time is over before
+    ],
+)
+async def test_a_list_that_others_change_is_read_again_for_another_patience(
+    *, passes_after: float, ends_in: float, takes: float, is_absent: bool
+) -> None:
+    began = now()
+    lookup = Seen()
+
+    async def prove(*_: Any, **__: Any) -> LookupFindings:
+        is_over = now() - began >= passes_after
+        return LookupFindings({}) if is_over else LookupFindings({}, "it shows 70 of 71 orders", passing=True)
+
+    lookup.prove = prove  # type: ignore[method-assign]
+    ends_at = asyncio.get_running_loop().time() + ends_in
+    decisions = [one async for one in reconcile(lookup, {"a": ago(90)}, patience=60.0, ends_at=ends_at)]
+    assert decisions == [Decision("a", [], "" if is_absent else "it shows 70 of 71 orders")]
+    assert now() - began == pytest.approx(takes, abs=0.01)
+
+
+async def test_a_list_that_others_change_is_read_once_where_there_is_no_patience() -> None:
+    lookup = Seen()
+    lookup.proven = LookupFindings({}, "it shows 70 of 71 orders", passing=True)
+    assert [one.doubt async for one in reconcile(lookup, {"a": ago(0)}, patience=0.0)] == ["it shows 70 of 71 orders"]
+    assert len(lookup.proofs) == 1
+
+
 async def test_what_is_found_or_in_doubt_needs_no_thorough_look() -> None:
     lookup = Seen({"a": (0.0, [RemoteMatch("S-1")])})
     lookup.doubted_until = 1e12
