@@ -30,7 +30,7 @@ from ...journal import LOOK_UP_MOST, State
 from .reference_matching import ReferenceMatcher, Size, alike, looks_like, tidied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ...journal import JournalRun
     from ...session.decoding.known_ids import KnownIds
@@ -82,6 +82,25 @@ class Owners:
         ``references`` are all undecided references that may be mistaken for one another.
         """
         matched = {key: found.matches[key] for key in references if found.matches.get(key)}
+        ids = {match.id for each in matched.values() for match in each if match.id is not None}
+        while True:
+            holders = {each: self._known_ids.holder(each) for each in ids}
+            left, held, suspects = await self._judged(found, references, matched)
+            if all(self._known_ids.holder(each) == holder for each, holder in holders.items()):
+                break  # else another order's response had one of these ids while the journal was read
+        decided = {key: matches for key, matches in found.matches.items() if key not in matched} | left
+        for key, matches in decided.items():
+            for match in matches:
+                if match.id is not None and match.id not in found.rows.shared:
+                    self._known_ids.know(key, match.id, proven=True)
+        for key, remote_id in suspects.items():
+            self._known_ids.suspect(key, remote_id)
+        return found._replace(matches=decided, held={key: why for key, why in held.items() if key not in left})
+
+    async def _judged(
+        self, found: LookupFindings, references: Collection[str], matched: Mapping[str, Sequence[RemoteMatch]]
+    ) -> tuple[dict[str, list[RemoteMatch]], dict[str, str], dict[str, str]]:
+        """Return the matches that are certain, the reasons why others are not, and the suspects with their old ids."""
         holders = await self._holders({match.id for each in matched.values() for match in each}, references)
         held: dict[str, str] = {}
         suspects: dict[str, str] = {}
@@ -111,14 +130,7 @@ class Owners:
             left.pop(key, None)
             if other in unseen:
                 suspects[other] = delivered[other]
-        decided = {key: matches for key, matches in found.matches.items() if key not in matched} | left
-        for key, matches in decided.items():
-            for match in matches:
-                if match.id is not None and match.id not in found.rows.shared:
-                    self._known_ids.know(key, match.id, proven=True)
-        for key, remote_id in suspects.items():
-            self._known_ids.suspect(key, remote_id)
-        return found._replace(matches=decided, held={key: why for key, why in held.items() if key not in left})
+        return left, held, suspects
 
     async def _holders(self, ids: Collection[str | None], references: Collection[str]) -> dict[str, set[str]]:
         """Return, by id, the keys whose responses had these ids, except the wanted keys."""

@@ -128,7 +128,8 @@ class Adversary:
         self.stamps_off = 0.0
         """Seconds by which its stamps differ from its clock."""
         self.answered: list[Order] = []
-        """The orders whose creation was answered as it should be, in turn."""
+        """The orders whose creation was answered as it should be, in turn, once the client is seen to have read that
+        (it sends another request on the connection): a busy client may have given the answer up."""
         self.page_most = 1000
         self.background = OTHERS
         self.never_arrive: Collection[str] = ()
@@ -231,7 +232,7 @@ class Adversary:
                 reply.cut_at = 20
                 return reply
             case _:
-                self.answered.append(order)
+                connection["answered"] = order
                 return self.bend("replied", reply, order, connection)
 
     def _odd(self, lie: Lie, reference: str, *, carried_out: bool) -> Reply:
@@ -301,6 +302,8 @@ class Adversary:
     ) -> bool:
         """Answer one request; whether the connection goes on."""
         method, target, headers, body = await read_request(reader)
+        if (order := connection.pop("answered", None)) is not None:
+            self.answered.append(order)
         reply = self._reply(method, target, headers, body, connection)
         await asyncio.sleep(reply.delay)
         if reply.aborts:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,33 @@ async def test_the_first_list_is_compared_with_what_was_received_before(
         assert lines is not rows or given.suspects == suspects
         assert found.matches == ({"A": [RemoteMatch("9")]} if lines else {})
     assert bool(given.suspects) is bool(suspects)  # the third one is not the first
+
+
+@pytest.mark.parametrize("shown", [(), [("B", "2")]])
+@pytest.mark.parametrize("moment", ["keys_of_ids", "look_up"])
+async def test_an_order_that_gets_the_id_while_the_journal_is_asked_for_it_is_suspected(
+    journal_run: JournalRun,
+    given: KnownIds,
+    moment: str,
+    shown: Sequence[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A response repeats the id of an order whose own response was lost, and that is found just then."""
+    await sent(journal_run, "A", "B", C="3")
+    read = getattr(journal_run, moment)
+
+    async def and_then(keys: Sequence[str]) -> Any:
+        answer = await read(keys)
+        if given.holder("1") is None:
+            assert given.take("B", "1", None) is None
+            journal_run.record_created("B", "1")
+        return answer
+
+    monkeypatch.setattr(journal_run, moment, and_then)
+    found = await sifted(journal_run, given, {"A"}, ("A", "1"), ("C", "3"), *shown)
+    assert given.suspects == {"B": "1"}
+    assert (found.matches == {"A": [RemoteMatch("1")]}) is bool(shown)
+    assert ("which the response for 'B' had, and does not show 'B'" in found.doubt_of("A")) is (not shown)
 
 
 async def test_an_id_of_an_order_that_the_list_does_not_show_is_in_doubt(
