@@ -8,6 +8,7 @@ writer take over an item that this one may still send.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ LEASE = 15.0
 """Seconds for which a lease is valid without a renewal."""
 GRACE = 2.0
 """Seconds for which other writers leave an expired lease alone."""
+_LOOKS = 100
+"""Number of times that a late renewal is looked for, within the seconds of a lease."""
 _MARGIN = 0.1
 
 
@@ -68,6 +71,17 @@ class Lease:
         """
         if self._clock() >= self._until or self._end:
             raise self.error()
+
+    async def recovers(self) -> bool:
+        """Wait for a late renewal, up to as long as a lease is valid; return True if requests may be sent.
+
+        No other writer has taken an item of a lease that is renewed late: it would have ended it for good.
+        """
+        for _ in range(_LOOKS):
+            if not self.is_over or self.is_dead:
+                break
+            await asyncio.sleep(self.seconds / _LOOKS)
+        return not self.is_over
 
     def error(self) -> FencedError:
         """Return the error that says why nothing may be sent."""

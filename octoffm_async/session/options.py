@@ -27,8 +27,8 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     ``deadline`` bounds the whole call, waits and retries included, ``timeout`` the silence while a response is awaited,
     ``retries`` the repetitions (0: none, not even after a 429). ``lane`` is the priority of the call within a limit:
     ``interactive`` calls go before ``bulk`` calls. ``on_response`` is called with each raw response, of every attempt.
-    ``fence`` is checked right before the bytes of each attempt are sent, and may stop it. ``on_bad_row`` decides about
-    a row of a list that has no identity: ``raise`` (the default) or ``skip`` it. ``fresh`` asks caches on the way to
+    ``fence`` is checked right before the bytes of a creation are sent, and may stop it. ``on_bad_row`` decides about a
+    row of a list that has no identity: ``raise`` (the default) or ``skip`` it. ``fresh`` asks caches on the way to
     request the response from the API itself. ``strict_references`` rejects the creation of an item whose reference an
     API may keep in another form. ``headers`` are sent in addition, as pairs of name and value.
     """

@@ -49,6 +49,7 @@ from ..errors import (
     BadRowError,
     CallError,
     DeadlineExceededError,
+    FencedError,
     NotAnsweredError,
     OctoffmError,
     UnusableAnswerError,
@@ -334,6 +335,11 @@ class Session:
                     outcome = await self._attempt(call, token, peek)
                 except NotAnsweredError as error:
                     outcome = error
+                except FencedError:
+                    call.finish_attempt(call.clock())
+                    if call.options.fence is None or not await call.options.fence.recovers():
+                        raise
+                    continue
                 except UnusableAnswerError as error:
                     self._unusable(call, error)
                     raise
@@ -413,7 +419,7 @@ class Session:
         method, url, body = call.operation.method, call.url, call.body
         options = call.options
         timeout = options.timeout or self.config.read_timeout
-        if (fence := options.fence) is not None:
+        if (fence := options.fence) is not None and call.creates:
             fence.check()
             if self._fencing is not None and peek is None:
                 return self._fencing.send(method, url, headers, body, timeout, fence=fence)

@@ -8,7 +8,7 @@ __all__ = ["Fence"]
 
 
 class Fence(Protocol):
-    """A check whether this process may still send. There is no await between the check and the writing."""
+    """A check whether this process may still create. There is no await between the check and the writing."""
 
     def check(self) -> None:
         """Let a request pass.
@@ -16,4 +16,8 @@ class Fence(Protocol):
         Raises:
             FencedError: The request must not be sent.
         """
+        ...
+
+    async def recovers(self) -> bool:
+        """Wait, if the right to send is lost for a moment only; return True if requests may pass again."""
         ...

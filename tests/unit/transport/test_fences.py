@@ -10,6 +10,7 @@ import pytest
 
 from octoffm_async import FencedError, FulfillmentClient
 from octoffm_async.contract.operations import CREATE_OUTBOUND
+from octoffm_async.resources.outbound import Outbound
 from octoffm_async.sandbox import Fault, Sandbox
 from octoffm_async.session.options import DEFAULTS
 from octoffm_async.session.seller_session import SellerSession
@@ -25,6 +26,8 @@ class CountingFence:
         self.left = lets
         self.asked = asked
         self.times = 0
+        self.later = 0
+        """How many it lets pass once it was waited for."""
 
     def check(self) -> None:
         self.times += 1
@@ -32,6 +35,10 @@ class CountingFence:
         if not self.left:
             raise FencedError("over")
         self.left -= 1
+
+    async def recovers(self) -> bool:
+        self.left, self.later = self.later, 0
+        return self.left > 0
 
 
 async def create(session: Session, fence: CountingFence, reference: str = "O-1") -> str:
@@ -67,6 +74,19 @@ async def test_what_a_fence_lets_pass_leaves_and_what_it_refuses_does_not(plain:
         if not plain:
             assert transport._session is not None
             await transport._session.close()
+
+
+@pytest.mark.parametrize("lets", [0, 1])
+async def test_a_creation_waits_for_a_fence_that_recovers_and_a_read_asks_none(lets: int) -> None:
+    async with Sandbox(speed=0) as sandbox, FulfillmentClient(sandbox.config()) as client:
+        await client.check()
+        fence = CountingFence(lets)
+        fence.later = 2
+        assert await create(client._scope.session, fence)
+        assert fence.times == lets + 1 + 2
+        scope = SellerSession(client._scope.session, "12345", DEFAULTS.changed(fence=CountingFence(0)))
+        await Outbound(scope).list().collect()
+        assert sandbox.effects.outbound == {"O-1": 1}
 
 
 async def test_it_is_asked_when_the_connection_is_there_not_before() -> None:

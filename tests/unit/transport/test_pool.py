@@ -170,6 +170,9 @@ async def test_a_fence_that_falls_before_it_leaves_stops_it() -> None:
         def check(self) -> None:
             raise FencedError("over")
 
+        async def recovers(self) -> bool:
+            return False
+
     async with Server(HELLO, stay=True) as server, opened(SMALL.with_(max_connections=2)) as transport:
         await asyncio.gather(*(get(transport, server.url) for _ in range(2)))
         sent = len(server.heads)
