@@ -335,11 +335,6 @@ class Session:
                     outcome = await self._attempt(call, token, peek)
                 except NotAnsweredError as error:
                     outcome = error
-                except FencedError:
-                    call.finish_attempt(call.clock())
-                    if call.options.fence is None or not await call.options.fence.recovers():
-                        raise
-                    continue
                 except UnusableAnswerError as error:
                     self._unusable(call, error)
                     raise
@@ -347,10 +342,8 @@ class Session:
                     # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
                     call.limiter.release(probe=call.limiter_probe)
                 self._record_result(call, outcome)
-            except CallError as error:
-                if not (call.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name):
-                    raise
-                await self._retries.wait_or_raise(call, AttemptResult.NOT_SENT, error)
+            except (CallError, FencedError) as error:
+                await self._wait_unsent(call, error)
                 continue
             verdict = classify(outcome) if token is not None else classify_token_answer(outcome)
             # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
@@ -373,6 +366,17 @@ class Session:
                 self._accepted = None
             failed = failure_of(outcome, verdict, self._secrets(token))
             await self._retries.wait_or_raise(call, verdict, failed)
+
+    async def _wait_unsent(self, call: CallState, error: CallError | FencedError) -> None:
+        """Wait until a call that was not sent may be attempted again, or raise its error."""
+        if isinstance(error, FencedError):
+            call.finish_attempt(call.clock())
+            if call.options.fence is None or not await call.options.fence.recovers():
+                raise error
+        elif call.waits_out_outage and error.retryable and error.operation == CREATE_TOKEN.name:
+            await self._retries.wait_or_raise(call, AttemptResult.NOT_SENT, error)
+        else:
+            raise error
 
     def _attempt(
         self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None

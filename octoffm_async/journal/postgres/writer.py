@@ -164,8 +164,9 @@ class JournalWriter:
         number = self._next_wave()
         error: Exception | None = None
         try:
-            if self._lease is not None and not await self._lease.recovers():
-                raise self._lease.error()
+            if self._lease is not None:
+                await self._lease.recovers()
+                self._lease.check()
             await self._done(lambda connection: changes.send(connection, self._writer_id, number, scope, commands))
         except IllegalTransitionError as illegal:
             if len(commands) > 1:
