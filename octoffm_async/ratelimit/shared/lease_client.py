@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
-STORE_TIMEOUT = 1.0
-"""Seconds that a store may take to reply: calls wait in the meantime."""
+STORE_TIMEOUT, ATTEMPTS = 1.0, 2
+"""Seconds that a store may take to reply, and how often it is asked before it counts as unavailable: calls wait in the
+meantime. A busy process may have been too late to read a reply; alone beside others, it would exceed the limit."""
 RETRY = 1.0
 """Seconds between two tries of an unavailable store; up to half as long again, so that clients spread out."""
 MAX_REQUESTS = 32
@@ -73,7 +74,7 @@ class LeaseClient:
     ``is_unavailable``: the store is unavailable now.
     """
 
-    longest_retry: float = STORE_TIMEOUT + 1.5 * RETRY
+    longest_retry: float = ATTEMPTS * STORE_TIMEOUT + 1.5 * RETRY
 
     def __init__(self, store: LimitStore) -> None:
         self.is_unavailable: bool = False
@@ -138,8 +139,16 @@ class LeaseClient:
         leasing = not 0 < self._vague <= VAGUE_MOST
         requests = [limiter.build_request(sent, leasing=leasing) for limiter in limiters]
         try:
-            async with asyncio.timeout(STORE_TIMEOUT):
-                replies = await self._store.exchange(requests)
+            for left in range(0 if self.is_unavailable else ATTEMPTS - 1, -1, -1):
+                sent = loop.time()
+                try:
+                    async with asyncio.timeout(STORE_TIMEOUT):
+                        replies = await self._store.exchange(requests)
+                    break
+                except TimeoutError:
+                    if not left:
+                        raise
+                    requests = [each._replace(used=0) for each in requests]  # they may have been counted
             self._apply_replies(limiters, requests, replies, sent)
         except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
             self._on_failure(error)
