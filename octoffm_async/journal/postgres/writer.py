@@ -1,9 +1,9 @@
 """The writer task of a journal in PostgreSQL: executes its commands in order, and in batches where it may.
 
-The writer delays commands that no caller waits for by a moment (``_LINGER``), so that one statement writes many of
-them. While the database is unreachable, all commands wait until it is back, or until the lease ends: then the writer
-raises the error to each caller, and queued outcomes are lost, so their items stay undecided, to be reconciled. A batch
-that the writer repeats because its answer was lost is applied once; :mod:`.schema` says how.
+One statement writes many commands. While the database is unreachable, all commands wait until it is back, or until the
+lease ends: then the writer raises the error to each caller, and queued outcomes are lost, so their items stay
+undecided, to be reconciled. A batch that the writer repeats because its answer was lost is applied once;
+:mod:`.schema` says how.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...errors import ClosedError, FencedError, JournalError, JournalWriteError, StoreError
-from ..commands import NOT_OPEN, Flush, ReadEntries, copy_of
+from ...errors import FencedError, JournalError, JournalWriteError, StoreError
+from ..command_queue import CommandQueue
+from ..commands import ReadEntries, copy_of
 from ..sqlite.batches import stored
 from ..states import IllegalTransitionError
 from . import changes
 from . import queries as reading
-from .batch import ConnectionCall, MarkItemsSent, WriteBatch, waves
+from .batch import ConnectionCall, MarkItemsSent, PostgresCommand, WriteBatch, waves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from ...stores.database import Connection, Database
     from ..commands import RecordOutcome, RecordStatus, ReleaseItem
-    from .batch import PostgresCommand
     from .writer_lease import WriterLease
 
 T = TypeVar("T")
@@ -34,54 +34,25 @@ __all__ = ["JournalWriter"]
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
-_LINGER = 0.05
-_LINGER_MOST = 512
 _WAVE_MOST = 4096
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _READING_PATIENCE = 10.0
 """Seconds for which a read-only journal waits for the database."""
 
 
-class JournalWriter:
+class JournalWriter(CommandQueue[PostgresCommand]):
     """The task that executes commands in the database. ``lease`` is ``None`` for a read-only journal."""
 
     def __init__(self, database: Database, lease: WriterLease | None) -> None:
+        super().__init__()
         self._database = database
         self._lease = lease
-        self._loop = asyncio.get_running_loop()
-        self._waiting: list[PostgresCommand] = []
+        self._loop = loop = asyncio.get_running_loop()
+        self._clock = loop.time
         self._wake = asyncio.Event()
-        self._linger: asyncio.TimerHandle | None = None
-        self._closing = False
         self._faults: dict[int, Exception] = {}
         self._wave = 0
-        self._task = asyncio.create_task(self._work(), name="octoffm_async journal")
-
-    def future(self) -> asyncio.Future[Any]:
-        """Return a future for a command's result.
-
-        Raises:
-            ClosedError: the journal is not open, or belongs to another event loop.
-        """
-        if self._loop is not asyncio.get_running_loop():
-            raise ClosedError("the journal was opened on another event loop")
-        self._check_open()
-        return self._loop.create_future()
-
-    def submit(self, command: PostgresCommand) -> None:
-        """Submit a command that a caller waits for: the writer executes it at once."""
-        self._check_open()
-        self._waiting.append(command)
-        self._wake.set()
-
-    def queue(self, key: str, command: RecordOutcome | RecordStatus | ReleaseItem) -> None:  # noqa: ARG002
-        """Submit a command that no caller waits for: the writer soon executes it together with others."""
-        self._check_open()
-        self._waiting.append(command)
-        if len(self._waiting) >= _LINGER_MOST:
-            self._wake.set()
-        elif self._linger is None:
-            self._linger = self._loop.call_later(_LINGER, self._wake.set)
+        self._ended = asyncio.create_task(self._work(), name="octoffm_async journal")
 
     async def call(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Call ``work`` with a connection, after all earlier commands, and return its result.
@@ -93,42 +64,19 @@ class JournalWriter:
         result: T = await waiter
         return result
 
-    async def close(self) -> None:
-        """Execute all submitted commands and end the task; a cancellation waits for that too.
+    def _pass_soon(self) -> None:
+        self._wake.set()
 
-        Raises:
-            JournalError, IllegalTransitionError: a command that no caller waited for was not written.
-        """
-        last = self.future()
-        self.submit(Flush(None, last))
-        self._closing = True
-        cancelled: asyncio.CancelledError | None = None
-        while not self._task.done():
-            try:
-                await asyncio.wait([self._task])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            last.cancel()
-            raise cancelled
-        await last
-
-    def _check_open(self) -> None:
-        if self._closing:
-            raise ClosedError(NOT_OPEN)
+    _pass_on = _pass_soon
 
     async def _work(self) -> None:
         while self._waiting or not self._closing:
             await self._wake.wait()
             self._wake.clear()
-            if self._linger is not None:
-                self._linger.cancel()
-                self._linger = None
-            commands, self._waiting = self._waiting[:_WAVE_MOST], self._waiting[_WAVE_MOST:]
-            if self._waiting:
-                self._wake.set()
-            for wave in waves(commands):
-                await self._carry_out(wave)
+            commands = self._taken()
+            for start in range(0, len(commands), _WAVE_MOST):
+                for wave in waves(commands[start : start + _WAVE_MOST]):
+                    await self._carry_out(wave)
 
     async def _carry_out(self, wave: WriteBatch) -> None:
         # Changes first, then reads: the batch has one change of an item at most (see journal_waves).
@@ -220,13 +168,13 @@ class JournalWriter:
             JournalError: the call did not succeed.
         """
         pause = _FIRST_PAUSE
-        gives_up = self._loop.time() + _READING_PATIENCE
+        gives_up = self._clock() + _READING_PATIENCE
         while True:
             try:
                 async with self._database.connection() as connection:
                     return await work(connection)
             except StoreError as error:
-                over = self._loop.time() >= gives_up if self._lease is None else self._lease.is_over
+                over = self._clock() >= gives_up if self._lease is None else self._lease.is_over
                 if not error.away:
                     raise JournalError(f"the journal failed: {error}") from error
                 if over:

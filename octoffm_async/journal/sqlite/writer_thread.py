@@ -2,8 +2,7 @@
 
 Commands of one iteration of the event loop are passed to the thread together; the thread takes all that are queued,
 executes them in one transaction and replies with one callback into the loop. The batches therefore grow with the load.
-Commands without a waiting caller are passed with the next command, or after a moment; a look-up of other keys does not
-take them along, so that it needs no transaction of its own.
+A look-up of other keys does not take commands without a waiting caller along, so that it needs no transaction.
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...affinity import watch_forks
-from ...errors import ClosedError
-from ..commands import NOT_OPEN, Flush, RecordCreated, StoreFunction
+from ..command_queue import LINGER_MOST, CommandQueue
+from ..commands import RecordCreated, StoreFunction
 from .writers import FORKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..commands import Command, CommandReply, ReadEntries, RecordOutcome, RecordStatus, ReleaseItem
+    from ..commands import Command, CommandReply, ReadEntries
     from .engine import Store
     from .file.change_record import Gap
 
@@ -32,33 +31,19 @@ __all__ = ["Writer"]
 _BATCH_MOST = 4096
 _TRY_AGAIN = 1.0
 """Seconds after which commands are tried again that another program's lock has held up."""
-_LINGER = 0.05
-_LINGER_MOST = 1024
-"""Time in seconds, and number of commands, for which commands without a waiting caller are collected.
-
-Each transaction that is saved is time for the event loop.
-"""
 
 
-class Writer:
+class Writer(CommandQueue["Command"]):
     """Executor of commands on a store, in a thread of its own. It belongs to the event loop that opened it."""
 
     def __init__(self, make: Callable[[], Store]) -> None:
+        super().__init__()
         self._make = make
         self._queue: SimpleQueue[list[Command] | None] = SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Future[None] | None = None
-        self._waiting: list[Command] = []
-        self._queued: set[str] = set()
-        """Keys of the waiting commands without a waiting caller."""
         self._ahead: list[Command] = []
         self._urgent = False
         self._knows_one = False
         """True after the first creation was passed to the thread."""
-        self._lingering = False
-        self._linger: asyncio.TimerHandle | None = None
-        self._closing = False
-        self._why_closed = NOT_OPEN
 
     async def open(self) -> Gap | None:
         """Start the thread and open the store; return the period that may be missing in it.
@@ -78,56 +63,9 @@ class Writer:
             self._queue.put(None)
             raise
 
-    async def close(self) -> None:
-        """Execute all submitted commands, close the store and end the thread; a cancelled call waits for that too.
-
-        Raises:
-            JournalError, IllegalTransitionError: a command without a waiting caller failed.
-        """
-        if self._closing or self._ended is None:
-            return
-        last = self.future()
-        self.submit(Flush(None, last))
-        self._closing = True
-        self._hand_over()
-        self._queue.put(None)
-        cancelled: asyncio.CancelledError | None = None
-        while not self._ended.done():
-            try:
-                await asyncio.shield(self._ended)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            last.cancel()
-            raise cancelled
-        await last
-
     def abandon(self) -> None:
         """Close this copy in a forked process; the journal of the parent stays as it is."""
         self._closing, self._why_closed = True, FORKED
-
-    def future(self) -> asyncio.Future[Any]:
-        """Return a new future of the event loop.
-
-        Raises:
-            ClosedError: the journal is not open, or belongs to another loop.
-        """
-        if self._loop is None or self._closing:
-            raise ClosedError(self._why_closed)
-        if self._loop is not asyncio.get_running_loop():
-            raise ClosedError("the journal was opened on another event loop")
-        return self._loop.create_future()
-
-    def submit(self, command: Command) -> None:
-        """Submit a command with a waiting caller: it is passed in this iteration of the loop, with all earlier ones.
-
-        Raises:
-            ClosedError: the journal is not open.
-        """
-        if self._loop is None or self._closing:
-            raise ClosedError(self._why_closed)
-        self._waiting.append(command)
-        self._pass_soon()
 
     def look_up(self, command: ReadEntries) -> None:
         """Submit a look-up: as :meth:`submit`, but commands without a waiting caller may be passed later.
@@ -142,23 +80,6 @@ class Writer:
         if len(self._ahead) == 1:
             self._loop.call_soon(self._hand_over_ahead)
 
-    def queue(self, key: str, command: RecordOutcome | RecordCreated | RecordStatus | ReleaseItem) -> None:
-        """Queue a command on an item without a waiting caller: it is passed soon, with others.
-
-        Raises:
-            ClosedError: the journal is not open.
-        """
-        if self._loop is None or self._closing:
-            raise ClosedError(self._why_closed)
-        waiting = self._waiting
-        waiting.append(command)
-        self._queued.add(key)
-        if not self._lingering:
-            self._lingering = True
-            self._linger = self._loop.call_later(_LINGER, self._hand_over)
-        elif len(waiting) >= _LINGER_MOST:
-            self._pass_soon()
-
     def queue_created(self, scope: int, run_id: int, key: str, remote_id: str | None) -> None:
         """Queue the creation of an item: in one command with the creations before it, if no other command came between.
 
@@ -166,13 +87,13 @@ class Writer:
             ClosedError: the journal is not open.
         """
         last = self._waiting[-1] if self._waiting else None
-        if not isinstance(last, RecordCreated) or last.run_id != run_id or len(last.keys) >= _LINGER_MOST:
+        if not isinstance(last, RecordCreated) or last.run_id != run_id or len(last.keys) >= LINGER_MOST:
             last = RecordCreated(scope, run_id, [], [])
             self.queue(key, last)
         last.keys.append(key)
         last.remote_ids.append(remote_id)
         self._queued.add(key)
-        if len(last.keys) == _LINGER_MOST or not self._knows_one:
+        if len(last.keys) == LINGER_MOST or not self._knows_one:
             self._knows_one = True  # the control for a run that is killed now (bulk/reconciliation/absence.py)
             self._pass_soon()
 
@@ -184,19 +105,18 @@ class Writer:
         return result
 
     def _pass_soon(self) -> None:
-        """Pass the waiting commands in this iteration of the loop."""
         if not self._urgent and self._loop is not None:
             self._urgent = True
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._pass_on)
 
-    def _hand_over(self) -> None:
-        self._urgent = self._lingering = False
-        if self._linger is not None:
-            self._linger.cancel()
-        if commands := self._ahead + self._waiting:
-            self._ahead, self._waiting = [], []
-            self._queued.clear()
+    def _pass_on(self) -> None:
+        self._urgent = False
+        if commands := self._ahead + self._taken():
+            self._ahead = []
             self._give(commands)
+
+    def _end(self) -> None:
+        self._queue.put(None)
 
     def _hand_over_ahead(self) -> None:
         if commands := self._ahead:

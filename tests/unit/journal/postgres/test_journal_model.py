@@ -69,7 +69,7 @@ class World:
     async def _gone(self, journal: PostgresJournal) -> None:
         self.awake.remove(journal)
         assert journal._writer is not None
-        tasks = [task for task in (journal._writer._task, journal.fence._renewing, *journal.fence._attempts) if task]
+        tasks = [task for task in (journal._writer._ended, journal.fence._renewing, *journal.fence._attempts) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)  # what it asked of the database last may still be done
@@ -225,7 +225,7 @@ async def test_whatever_happens_there_is_exactly_one_of_each(
 
 
 async def close(journal: Any) -> None:
-    if not journal._writer._task.done():
+    if not journal._writer._ended.done():
         with suppress(JournalWriteError):
             await journal.__aexit__(None, None, None)
         return

@@ -17,11 +17,12 @@ import pytest
 
 from octoffm_async.errors import ConfigurationError, JournalInUseError, JournalWriteError
 from octoffm_async.journal import IllegalTransitionError, Journal, SQLiteJournal, State
+from octoffm_async.journal.command_queue import LINGER_MOST
 from octoffm_async.journal.commands import Command, Flush, MarkSent, ReadEntries, RecordCreated, RecordStatus
 from octoffm_async.journal.sqlite import schema as module
 from octoffm_async.journal.sqlite.engine import Store
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
-from octoffm_async.journal.sqlite.writer_thread import _LINGER_MOST, Writer
+from octoffm_async.journal.sqlite.writer_thread import Writer
 
 from ..conftest import outgoing
 
@@ -188,21 +189,19 @@ async def test_many_creations_go_over_without_lingering(
 ) -> None:
     given: list[Command] = []
     monkeypatch.setattr(Writer, "_give", lambda _, steps: given.extend(steps))
-    monkeypatch.setattr(
-        "octoffm_async.journal.sqlite.writer_thread._LINGER", 3600.0
-    )  # a busy machine takes its time here
+    monkeypatch.setattr("octoffm_async.journal.command_queue._LINGER", 3600.0)  # a busy machine takes its time here
     journal_run.record_created("first", None)  # a later run must know one, whenever this one is killed
     await asyncio.sleep(0)
     assert [step.keys for step in given if isinstance(step, RecordCreated)] == [["first"]]
     given.clear()
-    for number in range(_LINGER_MOST - 1):
+    for number in range(LINGER_MOST - 1):
         journal_run.record_created(str(number), None)
     await asyncio.sleep(0)
     assert not given
     for number in range(2):
         journal_run.record_created(f"last {number}", None)
     await asyncio.sleep(0)
-    assert [len(step.keys) for step in given if isinstance(step, RecordCreated)] == [_LINGER_MOST, 1]
+    assert [len(step.keys) for step in given if isinstance(step, RecordCreated)] == [LINGER_MOST, 1]
     monkeypatch.undo()
 
 
