@@ -252,7 +252,7 @@ def test_every_variable_that_this_package_names_is_known() -> None:
         ("profiles = 5", "profiles must be tables"),
         ("client_secret_file = 5\n[profiles.staging]", "client_secret_file must be a path"),
         ('client_secret_command = ""\n[profiles.staging]', "client_secret_command must be a command"),
-        ('client_secret_file = "a"\nclient_secret_command = "b"\n[profiles.staging]', "client_secret_command are both set"),
+        ('client_secret_file = "a"\nclient_secret_command = "b"\n[profiles.staging]', "command are both set"),
         ("trust_env = 1\n[profiles.staging]", "trust_env must be true or false"),
     ],
 )
