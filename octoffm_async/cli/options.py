@@ -225,7 +225,8 @@ def _keep_variables(context: click.Context, option: click.Parameter, given: str 
     if isinstance(given, str):
         kept[f"OCTOFFM_{(option.name or '').upper()}"] = given
     elif given:
-        from ..settings.sources import KINDS, SECRET_SOURCES, nearest, variable_of
+        from ..settings.secret_sources import SECRET_SOURCES
+        from ..settings.sources import KINDS, nearest, variable_of
 
         for name, value in parse_pairs(context, option, given).items():
             if name == "client_secret":
