@@ -1,0 +1,6 @@
+"""The ``octoffm`` command as ``python -m octoffm_async``, for when scripts are not on the path."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()
