@@ -1,4 +1,4 @@
-"""The ``octoffm`` command as ``python -m octoffm_async``, for when scripts are not on the path."""
+"""``python -m octoffm_async``: the ``octoffm`` command, for when scripts are not on the path."""
 
 from .cli import main
 
