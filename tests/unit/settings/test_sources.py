@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import octoffm_async.config
 from octoffm_async import Config, ConfigurationError, FulfillmentClient, Limit, Secret
+from octoffm_async.cli.settings.reading import read_setting
 from octoffm_async.cli.settings.show import show
 from octoffm_async.settings import secret_sources
 from octoffm_async.settings.sources import KINDS, read_settings
@@ -282,7 +283,9 @@ def test_a_secret_from_a_file_is_read_only_if_it_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no printf")
-def test_a_secret_from_a_command_is_asked_for_only_if_it_counts(tmp_path: Path) -> None:
+def test_a_secret_from_a_command_is_asked_for_only_if_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     others = {"OCTOFFM_CLIENT_ID": "id", "OCTOFFM_SELLER_ID": "12345"}
     command = f"printf '%s\\n' '{SECRET}'"
     assert Config.from_env({**others, "OCTOFFM_CLIENT_SECRET_COMMAND": command}) == Config(**BASE)
@@ -291,6 +294,8 @@ def test_a_secret_from_a_command_is_asked_for_only_if_it_counts(tmp_path: Path) 
     assert Config.from_file("o.toml", environment={}, profile="other") == Config(**BASE)
     assert Config.from_file("o.toml", environment={"OCTOFFM_CLIENT_SECRET": SECRET}) == Config(**BASE)
     assert Config.from_file("o.toml", environment={}, client_secret=SECRET) == Config(**BASE)
+    monkeypatch.setenv("OCTOFFM_CONFIG", "o.toml")
+    assert read_setting(None, "seller_id") == "12345"
     assert not (tmp_path / "ran").exists()
     with pytest.raises(ConfigurationError, match=r"^o\.toml: what the command printed is empty$"):
         Config.from_file("o.toml", environment={})
