@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .contract.common import Document, Refusal, ShipmentLine
     from .contract.forms.convertible import json_default
     from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
+    from .contract.operations import Group
     from .contract.outbound import (
         CancellationStatus,
         DeliveryAddress,
@@ -52,7 +53,9 @@ if TYPE_CHECKING:
         OutboundShipmentRequest,
         OutboundStatus,
         Parcel,
+        ParcelLine,
         ShipmentState,
+        ShippedTo,
     )
     from .contract.products import (
         FulfillmentProduct,
@@ -175,8 +178,11 @@ else:
                 "OutboundShipmentRequest",
                 "OutboundStatus",
                 "Parcel",
+                "ParcelLine",
                 "ShipmentState",
+                "ShippedTo",
             ),
+            "octoffm_async.contract.operations": ("Group",),
             "octoffm_async.contract.products": (
                 "FulfillmentProduct",
                 "Packaging",
@@ -291,6 +297,7 @@ __all__ = [
     "Found",
     "FulfillmentClient",
     "FulfillmentProduct",
+    "Group",
     "Health",
     "Hook",
     "HttpAnswer",
@@ -329,6 +336,7 @@ __all__ = [
     "Pager",
     "PagingError",
     "Parcel",
+    "ParcelLine",
     "PayloadConflictError",
     "PermissionDeniedError",
     "ProductCondition",
@@ -360,6 +368,7 @@ __all__ = [
     "ServerError",
     "ShipmentLine",
     "ShipmentState",
+    "ShippedTo",
     "Skipped",
     "SortOrder",
     "Stats",

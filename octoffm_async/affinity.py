@@ -144,7 +144,7 @@ class Affinity:
                 "process: make and enter a new one here"
             )
         if self._home is None or not self.is_elsewhere():
-            raise ClosedError(f"{self._name} is not open")
+            raise ClosedError(f"{self._name} is not open: use it inside `async with`")
         if self.is_orphaned():
             raise ClosedError(
                 f"{self._name} is open on another loop, which was closed without closing it: enter it again on this one"

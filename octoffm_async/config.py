@@ -200,8 +200,9 @@ class Config:
 
         Each setting has the variable of its name, such as ``OCTOFFM_CLIENT_ID``, ``OCTOFFM_LIMIT=20/1`` (or ``none``),
         ``OCTOFFM_LIMITS=stocks=40/1,outbound=none``, ``OCTOFFM_TRUST_ENV=true``, ``OCTOFFM_HEADERS={"X-Team": "a"}``.
-        ``OCTOFFM_CLIENT_SECRET_FILE`` names a file with the secret, as containers mount it. Keyword arguments win over
-        variables, variables over the file, and there the ``profile`` (or ``OCTOFFM_PROFILE``) over what is at the top.
+        ``OCTOFFM_CLIENT_SECRET_FILE`` names a file with the secret, ``OCTOFFM_CLIENT_SECRET_COMMAND`` a command that
+        prints it. Keyword arguments win over variables, variables over the file, and there the ``profile`` (or
+        ``OCTOFFM_PROFILE``) over what is at the top.
 
         Raises:
             ConfigurationError: Settings are missing, or a name or value is wrong; the error names each, and the nearest
@@ -220,8 +221,8 @@ class Config:
     ) -> Self:
         """Return a configuration as :meth:`from_env`, with this TOML file in place of that of ``OCTOFFM_CONFIG``.
 
-        The names are those of this class, at the top or under ``[octoffm]``; ``client_secret_file`` names a file with
-        the secret. A profile is a table such as ``[profiles.staging]``.
+        The names are those of this class, ``client_secret_file`` and ``client_secret_command``, at the top or under
+        ``[octoffm]``. A profile is a table such as ``[profiles.staging]``.
 
         Raises:
             ConfigurationError: The file cannot be read, settings are missing, or a name or value is wrong.

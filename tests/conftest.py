@@ -1,4 +1,4 @@
-"""Loops that tests run on, fakes they share, and the shim that lets aioresponses work with current aiohttp.
+"""Loops that tests run on, and fakes they share.
 
 - Tests of the session run twice: on asyncio and on uvloop, both in debug mode. It keeps one frame of the stack for each
   future: ten would double what the tests cost.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
-import inspect
 import linecache
 import os
 import selectors
@@ -24,16 +23,13 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
 
-import aiohttp
 import hypothesis
 import pytest
 import uvloop
 from aioresponses import aioresponses
-from aioresponses import core as aioresponses_core
 
 from tests.unit.sizes import tries
 
@@ -232,13 +228,3 @@ def responses() -> Iterator[aioresponses]:
     """aioresponses, for units that need no wire: it bypasses connections, time-outs and middlewares."""
     with aioresponses() as mocked:
         yield mocked
-
-
-if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
-    # aiohttp 3.14 made this argument required; aioresponses 0.7.9 does not pass it (aioresponses issue 289).
-    class _ResponseWithWriter(aiohttp.ClientResponse):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
-            super().__init__(*args, **kwargs)
-
-    aioresponses_core.ClientResponse = _ResponseWithWriter  # type: ignore[attr-defined,misc]

@@ -10,7 +10,7 @@ from ..contract.operations import CREATE_PRODUCTS
 from ..contract.products import FulfillmentProduct, RegistrationStatus
 from ..contract.requests.fingerprints import fingerprints
 from ..errors import AnsweredError, CallError
-from ..resources.products import UNCONFIRMED, check_product, read_products_back, send_products
+from ..resources.products import check_product, read_products_back, send_products
 from ..session.seller_session import SellerSession
 from .job import RUN_ENDING, Job
 from .outcomes import Created, Failed, Refused, Unknown, outcome_of
@@ -89,7 +89,7 @@ class CreateProducts(Job[FulfillmentProduct]):
         if not self._unconfirmed:
             return
         for result in await read_products_back(self._scope, list(self._unconfirmed)):
-            if result.status != UNCONFIRMED:
+            if result.status != RegistrationStatus.UNCONFIRMED:
                 del self._unconfirmed[result.seller_product_reference]
                 await deliver(Created(key=result.seller_product_reference))
 

@@ -225,13 +225,14 @@ def _keep_variables(context: click.Context, option: click.Parameter, given: str 
     if isinstance(given, str):
         kept[f"OCTOFFM_{(option.name or '').upper()}"] = given
     elif given:
-        from ..settings.sources import KINDS, SECRET_FILE, nearest, variable_of
+        from ..settings.secret_sources import SECRET_SOURCES
+        from ..settings.sources import KINDS, nearest, variable_of
 
         for name, value in parse_pairs(context, option, given).items():
             if name == "client_secret":
-                text = f"other users of this machine can read it here: set {SECRET_FILE}=PATH, or the variable"
+                text = f"other users of this machine can read it here: set {SECRET_SOURCES[0]}=PATH, or the variable"
                 raise click.BadParameter(text, context, option)
-            if name not in KINDS and name != SECRET_FILE:
+            if name not in KINDS and name not in SECRET_SOURCES:
                 raise click.BadParameter(f"no setting {name}{nearest(name, KINDS)}", context, option)
             kept[variable_of(name)] = value
 

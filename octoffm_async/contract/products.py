@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,11 @@ class RegistrationStatus(OpenEnum):
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
+    UNCONFIRMED: ClassVar["RegistrationStatus"]
+    """Of this package: the API accepted the call without results, and does not list the reference yet."""
+
+
+RegistrationStatus.UNCONFIRMED = RegistrationStatus("Unconfirmed")  # no member: the API has no such value
 
 
 class Packaging(Request, frozen=True, kw_only=True):

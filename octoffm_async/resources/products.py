@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from ..session.pagination import Pager
     from ..session.seller_session import SellerSession
 
-UNCONFIRMED = RegistrationStatus("Unconfirmed")
-"""A status of this package: the API accepted the call without results, and does not list the reference yet."""
-
 
 class Products:
     """Products of a seller: ``client.products``.
@@ -82,7 +79,7 @@ class Products:
         for result in await self.create([product]):
             if result.seller_product_reference == seller_product_reference:
                 return result
-        return ProductResult(seller_product_reference=seller_product_reference, status=UNCONFIRMED)
+        return ProductResult(seller_product_reference=seller_product_reference, status=RegistrationStatus.UNCONFIRMED)
 
     def references(
         self, *, limit: int = 1000, resume_from: str | None = None, max_items: int | None = None
@@ -128,7 +125,7 @@ async def read_products_back(scope: SellerSession, references: Sequence[str]) ->
     return [
         ProductResult(
             seller_product_reference=reference,
-            status=UNCONFIRMED if reference in missing else RegistrationStatus.ACCEPTED,
+            status=RegistrationStatus.UNCONFIRMED if reference in missing else RegistrationStatus.ACCEPTED,
         )
         for reference in references
     ]

@@ -13,12 +13,13 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import msgspec
 
 from ..errors import ConfigurationError
 from ..text import decode_text
+from .secret_sources import SECRET_SOURCES, FoundSetting, SecretSource, with_secret_source
 from .typed import Settings
 from .values import Limit
 
@@ -28,32 +29,23 @@ if TYPE_CHECKING:
 
 PREFIX = "OCTOFFM_"
 CONFIG, PROFILE = "OCTOFFM_CONFIG", "OCTOFFM_PROFILE"
-SECRET_FILE = "client_secret_file"  # noqa: S105  (a name)
 KINDS: dict[str, Any] = get_type_hints(Settings)
 """The type of each setting, by name."""
 _OTHERS = frozenset(
     PREFIX + name
     for name in (
-        *("CONFIG", "PROFILE", "CLIENT_SECRET_FILE"),
+        *("CONFIG", "PROFILE", *map(str.upper, SECRET_SOURCES)),
         *("CLUSTER", "CLUSTER_KEY", "COMPLETE", "DRIFT", "JOURNAL", "REDIS"),  # of the command
         *("LOOPS", "MUTATIONS", "NEWEST", "PAIRS", "SEED", "THOROUGH"),  # of this package's tests
     )
 )
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_[A-Z0-9_]+)?$")
 """Variables that Kubernetes and Docker set in every container beside a service whose name begins with ours."""
-_SECRET_MOST = 65_536
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,2})?")
 _LIMIT = re.compile(r"(\d{1,18})/(\d{1,18}(?:\.\d{1,18})?)(?:/(\d{1,18}))?")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _NO_LIMIT = ("none", "off", "false")
-
-
-class FoundSetting(NamedTuple):
-    """The value of a setting, and the variable or the file that it comes from."""
-
-    value: Any
-    origin: str
 
 
 def variable_of(name: str) -> str:
@@ -83,13 +75,13 @@ def read_settings(
         raise ConfigurationError(f"a profile ({profile}) is in a file: name the file with {CONFIG}")
     found = _of_file(Path(path), profile) if path else {}
     variables: dict[str, FoundSetting] = {}
-    for name in (*KINDS, SECRET_FILE):
+    for name in (*KINDS, *SECRET_SOURCES):
         if name not in given and (text := environment.get(variable_of(name), "").strip()):
             variables[name] = FoundSetting(_parsed(name, text, variable_of(name)), variable_of(name))
-    found |= _with_secret_path(variables, variable_of)
+    found |= with_secret_source(variables, variable_of)
     found = {name: one for name, one in found.items() if name not in given}
-    if (secret := found.get("client_secret")) is not None and isinstance(secret.value, Path):
-        found["client_secret"] = secret._replace(value=_secret_in(secret.value, secret.origin))
+    if (secret := found.get("client_secret")) is not None and isinstance(secret.value, SecretSource):
+        found["client_secret"] = secret._replace(value=secret.value.read(secret.origin))
     return found
 
 
@@ -146,8 +138,8 @@ def _of_file(path: Path, profile: str) -> dict[str, FoundSetting]:
         raise ConfigurationError(f"{path}: profiles must be tables, such as [profiles.staging]")
     named = cast("dict[str, dict[str, Any]]", profiles)
     for values in (base, *named.values()):  # of all profiles: a mistake is not left for the day when one is chosen
-        if unknown := sorted(values.keys() - KINDS.keys() - {SECRET_FILE}):
-            told = ", ".join(name + nearest(name, (*KINDS, SECRET_FILE)) for name in unknown)
+        if unknown := sorted(values.keys() - KINDS.keys() - {*SECRET_SOURCES}):
+            told = ", ".join(name + nearest(name, (*KINDS, *SECRET_SOURCES)) for name in unknown)
             raise ConfigurationError(f"{path}: no setting {told}; there are {', '.join(sorted(KINDS))}")
     if profile and profile not in named:
         there = f"; there are {', '.join(sorted(named))}" if named else " ([profiles.NAME])"
@@ -163,31 +155,7 @@ def _of_table(values: dict[str, Any], origin: str) -> dict[str, FoundSetting]:
     if (limits := found.get("limits")) and isinstance(cast("object", limits.value), Mapping):
         groups = cast("Mapping[str, Any]", limits.value)
         found["limits"] = limits._replace(value={group: limit_from(value) for group, value in groups.items()})
-    return _with_secret_path(found, str)
-
-
-def _with_secret_path(found: dict[str, FoundSetting], spelt: Any) -> dict[str, FoundSetting]:
-    """Put the path of the secret's file in the place of the secret; it is read only if nothing overrides it."""
-    if (file := found.pop(SECRET_FILE, None)) is None:
-        return found
-    if "client_secret" in found:
-        raise ConfigurationError(f"{spelt('client_secret')} and {spelt(SECRET_FILE)} are both set: leave out one")
-    if not isinstance(file.value, str) or not file.value.strip() or "\0" in file.value:
-        raise ConfigurationError(f"{file.origin}: {SECRET_FILE} must be a path")
-    return found | {"client_secret": file._replace(value=Path(file.value))}
-
-
-def _secret_in(path: Path, origin: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_SECRET_MOST + 1)
-        secret = decode_text(content).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ConfigurationError(f"{origin}: cannot read the client's secret in {path}: {why}") from None
-    if not secret or len(content) > _SECRET_MOST:
-        raise ConfigurationError(f"{origin}: {path} is {'too large for a secret' if secret else 'empty'}")
-    return secret
+    return with_secret_source(found, str)
 
 
 def _parsed(name: str, text: str, variable: str) -> Any:

@@ -132,7 +132,11 @@ class FileStore:
                 _inherited.append(self._connection)
                 self._process, self._connection = os.getpid(), None
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="octoffm_async store")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        except RuntimeError:  # the interpreter ends, and has ended the threads: a client that atexit closes is here
+            return work(*arguments)
+        return await done
 
     def _transact(self, begin: str, work: Callable[[sqlite3.Connection, int], T]) -> T:
         """Return the result of ``work(connection, now)`` in a transaction."""

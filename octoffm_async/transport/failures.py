@@ -58,7 +58,7 @@ def to_package_error(  # noqa: PLR0911  (one for each kind)
     if isinstance(error.__cause__, FencedError):
         return error.__cause__
     host = URL(url, encoded=True).authority
-    reason = str(error) or type(error).__name__
+    reason = _reason(error)
     match error:
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
             return TLSError(f"no TLS connection to {host}: {reason}{_cure(error)}")
@@ -83,6 +83,13 @@ def to_package_error(  # noqa: PLR0911  (one for each kind)
             return AnswerTimeoutError(f"{host} did not answer in time")
         case _:
             return ConnectionLostError(f"connection to {host} lost: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason for which a connection failed; aiohttp's text repeats the host, and shows an ``ssl`` object."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        error = error.os_error
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _cure(error: BaseException | None) -> str:

@@ -144,9 +144,10 @@ class Http1Transport:
         fence: Fence | None = None,
     ) -> Awaitable[Response]:
         """See :class:`~.aiohttp_transport.HeadReportingTransport` and :class:`~.aiohttp_transport.FencedTransport`."""
-        start = url.index("/", url.index("://") + 3)
+        if (start := url.find("/", url.index("://") + 3)) < 0:  # such as a token_url that is a server's name
+            start = len(url)
         origin = self._origins.get(url[:start]) or self._know(url[:start])
-        data = _request(method, url[start:], origin.host, headers, body)
+        data = _request(method, url[start:] or "/", origin.host, headers, body)
         return self._exchange(
             origin,
             data,

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,12 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
 def test_it_says_which_orders_octopia_ships_itself() -> None:
     said = " ".join(README.split())
     assert "in supply mode `Fulfillment` are shipped by Octopia itself and must not be sent" in said
+
+
+def test_on_a_package_index_nothing_links_to_a_file() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    (rule,) = settings["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]
+    shown = re.sub(rule["pattern"], rule["replacement"], README)
+    assert re.findall(r"\]\((.*?)\)", README)
+    assert all(target.startswith("https://") for target in re.findall(r"\]\((.*?)\)", shown))
+    assert "`errors.py` draws the tree of errors" in shown

@@ -8,6 +8,7 @@ from typing import NamedTuple
 ORDER = (
     "first-order",
     "web-backend",
+    "synchronous-code",
     "nightly-job",
     "stock-mirror",
     "limits",

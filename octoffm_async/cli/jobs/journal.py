@@ -9,6 +9,7 @@ import click
 
 from ...errors import JournalError
 from ...journal import Journal
+from ...journal.retention import SINGLE_CALLS
 from ...journal.sqlite.file.lock import holder_of
 from ..errors import line_of
 
@@ -68,6 +69,11 @@ def holder_at(address: JournalAddress) -> Holder | None:
     return None if address.file is None else holder_of(address.file)
 
 
+def is_over(record: RunRecord) -> bool:
+    """Return True if nothing is left to resume: nothing finishes a run of single calls, which may all be decided."""
+    return record.finished_at is not None or (record.source == SINGLE_CALLS and not record.undecided)
+
+
 def state_of(record: RunRecord, holder: Holder | None, address: JournalAddress) -> RunState:
     """Return the state of a run.
 
@@ -75,6 +81,8 @@ def state_of(record: RunRecord, holder: Holder | None, address: JournalAddress) 
     database, any process may.
     """
     if record.finished_at is not None:
+        return "finished"
+    if holder is None and is_over(record):
         return "finished"
     if holder is None:
         return "interrupted" if address.file is not None else "unfinished"

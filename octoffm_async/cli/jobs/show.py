@@ -17,7 +17,7 @@ from ..output import age, hanging, items, print_json_line
 from ..progress import counts_text
 from ..runtime import run_async
 from .hints import UNREAD, resume_command, settle_command
-from .journal import entry_fields, find_run, holder_at, opened, run_fields, state_of
+from .journal import entry_fields, find_run, holder_at, is_over, opened, run_fields, state_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -104,9 +104,9 @@ async def _show(address: JournalAddress, name: str, *, most: int | None, as_json
                 click.echo(f"\n{style(f'{total:,}', 'bold')} {title}")
                 await _print_items(journal, record, states, most, address)
         await _print_settled_by_hand(journal, record, most, as_json=as_json)
-    if not as_json and (record.finished_at is None or any(record.counts[state] for state in KEEPS_PAYLOAD)):
+    if not as_json and (not is_over(record) or any(record.counts[state] for state in KEEPS_PAYLOAD)):
         click.echo(f"\nTo resume:\n  {resume_command(address, record.id)}")
-        if record.finished_at is None:
+        if not is_over(record):
             click.echo(hanging("", UNREAD, _width()))
 
 

@@ -29,5 +29,5 @@ def read_setting(env_file: Path | None, name: str) -> str:
     Raises:
         ConfigurationError: A source of settings is wrong.
     """
-    found = read_settings(environment(env_file)).get(name)
+    found = read_settings(environment(env_file), given=("client_secret",)).get(name)  # a command may print that
     return "" if found is None else str(found.value)

@@ -39,7 +39,8 @@ def show(env_file: Path | None, as_json: bool) -> int:
 
     Each has a variable, its name in capitals behind OCTOFFM_, and a key of its name in the TOML file that --config or
     OCTOFFM_CONFIG names. Options win over variables, variables over the file, and there [profiles.NAME] (--profile or
-    OCTOFFM_PROFILE) over what stands at the top. OCTOFFM_CLIENT_SECRET_FILE names a file with the secret.
+    OCTOFFM_PROFILE) over what stands at the top. OCTOFFM_CLIENT_SECRET_FILE names a file with the secret,
+    OCTOFFM_CLIENT_SECRET_COMMAND a command that prints it.
 
     Exits with 0 if a client can be made of them, 2 if not.
     """

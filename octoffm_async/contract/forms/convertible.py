@@ -19,6 +19,10 @@ class Convertible:
     """Conversions of a struct. JSON has the API's own names; a Python dictionary has Python's.
 
     ``dict(row)`` and ``{**row}`` are the JSON object, for frameworks that fall back on them, such as FastAPI.
+
+    No field can be assigned; ``msgspec.structs.replace(order, storage_country="DE")`` (from Python 3.13
+    ``copy.replace``) makes a changed copy. Lists in it are plain lists, so it has no hash: keep rows in a dictionary by
+    their id or reference.
     """
 
     __slots__ = ()

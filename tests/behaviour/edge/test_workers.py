@@ -20,7 +20,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from octoffm_async.sandbox import Fault, SandboxProcess
+from octoffm_async.sandbox import Fault, Sandbox, SandboxProcess
+from tests.support.guide import write_files
+from tests.support.items import order
 
 pytestmark = [
     pytest.mark.one_loop,
@@ -35,6 +37,8 @@ SERVERS = {
     "gunicorn": GUNICORN,
     "gunicorn with preload": f"{GUNICORN} --preload",
 }
+THREADS = "gunicorn with threads"
+COMMANDS = {**SERVERS, THREADS: "gunicorn --bind 127.0.0.1:0 --workers 2 --threads 4 --preload"}
 STARTED = {"uvicorn": r"Started server process \[(\d+)\]", "gunicorn": r"Booting worker with pid: (\d+)"}
 LIMIT = (20, 0.8)
 """The default of clients, with 0.2 s for which one request may take longer than another: the machine is busy."""
@@ -88,14 +92,14 @@ class Backend:
 
 @asynccontextmanager
 async def served(
-    server: str, sandbox: SandboxProcess, folder: Path, app: str = "tests.support.shop:app"
+    server: str, sandbox: SandboxProcess | Sandbox, folder: Path, app: str = "tests.support.shop:app"
 ) -> AsyncIterator[tuple[Backend, aiohttp.ClientSession]]:
     """The backend in this folder, under one of the servers, and a session whose paths lead to it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OCTOFFM_")}
     environment |= sandbox.environment() | {"OCTOFFM_STORE": "state.sqlite", "PYTHONPATH": str(ROOT)}
     environment["HOME"] = str(folder)  # where gunicorn makes a socket
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *SERVERS[server].split(), app),
+        *(sys.executable, "-m", *COMMANDS[server].split(), app),
         cwd=folder,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
@@ -211,6 +215,32 @@ async def test_a_rolling_restart_loses_nothing_and_doubles_nothing(server: str, 
 
 def by_number(told: tuple[str, str]) -> int:
     return REFERENCES.index(told[0])
+
+
+async def test_threads_without_a_loop_share_the_client_of_their_process(tmp_path: Path) -> None:
+    write_files("synchronous-code", tmp_path)
+    async with (
+        Sandbox(catalogue=1, stock=1000) as sandbox,
+        served(THREADS, sandbox, tmp_path, "wsgi:application") as (backend, session),
+    ):
+        body = order("", product="SKU-00001").to_dict()
+
+        async def ask(**changes: Any) -> tuple[int, dict[str, Any]]:
+            async with session.post("/", json=body | changes) as answer:
+                return answer.status, await answer.json(content_type=None)
+
+        await backend.workers(2)
+        sandbox.faults.next(Fault.RESET_AFTER, operation="outbound.create")
+        status, told = await ask(reference="ORDER-0")
+        assert (status, told["code"], told["retryable"]) == (202, "outcome_unknown", True)
+        answers = await asyncio.gather(*(ask(reference=one) for one in random.sample(REFERENCES * 3, 60)))
+        assert {status for status, _ in answers} == {201}
+        assert len({told["id"] for _, told in answers}) == 20
+        assert (await ask(reference="ORDER-1", storage_country="DE"))[0] == 409
+        assert (await ask(reference="ORDER-1", lines=None))[0] == 422
+        assert sandbox.effects.outbound == dict.fromkeys(REFERENCES, 1)
+        assert sandbox.stats()["by_operation"]["token.create"] == {"200": 1}
+    assert "Traceback" not in backend.log
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.support.forks import OCTOFFM, Forks
 
 from .remote import Api
 
-COMMAND = [sys.executable, "-m", "octoffm_async.cli"]
+COMMAND = [sys.executable, "-m", "octoffm_async"]
 
 
 @pytest.fixture(scope="session")

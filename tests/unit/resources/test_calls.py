@@ -18,6 +18,7 @@ from octoffm_async import (
     FulfillmentClient,
     FulfillmentProduct,
     InboundShipmentRequest,
+    RegistrationStatus,
     ReturnRequest,
     ShipmentLine,
     UnusableAnswerError,
@@ -311,7 +312,7 @@ async def test_a_reference_that_the_answer_does_not_name_is_unconfirmed() -> Non
     client, _ = fake(lambda sent: answer(202, {"items": [{"sellerProductReference": "OTHER", "status": "Accepted"}]}))
     async with client:
         result = await client.products.add_reference(gtin=product(1).gtin, seller_product_reference="MINE")
-    assert (result.seller_product_reference, result.status) == ("MINE", "Unconfirmed")
+    assert (result.seller_product_reference, result.status) == ("MINE", RegistrationStatus.UNCONFIRMED)
 
 
 async def test_products_are_read_back_no_further_than_needed() -> None:

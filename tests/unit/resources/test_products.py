@@ -7,7 +7,6 @@ import pytest
 from octoffm_async import FulfillmentClient, RegistrationStatus, ValidationError
 from octoffm_async.contract.contract_file.parser import parse_contract
 from octoffm_async.errors import BadRequestError, CallError, PagingError
-from octoffm_async.resources.products import UNCONFIRMED
 from octoffm_async.sandbox import Fault, Sandbox
 from tests.support.items import product, products, serving
 
@@ -72,7 +71,7 @@ async def test_an_answer_without_results_is_believed_as_far_as_it_can_be_read_ba
         await client.products.create([product(1, "A")])
         results = await client.products.create([product(1, "B"), product(2, "C"), product(1, "A")])
     assert [(result.seller_product_reference, result.status) for result in results] == [
-        ("B", UNCONFIRMED),
+        ("B", RegistrationStatus.UNCONFIRMED),
         ("C", RegistrationStatus.ACCEPTED),
         ("A", RegistrationStatus.ACCEPTED),
     ]

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 import typing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,9 @@ from click.testing import CliRunner
 
 import octoffm_async.config
 from octoffm_async import Config, ConfigurationError, FulfillmentClient, Limit, Secret
+from octoffm_async.cli.settings.reading import read_setting
 from octoffm_async.cli.settings.show import show
+from octoffm_async.settings import secret_sources
 from octoffm_async.settings.sources import KINDS, read_settings
 from octoffm_async.settings.typed import Settings
 
@@ -201,6 +204,7 @@ def test_a_client_without_arguments_reads_the_environment(monkeypatch, tmp_path:
         ({"OCTOFFM_PROFILE": "staging"}, "name the file with OCTOFFM_CONFIG"),
         ({"OCTOFFM_CONFIG": "nowhere.toml"}, "cannot read nowhere.toml"),
         ({"OCTOFFM_CLIENT_SECRET_FILE": "secret"}, "OCTOFFM_CLIENT_SECRET and OCTOFFM_CLIENT_SECRET_FILE are both set"),
+        ({"OCTOFFM_CLIENT_SECRET_COMMAND": "true"}, "OCTOFFM_CLIENT_SECRET_COMMAND are both set"),
     ],
     ids=str,
 )
@@ -248,6 +252,8 @@ def test_every_variable_that_this_package_names_is_known() -> None:
         ("[profiles]\nstaging = 1", "profiles must be tables"),
         ("profiles = 5", "profiles must be tables"),
         ("client_secret_file = 5\n[profiles.staging]", "client_secret_file must be a path"),
+        ('client_secret_command = ""\n[profiles.staging]', "client_secret_command must be a command"),
+        ('client_secret_file = "a"\nclient_secret_command = "b"\n[profiles.staging]', "command are both set"),
         ("trust_env = 1\n[profiles.staging]", "trust_env must be true or false"),
     ],
 )
@@ -274,6 +280,49 @@ def test_a_secret_from_a_file_is_read_only_if_it_counts(tmp_path: Path) -> None:
         (tmp_path / "secret").write_bytes(content)
         with pytest.raises(ConfigurationError, match=told):
             Config.from_env({**others, "OCTOFFM_CLIENT_SECRET_FILE": "secret"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no printf")
+def test_a_secret_from_a_command_is_asked_for_only_if_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {"OCTOFFM_CLIENT_ID": "id", "OCTOFFM_SELLER_ID": "12345"}
+    command = f"printf '%s\\n' '{SECRET}'"
+    assert Config.from_env({**others, "OCTOFFM_CLIENT_SECRET_COMMAND": command}) == Config(**BASE)
+    toml = """client_id = "id"\nseller_id = "12345"\nclient_secret_command = "touch ran"\n[profiles.other]\n"""
+    (tmp_path / "o.toml").write_text(f'{toml}client_secret = "{SECRET}"\n')
+    assert Config.from_file("o.toml", environment={}, profile="other") == Config(**BASE)
+    assert Config.from_file("o.toml", environment={"OCTOFFM_CLIENT_SECRET": SECRET}) == Config(**BASE)
+    assert Config.from_file("o.toml", environment={}, client_secret=SECRET) == Config(**BASE)
+    monkeypatch.setenv("OCTOFFM_CONFIG", "o.toml")
+    assert read_setting(None, "seller_id") == "12345"
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(ConfigurationError, match=r"^o\.toml: what the command printed is empty$"):
+        Config.from_file("o.toml", environment={})
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no sh")
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (f"sh -c 'echo {SECRET}; exit 7'", r"failed \(exit code 7\): run it by hand"),
+        (f"no-such-store {SECRET}", "cannot run the command for the client's secret: No such file"),
+        (f"printf '{SECRET}", "cannot run the command for the client's secret: No closing quotation"),
+        ("head -c 70000 /dev/zero", "what the command printed is too large"),
+        (r"printf '\377\376\0'", "what the command printed is no text"),
+        (f"sh -c 'echo {SECRET}; exec sleep 60'", "printed no secret in 0.01 s: run it by hand"),
+    ],
+)
+def test_a_command_without_a_secret_is_told_and_its_output_is_not_shown(
+    command: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "sleep" in command:
+        monkeypatch.setattr(secret_sources, "_COMMAND_SECONDS", 0.01)
+    others = {"OCTOFFM_CLIENT_ID": "id", "OCTOFFM_SELLER_ID": "12345"}
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        Config.from_env({**others, "OCTOFFM_CLIENT_SECRET_COMMAND": command})
+    assert SECRET not in str(caught.value)
 
 
 def test_the_command_says_what_is_missing_and_takes_no_secret() -> None:

@@ -621,3 +621,14 @@ class TestServers:
 
             await asyncio.to_thread(lambda: asyncio.run(use()))
             await count(store, ["a"], 1)
+
+
+async def test_a_file_is_used_and_closed_even_while_the_interpreter_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FileStore(tmp_path / "s.sqlite") as store:
+        await store.update(["a"], lambda values, now: [b"1"], keep_seconds=60)
+        monkeypatch.setattr("concurrent.futures.thread._shutdown", True)  # as it is when atexit calls
+        await store.update(["a"], lambda values, now: [(values[0] or b"") + b"2"], keep_seconds=60)
+        assert (await store.read(["a"]))[0] == [b"12"]
+    assert not (tmp_path / "s.sqlite-wal").exists()

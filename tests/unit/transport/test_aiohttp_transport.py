@@ -5,6 +5,7 @@ All of it both ways: over aiohttp's connector, and through ``ClientSession`` whe
 
 import asyncio
 import gzip
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -145,6 +146,7 @@ async def test_a_refused_port_means_nothing_was_sent() -> None:
         with pytest.raises(ConnectError) as caught:
             await get(transport, f"http://127.0.0.1:{free_port()}/")
     assert type(caught.value) is ConnectError
+    assert not re.search("ssl|None", str(caught.value), re.IGNORECASE)
     assert (caught.value.retryable, caught.value.bytes_left) == (True, False)
 
 

@@ -107,6 +107,14 @@ def test_no_address_can_smuggle_lines(path: str) -> None:
     asyncio.run(send())
 
 
+async def test_an_address_may_end_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for can in (True, False):
+        monkeypatch.setattr("octoffm_async.transport.aiohttp_transport.usable", lambda can=can: can)
+        async with Server(HELLO, stay=False) as server, opened() as transport:
+            assert (await get(transport, f"http://localhost:{server.port}")).body == b"hi"
+            assert server.heads[0].startswith(b"GET / HTTP/1.1\r\n")
+
+
 class Fickle(Server):
     """Answers the first request of the first connection, reads the next one and hangs up."""
 
@@ -125,7 +133,7 @@ class Fickle(Server):
 async def test_a_safe_request_on_a_stale_connection_is_sent_once_more() -> None:
     async with Fickle() as server, opened() as transport:
         await get(transport, server.url)
-        assert (await get(transport, server.url)).body == b"hi"
+        assert (await get(transport, f"http://localhost:{server.port}")).body == b"hi"
         assert server.connections == 2
 
 

@@ -22,33 +22,19 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import msgspec
 import yaml
 
 from octoffm_async.cli.app import octoffm, run
+from tests.support.guide import Block
 
-_FENCE = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"#.*\bexits with (\d+)")
 _PYTEST = ("-m", "pytest", "-p", "pytest_asyncio.plugin", "-p", "octoffm_async.sandbox.pytest_plugin")
 SHOWN = ("text", "mermaid")
 """Languages of what is shown: nothing runs."""
-
-
-class Block(NamedTuple):
-    """A code block: its language, its file if it names one, and its text."""
-
-    language: str
-    file: str
-    text: str
-
-
-def blocks_of(text: str) -> list[Block]:
-    found = [Block(*match.groups(default="")) for match in _FENCE.finditer(text)]
-    assert len(found) * 2 == len(re.findall("^```", text, re.MULTILINE)), "a fence is not closed, or has no language"
-    return found
 
 
 def check_command(words: list[str]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.resources import files
 from typing import Any
 
@@ -13,9 +16,10 @@ from octoffm_async import DeliveryAddress, FulfillmentClient, OutboundShipmentRe
 from octoffm_async.cli.guide.pages import ORDER, read_page
 from octoffm_async.cli.guide.site import anchor
 from octoffm_async.sandbox import Fault, SandboxThread
+from tests.support.guide import blocks_of
 from tests.support.web import served
 
-from .blocks import PageSession, blocks_of, check_command
+from .blocks import PageSession, check_command
 
 SETTINGS: dict[str, dict[str, Any]] = {"nothing-twice": {"speed": 1}}
 """Settings of the sandbox that differ: elsewhere its hours take seconds."""
@@ -38,6 +42,7 @@ def order_of(number: int) -> OutboundShipmentRequest:
 def page(request, tmp_path, monkeypatch, capsys, _octoffm_loop) -> Iterator[tuple[str, PageSession]]:
     name = request.param
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     settings = {"catalogue": 20, "stock": 1000, "speed": 1000, **SETTINGS.get(name, {})}
     with SandboxThread(loop=_octoffm_loop, **settings) as sandbox:
         for variable, value in sandbox.environment().items():
@@ -67,6 +72,8 @@ def test_each_block_of_a_page_runs(page: tuple[str, PageSession]) -> None:
         session.run(block)
     if "with_client" in session.names:
         session.await_(ask_the_backends(session.names))
+    if "fulfillment" in session.names:
+        call_from_threads(session.names)
 
 
 async def ask_the_backends(names: dict[str, Any]) -> None:
@@ -101,6 +108,17 @@ async def ask_the_backends(names: dict[str, Any]) -> None:
             async with session.get("/") as answer:
                 assert answer.status == 200
     assert names["sandbox"].effects.outbound["ORDER-79"] == 1
+
+
+def call_from_threads(names: dict[str, Any]) -> None:
+    """Call what the page keeps for a process, from several threads at once, and close it."""
+    fulfillment = sys.modules.pop("fulfillment")
+    with closing(fulfillment), ThreadPoolExecutor(4) as threads:
+        ids = set(threads.map(fulfillment.create_order, [order_of(80)] * 8))
+        (stock, *_) = names["stocks"]
+        assert fulfillment.get_stock(stock.id).gtin == stock.gtin
+    assert len(ids) == names["sandbox"].effects.outbound["ORDER-80"] == 1
+    assert sorted(names["ids"]) == sorted(order.reference for order in names["orders"])
 
 
 def test_the_pages_are_those_of_the_folder() -> None:

@@ -63,12 +63,19 @@ def jobs(path: Path, monkeypatch, capsys):
     return call
 
 
-def write(path: Path, fates: dict[str, tuple[State, str, str]], *, seller: str = SELLER, finish: bool = False) -> str:
+def write(
+    path: Path,
+    fates: dict[str, tuple[State, str, str]],
+    *,
+    seller: str = SELLER,
+    finish: bool = False,
+    source: str = "orders.csv",
+) -> str:
     """A run whose items met these fates: state, code, message."""
 
     async def work() -> str:
         async with Journal.open(path) as journal:
-            journal_run = await journal.begin_run(seller=seller, operation="outbound.create", source="orders.csv")
+            journal_run = await journal.begin_run(seller=seller, operation="outbound.create", source=source)
             for start in range(0, len(fates), 500):
                 some = list(fates.items())[start : start + 500]
                 payloads = [(key, msgspec.json.encode(order(key))) for key, _ in some]
@@ -362,6 +369,15 @@ def test_a_runs_state_follows_from_who_writes_the_journal(started, finished, hol
     )
     holder = None if holder_since is None else Holder(1, NOW + timedelta(seconds=holder_since))
     assert state_of(record, holder, JournalAddress("orders.sqlite")) == state
+
+
+@pytest.mark.parametrize(
+    ("fate", "state"), [(State.CREATED, "finished"), (State.REFUSED, "finished"), (State.UNKNOWN, "interrupted")]
+)
+def test_single_calls_that_are_all_decided_were_not_interrupted(fate, state, path, jobs):
+    run_id = write(path, {"K": (fate, "", "")}, source="single calls")
+    assert json.loads(jobs("list", "--json")[1])["state"] == state
+    assert ("To resume" in jobs("show", run_id)[1]) == (state == "interrupted")
 
 
 def test_the_holder_is_this_process_while_the_journal_is_open(path):
