@@ -8,7 +8,7 @@ a job before all of it is loaded; a submission that was interrupted leaves only 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
@@ -21,7 +21,7 @@ from ..errors import ConfigurationError
 from .jobs import CHUNK, CreationType, JobOptions, new_job_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from ..stores.database import Connection, Database
     from ..tabular.item_reader import ItemReader
@@ -35,7 +35,7 @@ _LOADING: Final = 0x6F63746F
 """The first key of the advisory locks that submitting processes hold."""
 _SWEEP = "DELETE FROM octoffm_jobs WHERE state = 'loading' AND pg_try_advisory_xact_lock(%s, hashtext(job))"
 
-OnProgress: TypeAlias = "Callable[[int], None]"
+OnProgress: TypeAlias = Callable[[int], None]
 
 
 class Numbered(NamedTuple):

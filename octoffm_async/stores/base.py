@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
 
 from ..errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
 __all__ = ["FORMAT", "Backoff", "KeyValueStore", "MemoryStore", "StoredValues", "ValueChange", "check_format"]
@@ -27,9 +28,9 @@ GIVE_UP_AFTER = 4.0
 """Seconds after which an update that always loses against others fails."""
 LONGEST_WAIT = 0.05
 """Seconds between two attempts of an update, at most."""
-StoredValues: TypeAlias = "list[bytes | None]"
+StoredValues: TypeAlias = list[bytes | None]
 """The values of some keys in their order; ``None`` where a key has no value."""
-ValueChange: TypeAlias = "Callable[[StoredValues, int], StoredValues]"
+ValueChange: TypeAlias = Callable[[StoredValues, int], StoredValues]
 """A pure function from values and the store's time, in microseconds since 1970, to new values; it may be run again."""
 
 
