@@ -27,6 +27,7 @@ _OWN_HEADERS = frozenset(
         "expect",
         "host",
         "proxy-authorization",
+        "range",
         "sellerid",
         "saleschannelid",
         "te",

@@ -12,7 +12,7 @@ late wake-up for good. The bucket alone would break the limit by ``b - 1``; the 
 
 **Jitter.** The API counts requests when it receives them, the client when it sends them. If one request may take ``J``
 seconds longer to the API than another, the requests of a window T + J can be received within T. Therefore the limiter
-uses T + J in place of T.
+uses T + J in place of T: ``J`` is the configured ``limit_jitter``, and the spread of the round trips of late.
 
 **Adaptation.** The limit is not published, so the configured limit is a ceiling; below it the rate is the one that
 :mod:`.adaptive_rate` finds. A 429 concerns the key, not the call: it stops every call of the same seller and group
@@ -187,6 +187,8 @@ class RateLimiter:
         """Record that the API's limit accepted a request, whatever the response; return True if that ended a block."""
         self._accepted += 1
         self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
+        if self._windows is not None:
+            self._windows.answered(now - sent_at, now)
         return self.control.accepted(epoch=epoch, sent_at=sent_at)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiolimiter import AsyncLimiter
@@ -22,6 +22,10 @@ KEPT_FREE_FOR = 30.0
 SMALL = 6
 """Windows of at most so many requests need two free places: with one, bulk calls are too far apart for another soon."""
 
+SPREAD_MOST, SPREAD_TERM = 0.025, 30.0
+"""The part of a window by which the spread of round trips lengthens it at most, so that 95 % of a limit can be used;
+and the seconds over which round trips are compared."""
+
 
 class Bucket(NamedTuple):
     """A leaky bucket: ``burst`` in requests, ``rate`` in requests per second."""
@@ -36,11 +40,33 @@ def bucket_for(rate: float, burst: int | None = None) -> Bucket:
 
 
 class SlidingWindow:
-    """The times of the requests of the last window: exact for every window of ``limit``, lengthened by ``jitter``."""
+    """The times of the requests of the last window: exact for every window of ``limit``, lengthened by ``jitter``.
 
-    __slots__ = ("_left", "calls", "period", "places", "small")
+    The spread of the round trips of late (:meth:`answered`) lengthens it further: it shows how unevenly requests travel
+    from a busy machine, over new connections, or to a busy server. An API that needs long for some responses shows the
+    same, so the spread counts up to :data:`SPREAD_MOST`.
+    """
+
+    __slots__ = (
+        "_fastest",
+        "_left",
+        "_slowest",
+        "_spread_before",
+        "_spread_most",
+        "_term_ends_at",
+        "calls",
+        "period",
+        "places",
+        "small",
+        "spread",
+    )
 
     def __init__(self, limit: Limit, *, jitter: float) -> None:
+        self._fastest = self._slowest = self._spread_before = 0.0
+        self._spread_most = SPREAD_MOST * limit.per
+        self._term_ends_at = -inf
+        self.spread: float = 0.0
+        """Seconds by which the round trips of late differ, as far as they count."""
         self.calls: int = limit.calls
         self.period: float = limit.per + jitter
         self.places: int = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
@@ -57,7 +83,7 @@ class SlidingWindow:
     def wait(self, now: float, *, spare: int = 0) -> float:
         """Return the seconds until one more request may be sent and ``spare`` places stay free; 0 or less is now."""
         left = self._left
-        horizon = now - self.period
+        horizon = now - self.period - self.spread
         while left and left[0] <= horizon:
             left.popleft()
         # The wait ends when the oldest request that makes the window too full is a period old (:mod:`.limiter`).
@@ -67,6 +93,20 @@ class SlidingWindow:
     def add(self, now: float) -> None:
         """Record that a request is sent."""
         self._left.append(now)
+
+    def answered(self, seconds: float, now: float) -> None:
+        """Record a round trip."""
+        if now >= self._term_ends_at:  # of the term before, the spread still counts for one more
+            self._term_ends_at = now + SPREAD_TERM
+            self._spread_before = self._slowest - self._fastest
+            self._fastest = self._slowest = seconds
+        elif seconds < self._fastest:
+            self._fastest = seconds
+        elif seconds > self._slowest:
+            self._slowest = seconds
+        else:
+            return
+        self.spread = min(max(self._slowest - self._fastest, self._spread_before), self._spread_most)
 
     def idle(self, now: float) -> bool:
         """Return True if no request of the last window needs to be remembered."""

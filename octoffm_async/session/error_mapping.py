@@ -31,7 +31,7 @@ from ..errors import (
     UnusableAnswerError,
 )
 from ..transport import headers
-from .retry.policy import AttemptResult, classify
+from .retry.policy import PARTIAL, AttemptResult, classify
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -114,7 +114,12 @@ def failure_of(
     if isinstance(outcome, NotAnsweredError):
         return outcome
     error = error_for(outcome, secrets)
-    if verdict is AttemptResult.FAILED and classify(outcome) is not AttemptResult.FAILED:
+    if verdict is AttemptResult.FAILED and outcome.status < 300 and classify(outcome) is verdict:
+        error.retryable = True
+        error.message += (
+            ", a part of an answer, which was not asked for" if outcome.status in PARTIAL else ", no final answer"
+        )
+    elif verdict is AttemptResult.FAILED and classify(outcome) is not AttemptResult.FAILED:
         error.retryable = True
         error.message += "; this is no answer of a token endpoint, but of something before it, such as a firewall"
     return error

@@ -84,6 +84,7 @@ async def test_they_arrive_over_http(through_session) -> None:
         ({"authorization": "Bearer mine"}, "the client sets authorization itself; it holds the token"),
         ({"SellerId": "1"}, "use client.seller"),
         ({"User-Agent": "me"}, "use app_info"),
+        ({"range": "bytes=0-9"}, "range"),
         ({"SalesChannelId": "X"}, "use sales_channel_id"),
         ({"Content-Length": "3"}, "leave it out"),
         ({"Transfer-Encoding": "chunked"}, "leave it out"),

@@ -37,7 +37,7 @@ from ...resources.outbound import send_shipment
 from ...session.seller_session import SellerSession
 from ..outcomes import Refused, Unknown, outcome_of
 from ..reconciliation.reconcile import braked, controls_of, left_ago, one_first_of, reconcile
-from ..reconciliation.remote_lookup import OrderLookup
+from ..reconciliation.remote_lookup import OrderLookup, QueuedLookup
 from ..reconciliation.taken_reference import says_taken, to_look_for, weigh, with_refusal
 from .job import NOTHING_LEFT
 from .revocation import CreationRevoker
@@ -349,7 +349,7 @@ async def protect(
         key=request.reference,
         request=request,
         send=partial(send_shipment if is_outbound else send_supply_order, scope),
-        lookup=OrderLookup(scope, "outbound" if is_outbound else "inbound"),
+        lookup=QueuedLookup(OrderLookup(scope, "outbound" if is_outbound else "inbound"), scope),
         journal=journal,
         patience=patience,
         verify_first=verify_first,

@@ -6,8 +6,9 @@ scanned without it.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from ...contract.answers.progress import STATE_INVALID, is_refused
 from ...contract.inbound import InboundShipment
@@ -36,6 +37,8 @@ MARGIN = timedelta(minutes=5)
 """Maximum time by which a creation's stamp may precede its request, beyond the seen difference of the clocks."""
 
 _LIMIT = 1000
+LOOK_UPS_MOST = 4
+"""Maximum number of look-ups of single calls that a session makes at a time."""
 
 NOTHING = Evidence()
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -151,6 +154,31 @@ class OrderLookup:
             everything = Outbound(scope).list() if self._kind == "outbound" else Inbound(scope).list()
             async for row in everything:
                 yield row
+
+
+class QueuedLookup:
+    """A look-up of single calls, of which a session makes only a few at a time, in the order of the calls.
+
+    Each scan takes several requests. Where hundreds of calls looked up their orders at once, after an outage, all scans
+    would progress equally slowly, and none would end before the deadline of its call.
+    """
+
+    def __init__(self, lookup: RemoteLookup, scope: SellerSession) -> None:
+        self._lookup = lookup
+        turns = scope.session.seller_cache.setdefault(("look-ups", scope.seller_id), asyncio.Semaphore(LOOK_UPS_MOST))
+        self._turns = cast("asyncio.Semaphore", turns)
+
+    async def find(self, references: Collection[str], *, since: datetime) -> LookupFindings:
+        """Find orders; see :class:`RemoteLookup`."""
+        async with self._turns:
+            return await self._lookup.find(references, since=since)
+
+    async def prove(
+        self, references: Collection[str], *, since: datetime, evidence: Evidence = NOTHING
+    ) -> LookupFindings:
+        """Find orders or prove them absent; see :class:`RemoteLookup`."""
+        async with self._turns:
+            return await self._lookup.prove(references, since=since, evidence=evidence)
 
 
 class ProductLookup:

@@ -14,6 +14,8 @@ from .fields import fields_of
 from .reader import DictReader
 from .times import plain_time
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 class Convertible:
     """Conversions of a struct. JSON has the API's own names; a Python dictionary has Python's.
@@ -45,7 +47,8 @@ class Convertible:
             if not wire:
                 found[field.key] = _python_form(value)
             elif value is not None or self.keeps_unknown:
-                found[field.wire] = json_form(value)
+                # Nearly all values are plain, and the abstract classes of json_form cost far more to ask.
+                found[field.wire] = value if type(value) in _PLAIN else json_form(value)
         extra: Mapping[str, Any] | None = cast("Any", self).extra
         if extra and wire:
             return found | {name: json_form(value) for name, value in extra.items() if name not in found}

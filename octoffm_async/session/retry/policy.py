@@ -5,14 +5,16 @@ verdict       what happened                         safe call                   
 ============  ====================================  ==========================  ========================================
 NOT_SENT      no connection                         again, after back-off       again: nothing was sent
 LOST          connection broke, or no answer        again, after back-off       **outcome unknown**, never again
-FAILED        5xx or 408                            again, after back-off       **outcome unknown**, never again
+FAILED        5xx, 408, or no whole answer          again, after back-off       **outcome unknown**, never again
 THROTTLED     429                                   again, after the pause      again: it was not carried out
 UNAUTHORIZED  401                                   once, with a new token      once: it was not carried out
 REDIRECTED    3xx, which is not followed            raise                       **outcome unknown**: 303 means "done"
 REFUSED       any other answer but 2xx; bad TLS     raise                       raise
 ============  ====================================  ==========================  ========================================
 
-A creation answered with a 5xx counts as unknown because nothing shows at which point the API or a proxy gave up.
+A creation answered with a 5xx counts as unknown because nothing shows at which point the API or a proxy gave up. No
+whole answer is one with a status below 200, of which no request is sent that would lead to one, or a 206 or 226: a part
+of the answer, or its difference from another, whose bytes may read as another number or a shorter list.
 
 Back-off is exponential with full jitter: uniform between zero and the bound, so that clients that failed together do
 not return together.
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 RETRY_COST = 5
 TIMEOUT_COST = 10  # a time-out held a connection for long: botocore uses the same cost
 SUCCESS_REFUND = 1
+PARTIAL = frozenset({206, 226})
+"""Statuses of a part of an answer. No request asks for one."""
 
 
 class AttemptResult(Enum):
@@ -100,14 +104,14 @@ def classify(outcome: Response | NotAnsweredError) -> AttemptResult:
         return AttemptResult.LOST
     status = outcome.status
     if 200 <= status < 300:
-        return OK
+        return AttemptResult.FAILED if status in PARTIAL else OK
     if status == 401:
         return AttemptResult.UNAUTHORIZED
     if status == 429:
         return AttemptResult.THROTTLED
     if 300 <= status < 400:
         return AttemptResult.REDIRECTED
-    return AttemptResult.FAILED if status >= 500 or status == 408 else AttemptResult.REFUSED
+    return AttemptResult.FAILED if status >= 500 or status == 408 or status < 200 else AttemptResult.REFUSED
 
 
 def decide(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:

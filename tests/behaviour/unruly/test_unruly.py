@@ -10,20 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async import CallError, Created, Failed, FulfillmentClient, Skipped, Unknown, is_outcome_unknown
+from octoffm_async import (
+    CallError,
+    Created,
+    Failed,
+    FulfillmentClient,
+    RateLimitedError,
+    Skipped,
+    Unknown,
+    is_outcome_unknown,
+)
 from tests.behaviour.adversary.campaign import config_of, order
 
 from .server import Unruly
 
 CONCURRENCY = 8
 HANG = 600.0
+PAUSE = 0.05
+"""Seconds that a refused call waits at most, whatever the API states."""
 RUNS = 8
 
 
 def client_of(server: Unruly) -> FulfillmentClient:
     settings = config_of(server.origin).with_(
         read_timeout=2.0,
-        max_retry_after=0.05,
+        max_retry_after=PAUSE,
         retry_budget=1_000_000,
         max_attempts=8,
         deadline=30.0,
@@ -49,6 +60,8 @@ async def read(client: FulfillmentClient, server: Unruly, calls: int, told: Coun
             told["read: right"] += 1
         except CallError as error:
             told[f"read: {type(error).__name__}"] += 1
+            if isinstance(error, RateLimitedError):  # else a pause would refuse as many calls as the processor can make
+                await asyncio.sleep(min(error.retry_after or 0.0, PAUSE))
 
 
 async def create_alone(client: FulfillmentClient, server: Unruly, references: list[str], told: Counter[str]) -> None:

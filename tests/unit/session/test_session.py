@@ -99,7 +99,12 @@ async def test_the_token_call_is_a_form_without_a_bearer() -> None:
     assert "Authorization" not in call.headers
 
 
-@pytest.mark.parametrize("failure", [answer(500), answer(503, b"<html>"), answer(408), ConnectionLostError("cut")])
+PART = answer(206, b'{"id": "S-1', Content_Range="bytes 0-10/99")
+
+
+@pytest.mark.parametrize(
+    "failure", [answer(500), answer(503, b"<html>"), answer(408), PART, answer(101), ConnectionLostError("cut")]
+)
 async def test_a_safe_call_is_sent_again_after_a_failure(failure: Answer) -> None:
     async with Opened(in_turn(failure, failure, STOCK)) as opened:
         assert (await opened.client.stocks.get("S-1")).id == "S-1"
@@ -114,6 +119,9 @@ async def test_a_safe_call_is_sent_again_after_a_failure(failure: Answer) -> Non
         answer(502, b""),
         answer(503, b"<html>"),
         answer(408),
+        answer(206, b'{"outboundShipmentId": "S-1"}'),
+        answer(226, b'{"outboundShipmentId": "S-1"}'),
+        answer(101),
         ConnectionLostError("cut"),
         AnswerTimeoutError("late"),
     ],
@@ -125,6 +133,15 @@ async def test_a_creation_whose_answer_was_lost_is_unknown_and_never_sent_again(
         assert caught.value.outcome_unknown
         assert is_outcome_unknown(caught.value)
         assert len(opened.transport.sent) == 1
+
+
+@pytest.mark.parametrize("body", [b"12", b'{"count": 12}', b"[]"])
+async def test_a_part_of_an_answer_is_no_value(body: bytes) -> None:
+    """12 may be the beginning of 1234, and an empty list that of a list whose rows came in another part."""
+    async with Opened(in_turn(*[answer(206, body)] * 2), max_attempts=2) as opened:
+        with pytest.raises(UnusableAnswerError, match="206, a part of an answer, which was not asked for") as caught:
+            await opened.client.outbound.count()
+        assert caught.value.retryable
 
 
 @pytest.mark.parametrize("harmless", [answer(429), answer(429, Retry_After="3"), answer(401), ConnectError("refused")])

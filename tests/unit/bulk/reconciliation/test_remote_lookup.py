@@ -13,7 +13,14 @@ import pytest
 
 from octoffm_async import CallError, FulfillmentClient, ServerError
 from octoffm_async.bulk.reconciliation.lookup_findings import LookupFindings, RemoteMatch
-from octoffm_async.bulk.reconciliation.remote_lookup import MARGIN, OrderLookup, ProductLookup, match_of
+from octoffm_async.bulk.reconciliation.remote_lookup import (
+    LOOK_UPS_MOST,
+    MARGIN,
+    OrderLookup,
+    ProductLookup,
+    QueuedLookup,
+    match_of,
+)
 from octoffm_async.contract.common import Refusal
 from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
 from octoffm_async.sandbox import Fault
@@ -281,3 +288,47 @@ async def test_a_finder_that_is_cancelled_lets_go() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await OrderLookup(client._scope, "outbound").find({"A"}, since=datetime.now(UTC)) == LookupFindings({})
+
+
+class Gated:
+    """A look-up that tells when each reference is looked up, and ends when it is told."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Queue[str]()
+        self.running: dict[str, asyncio.Future[None]] = {}
+
+    async def find(self, references: Collection[str], **_: Any) -> LookupFindings:
+        (key,) = references
+        self.running[key] = asyncio.get_running_loop().create_future()
+        self.began.put_nowait(key)
+        try:
+            await self.running[key]
+        finally:
+            del self.running[key]
+        return LookupFindings({key: []})
+
+    prove = find
+
+
+async def test_single_calls_look_up_a_few_at_a_time_in_their_order() -> None:
+    """If hundreds shared the wire, none would end before the deadline of its call."""
+    async with serving() as (_, client):
+        gated, since = Gated(), datetime.now(UTC)
+        lookups = [QueuedLookup(gated, client._scope) for _ in range(3 * LOOK_UPS_MOST)]
+        calls = {
+            f"{number:02}": asyncio.create_task(look({f"{number:02}"}, since=since))
+            for number, each in enumerate(lookups)
+            for look in [each.prove if number % 2 else each.find]
+        }
+        began = [await gated.began.get() for _ in range(LOOK_UPS_MOST)]
+        gone = [began.pop(), f"{LOOK_UPS_MOST + 1:02}"]  # one that looks, and one that waits for its turn
+        for key in gone:
+            calls[key].cancel()
+        for key in [key for key in calls if key not in gone]:
+            if key not in began:
+                began.append(await gated.began.get())
+            assert key in began
+            assert len(gated.running) <= LOOK_UPS_MOST
+            gated.running[key].set_result(None)
+            assert (await calls[key]).matches == {key: []}
+        assert all(calls[key].cancelled() for key in gone)

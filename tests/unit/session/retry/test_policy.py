@@ -54,11 +54,14 @@ def decided(seed: int = 1, **changes: object) -> Retry | GiveUp:
     [
         *((answer(status), AttemptResult.OK) for status in (200, 201, 202, 204, 299)),
         *((answer(status), AttemptResult.REDIRECTED) for status in (301, 302, 303, 307)),
-        *((answer(status), AttemptResult.REFUSED) for status in (101, 400, 403, 404, 406, 409, 415, 422, 499)),
+        *((answer(status), AttemptResult.REFUSED) for status in (400, 403, 404, 406, 409, 415, 422, 499)),
         (answer(401), AttemptResult.UNAUTHORIZED),
         (answer(408), AttemptResult.FAILED),
         (answer(429), AttemptResult.THROTTLED),
-        *((answer(status), AttemptResult.FAILED) for status in (500, 501, 502, 503, 504, 520, 599, 999)),
+        *(
+            (answer(status), AttemptResult.FAILED)
+            for status in (99, 101, 199, 206, 226, 500, 501, 502, 503, 504, 520, 599, 999)
+        ),
         (ConnectError("x"), AttemptResult.NOT_SENT),
         (TLSError("x"), AttemptResult.REFUSED),
         *((ConnectError.of_proxy("x", status), AttemptResult.NOT_SENT) for status in (302, 408, 429, 502, 503, 504)),

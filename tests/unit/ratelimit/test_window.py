@@ -1,0 +1,63 @@
+"""Windows of requests that travel unevenly. Pure: the clock is a number."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoffm_async import Limit
+from octoffm_async.ratelimit.window import SPREAD_MOST, SPREAD_TERM, SlidingWindow
+from tests.unit.ratelimit.test_limiter import worst_window
+
+LIMITS = st.builds(Limit, st.integers(1, 40), per=st.sampled_from([0.5, 1.0, 10.0]))
+
+
+def sent(window: SlidingWindow, travels: list[float], *, answered: bool = True) -> list[tuple[float, float]]:
+    """Send requests as soon as the window allows it; return when each left and when it arrived."""
+    now, moments = 1000.0, list[tuple[float, float]]()
+    for travel in travels:
+        now += max(0.0, window.wait(now))
+        window.add(now)
+        moments.append((now, now + travel))
+        if answered:
+            window.answered(travel, now + travel)
+    return moments
+
+
+@given(LIMITS, st.floats(0.0, 0.2), st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8))
+def test_no_window_of_the_server_holds_more_if_round_trips_show_how_unevenly_requests_travel(
+    limit: Limit, fastest: float, delays: list[float]
+) -> None:
+    most = SPREAD_MOST * limit.per
+    cycle = [fastest, fastest + most, *(fastest + most * delay for delay in delays)]
+    arrived = [at for _, at in sent(SlidingWindow(limit, jitter=0.0), cycle * 12)]
+    assert worst_window(arrived[len(cycle) :], limit.per - 1e-6) <= limit.calls
+
+
+def test_without_the_spread_a_window_would_hold_one_more() -> None:
+    limit, travels = Limit(5, per=1.0), [0.0, 2 * SPREAD_MOST, 0.0] * 10
+    for answered, worst in ((True, 5), (False, 6)):
+        moments = sent(SlidingWindow(limit, jitter=SPREAD_MOST), travels, answered=answered)
+        assert worst_window([at for _, at in moments], 1.0 - 1e-6) == worst
+
+
+@pytest.mark.parametrize("travel", [0.0, 0.3, 4.0])
+def test_even_travel_costs_nothing(travel: float) -> None:
+    moments = [at for at, _ in sent(SlidingWindow(Limit(10, per=1.0), jitter=0.02), [travel] * 500)]
+    assert moments[-1] - moments[0] == pytest.approx(49 * 1.02)
+
+
+def test_responses_that_take_the_api_long_cost_no_more_than_a_part_of_the_limit() -> None:
+    moments = [at for at, _ in sent(SlidingWindow(Limit(10, per=1.0), jitter=0.02), [0.01, 9.0] * 250)]
+    assert 499 / (moments[-1] - moments[0]) >= 0.95 * 10
+
+
+def test_a_spread_is_forgotten_after_two_terms_without_it() -> None:
+    window = SlidingWindow(Limit(10, per=1.0), jitter=0.0)
+    for at, travel in ((0.0, 0.01), (1.0, 0.03), (SPREAD_TERM, 0.02), (SPREAD_TERM + 1.0, 0.025)):
+        window.answered(travel, at)
+        if at:
+            assert window.spread == pytest.approx(0.02)
+    window.answered(0.02, 2 * SPREAD_TERM)
+    assert window.spread == pytest.approx(0.005)
