@@ -82,11 +82,6 @@ def period_options(what: str) -> Callable[[F], F]:
     return add
 
 
-def limit_option(command: F) -> F:
-    """Add ``--limit N``; the command receives ``limit: int | None``."""
-    return click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N of them.")(command)
-
-
 def country_option(command: F) -> F:
     """Add ``--country``; the command receives ``country: str | None``."""
     return click.option("--country", metavar="CODE", callback=upper_case, help="Storage country: FR, ES, UK.")(command)

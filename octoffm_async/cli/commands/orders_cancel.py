@@ -12,11 +12,11 @@ from ...contract.operations import REQUEST_CANCELLATION
 from ...contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
 from ...contract.requests.validation import cancellation_problems
 from ...errors import NotFoundError, ValidationError
+from ..documents import dry_run_option, print_request
 from ..errors import ExitCode
 from ..files.extra_members import check_against_contract, extra_option
 from ..output import as_fields, print_facts, print_json_line
 from ..remote import remote_command
-from ..row_files import dry_run_option, print_request
 from .orders_find import find_order_id, order_options
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ...sandbox.__main__ import parse_sellers
 from ...sandbox.control.verbs import help_lines
 from ...sandbox.sandbox import SELLERS
 from ...sandbox.spelling.styles import parse_styles, style_table
-from ..options import parse_rate
+from ..options import rate_option
 from ..runtime import run_async
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     metavar="S",
     help="Seconds for which a token is valid.",
 )
-@click.option("--limit", callback=parse_rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
+@rate_option("N requests in T seconds, for each seller and group.", into="limit")
 @click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Send Retry-After with 429 answers.")
 @click.option(
     "--speed",

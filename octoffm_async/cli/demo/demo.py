@@ -16,7 +16,7 @@ from ...errors import ConfigurationError
 from ...sandbox import SandboxProcess
 from ...tabular.rejects import RejectsReport
 from ..errors import ExitCode
-from ..options import parse_pairs, parse_rate
+from ..options import parse_pairs, rate_option
 from ..progress import display_for
 from ..runtime import run_async
 from .input import CatalogueFile, DemoInput, MadeUpProducts
@@ -92,9 +92,7 @@ class DemoOptions:
     "--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products, if no file is given."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the made-up data.")
-@click.option(
-    "--limit", callback=parse_rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit."
-)
+@rate_option("The API's rate limit.", default="100/1", show_default=True, into="limit")
 @click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="File for rejected rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def demo(

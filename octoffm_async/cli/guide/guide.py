@@ -11,8 +11,8 @@ from click.shell_completion import CompletionItem
 from rich.markdown import Markdown
 
 from ...errors import ConfigurationError
+from ..documents import atomic_replace
 from ..progress import SafeConsole
-from ..row_files import atomic_replace
 from .pages import ORDER, GuidePage, read_page
 
 _WIDE = 124

@@ -9,13 +9,12 @@ import click
 
 from ...bulk.bulk import CONCURRENCY
 from ...client import FulfillmentClient
-from ...config import Limit
 from ...errors import ConfigurationError
 from ...journal import State
 from ...journal.states import KEEPS_PAYLOAD
 from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
-from ..files.options import DECIDING, drain_option
+from ..files.options import DECIDING, call_rate_option, drain_option, with_rate
 from ..options import (
     contract_option,
     drift_option,
@@ -23,7 +22,6 @@ from ..options import (
     environment,
     journal_option,
     json_option,
-    parse_rate,
     verbose_option,
     verify_option,
     with_options,
@@ -58,7 +56,7 @@ class ResumeOptions:
     drain: float
     resend_unknown: bool
     verify_first: bool
-    limit: tuple[int, float] | None
+    rate: tuple[int, float] | str | None
     contract: Path | None
     drift: Path | None
     as_json: bool
@@ -74,9 +72,7 @@ class ResumeOptions:
 @journal_option
 @env_file_option
 @click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls at a time.")
-@click.option(
-    "--limit", callback=parse_rate, metavar="N/T", help="At most N calls in T seconds, in place of the default."
-)
+@call_rate_option
 @drain_option
 @with_options(*DECIDING, verify_option, contract_option, drift_option, json_option, verbose_option)
 def resume(**options: Any) -> int:
@@ -102,15 +98,12 @@ def resume(**options: Any) -> int:
 async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
     async with opened(resume_options.journal, verify_first=resume_options.verify_first) as journal:
         record = await find_run(journal, resume_options.journal, resume_options.run)
-    config = read_config(resume_options.env_file, contract=resume_options.contract)
+    config = with_rate(read_config(resume_options.env_file, contract=resume_options.contract), resume_options.rate)
     if config.seller_id != record.seller:
         raise ConfigurationError(
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
             "set OCTOFFM_SELLER_ID"
         )
-    if resume_options.limit is not None:
-        calls, seconds = resume_options.limit
-        config = config.with_(limit=Limit(calls, per=seconds))
     check_stdout()
     show = display_for(json=resume_options.as_json)
     try:

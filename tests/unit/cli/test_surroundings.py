@@ -27,7 +27,7 @@ from .remote import Api
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors, signals and pipes are POSIX here")
 
-ORDERS = ("--set", "delivery_mode=TrackedHomeDelivery", "--set", "storage_country=FR", "--limit", "off")
+ORDERS = ("--set", "delivery_mode=TrackedHomeDelivery", "--set", "storage_country=FR", "--rate", "off")
 PRODUCT = "SKU-000001"
 
 

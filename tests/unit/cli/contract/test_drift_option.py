@@ -130,7 +130,7 @@ def test_runs_with_a_journal_keep_their_differences_beside_it(moving, monkeypatc
 def _a_run_with_a_journal(api, front):
     front.answers = with_field("giftWrap", True)
     Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A-1", "SKU-000001"), ""]))
-    done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--follow", "accepted", "--json", "--limit", "off")
+    done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--follow", "accepted", "--json", "--rate", "off")
     assert done.code == 0
     assert done.rows[-1]["drift"] == len(read_drift(Path("orders.journal.drift.json"))) > 0
     assert lines(done.err)[-1].endswith("octoffm contract drift orders.journal.drift.json")
@@ -141,7 +141,7 @@ def _a_run_with_a_journal(api, front):
 
 def test_runs_without_a_difference_leave_nothing_beside_the_journal(api):
     Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A-1", "SKU-000001"), ""]))
-    done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--limit", "off", "--report", "r.html")
+    done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--json", "--rate", "off", "--report", "r.html")
     assert (done.code, done.rows[-1]["drift"], done.err) == (0, 0, "")
     assert "drift" in Path("r.html").read_text()
     assert not [path for path in api.folder.iterdir() if "drift" in path.name]
@@ -152,7 +152,7 @@ def test_runs_without_a_difference_leave_nothing_beside_the_journal(api):
 def test_a_resumed_run_reports_its_differences(api, front):
     Path("orders.csv").write_text("\n".join([ORDER_HEADER, order_row("A-1", "SKU-000001"), ""]))
     api.sandbox.set_fault_rates({Fault.ERROR_500: 1.0}, operations=["outbound.create", "outbound.list"])
-    done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--limit", "off", "--timeout", "0.5")
+    done = api.octoffm("orders", "create", "orders.csv", *ORDERS, "--rate", "off", "--timeout", "0.5")
     assert (done.code, "differed" in done.err) == (3, False)
     api.sandbox.clear_faults()
     api.ordered("B-1")

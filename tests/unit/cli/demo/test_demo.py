@@ -13,7 +13,7 @@ from ..conftest import COMMAND
 
 CATALOGUE = Path(__file__).parents[4] / "examples" / "catalogue.csv"
 MAPPED = ("--catalogue", CATALOGUE, "--map", "gtin=ean", "--map", "title=name")
-FAST = ("--limit", "1000/1", "--orders", "60")
+FAST = ("--rate", "1000/1", "--orders", "60")
 
 
 def events(text: str) -> list[dict[str, object]]:

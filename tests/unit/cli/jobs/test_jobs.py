@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import errno
 import getpass
 import io
 import json
@@ -447,7 +446,7 @@ def test_an_export_never_overwrites_the_journal(jobs, path, tmp_path):
     assert path.read_bytes() == before
     code, _, err = jobs("export", run_id, "-o", tmp_path / "nowhere" / "out.csv")
     assert code == 2
-    assert err == f"octoffm: cannot write {tmp_path / 'nowhere' / 'out.csv'}: {os.strerror(errno.ENOENT)}\n"
+    assert f"there is no folder {tmp_path / 'nowhere'}" in err
 
 
 def test_an_export_keeps_few_items_in_memory(jobs, path, tmp_path):
@@ -601,7 +600,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(jobs, path, monkeypatch, times)
         assert (row["undecided"] == 0) == (times == 1)
         assert "created" in out
         sandbox.clear_faults()
-        code, _, _ = jobs("resume", run_id, "--patience", "0.8", "--limit", "500/1")
+        code, _, _ = jobs("resume", run_id, "--patience", "0.8", "--rate", "500/1")
         assert code == 0
         assert sandbox.effects.outbound == dict.fromkeys(fates, 1)
 
