@@ -43,6 +43,7 @@ COMMANDS = {
     "jobs": Later("octoffm_async.cli.jobs.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
     "orders": Later("octoffm_async.cli.commands.orders:group", "Shipping orders to customers."),
     "products": Later("octoffm_async.cli.commands.products:group", "Register products, and list what is registered."),
+    "request": Later("octoffm_async.cli.commands.request:request", "Make any call, such as request GET /stocks."),
     "returns": Later("octoffm_async.cli.commands.returns:group", "Returns: parcels that come back to the warehouse."),
     "sandbox": Later(
         "octoffm_async.cli.commands.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."
