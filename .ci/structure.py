@@ -39,6 +39,7 @@ FLOORS = (
     ("cluster",),
     ("sandbox", "telemetry", "probe"),
     ("cli",),
+    ("__main__",),
 )
 """Packages and modules of the top level, from the bottom up; the package itself offers names of all of them."""
 PUBLIC = frozenset(

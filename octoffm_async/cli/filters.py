@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from .options import note
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,7 +62,7 @@ class OpenEnumParam(_Type):
         found = self._values(str(value).strip())
         if not found.known:
             message = f"{found.value!r} is not one of {', '.join(self._values)}; it is used unchanged"
-            click.echo(f"octoffm: {message}", err=True)
+            note(f"{message}")
         return str(found.value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002

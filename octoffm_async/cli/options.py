@@ -51,7 +51,7 @@ def renamed_option(
 
     def keep(context: click.Context, _option: click.Parameter, given: Any) -> None:
         if given is not None:
-            click.echo(f"octoffm: {old} is {name} from now on, and goes with the next release", err=True)
+            note(f"{old} is {name} from now on, and goes with the next release")
             context.meta[f"octoffm.{old}"] = given
 
     def read(context: click.Context, option: click.Parameter, given: Any) -> Any:
@@ -133,20 +133,34 @@ def verify_option(command: F) -> F:
 
 
 def verbose_option(command: F) -> F:
-    """Add ``-v``, which is accepted before a command and behind it."""
+    """Add ``-v`` and ``-q``, which are accepted before a command and behind it."""
 
     def log_more(_context: click.Context, _option: click.Parameter, given: bool) -> None:
         if given:
             log_calls()
 
-    return click.option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        expose_value=False,
-        callback=log_more,
-        help="Log calls and show tracebacks.",
-    )(command)
+    def say_less(context: click.Context, _option: click.Parameter, given: bool) -> None:
+        context.meta[_QUIET] = given or context.meta.get(_QUIET, False)
+
+    settings: dict[str, Any] = {"is_flag": True, "expose_value": False}
+    verbose = click.option("-v", "--verbose", callback=log_more, help="Log calls and show tracebacks.", **settings)
+    quiet = click.option("-q", "--quiet", callback=say_less, help="No progress, summary or notes.", **settings)
+    return verbose(quiet(command))
+
+
+_QUIET = "octoffm.quiet"
+
+
+def is_quiet() -> bool:
+    """Return True if the running command was told to give results and errors only."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
+def note(text: str) -> None:
+    """Print a note of the command on standard error, unless it was told to be quiet."""
+    if not is_quiet():
+        click.echo(f"octoffm: {text}", err=True)
 
 
 class LineFormatter(logging.Formatter):

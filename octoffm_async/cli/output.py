@@ -16,6 +16,7 @@ import msgspec
 from rich.cells import cell_len
 
 from ..text import OutputClosedError, UnwritableOutputError, is_unicode, printable, safe_json, style
+from .options import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -95,7 +96,7 @@ class TablePrinter:
 
     def _print_hidden(self) -> None:
         if self._hidden:
-            click.echo(f"octoffm: no room for {self._hidden} (--json)", err=True)
+            note(f"no room for {self._hidden} (--json)")
             self._hidden = ""
 
     def _write(self, cells: Sequence[str], *, bold: bool = False) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from ...text import printable
 from ..errors import ExitCode
 from ..jobs.export import JOURNAL_COLUMNS, export_options
-from ..options import verbose_option
+from ..options import note, verbose_option
 from ..output import items
 from ..rows.target import RowKind, open_rows
 from ..runtime import run_async
@@ -38,7 +38,7 @@ def export(job: str, address: str, target: RowTarget) -> int:
     """
     count = run_async(_export(job, address, target))
     if target.file is not None:
-        click.echo(printable(f"octoffm: {items(count)} in {target.file}"), err=True)
+        note(printable(f"{items(count)} in {target.file}"))
     return ExitCode.DONE
 
 

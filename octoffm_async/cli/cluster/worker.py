@@ -14,6 +14,7 @@ from ..options import (
     drift_option,
     env_file_option,
     environment,
+    note,
     proxies_option,
     timeout_option,
     verbose_option,
@@ -126,9 +127,9 @@ def worker(
 
 async def _work(worker: Worker) -> int:
     finished = False
-    click.echo(f"octoffm: working for {worker.name}; Ctrl-C stops in order", err=True)
+    note(f"working for {worker.name}; Ctrl-C stops in order")
     with interruptible(worker.stop, drain=STOP_WITHIN) as interrupts:
         await worker.run()
         finished = True
-    click.echo(f"octoffm: the worker has stopped; it decided {items(worker.items)}", err=True)
+    note(f"the worker has stopped; it decided {items(worker.items)}")
     return ExitCode.DONE if finished else interrupts.exit_code

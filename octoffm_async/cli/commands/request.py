@@ -44,7 +44,7 @@ def _body(context: click.Context, option: click.Parameter, given: str | None) ->
         raise click.BadParameter(f"it is not JSON: {error}", context, option) from None
 
 
-@click.command()
+@click.command(short_help="Make any call, such as request GET /stocks.")
 @click.argument("method", type=click.Choice(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], case_sensitive=False))
 @click.argument("path")
 @click.option("--query", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter; repeatable.")

@@ -14,7 +14,7 @@ from ...sandbox.__main__ import parse_sellers
 from ...sandbox.control.verbs import help_lines
 from ...sandbox.sandbox import SELLERS
 from ...sandbox.spelling.styles import parse_styles, style_table
-from ..options import rate_option
+from ..options import note, rate_option
 from ..runtime import run_async
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ async def _serve(emulator: Sandbox) -> None:
     async with emulator:
         for name, value in emulator.environment().items():
             click.echo(f"export {name}={value}")
-        click.echo(f"octoffm: the sandbox serves at {emulator.base_url} until Ctrl-C", err=True)
-        click.echo(f"octoffm: watch it in a browser at {emulator.page_url}", err=True)
+        note(f"the sandbox serves at {emulator.base_url} until Ctrl-C")
+        note(f"watch it in a browser at {emulator.page_url}")
         await stop.wait()
-    click.echo("octoffm: the sandbox has stopped", err=True)
+    note("the sandbox has stopped")

@@ -18,6 +18,7 @@ from ...tabular.item_types import REFERENCES
 from ...text import printable
 from ..commands.stocks import REFERENCE
 from ..contract.drift_option import recording_drift
+from ..options import note
 from ..output import Column, as_fields
 from ..progress import counts_text
 from ..rows.target import RowKind, open_rows, rows_options
@@ -113,7 +114,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     if (given.as_json and target.form_for(as_json=True) == "jsonl") or target.file is not None:
         show.end("stocks", tally.counts if given.as_json else tally.titled, facts)
     else:
-        click.echo(f"octoffm: {counts_text(tally.titled)}", err=True)
+        note(f"{counts_text(tally.titled)}")
     return tally.exit_code()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...disk.private_file import write_file
 from ...text import UnwritableOutputError, printable
 from .recording import bucket_end
-from .report_charts import bars, curve
+from .report_charts import bars, curve, duration
 from .tally import TITLES
 
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ p{margin:.3rem 0}.dim{color:var(--dim)}
 .card b{display:block;font-size:1.5rem;font-variant-numeric:tabular-nums;line-height:1.2}
 .good b{color:var(--good)}.bad b{color:var(--bad)}.warn b{color:var(--warn)}
 figure{margin:.5rem 0;background:var(--card);border-radius:.5rem;padding:.5rem .8rem}
-svg{display:block;width:100%;height:9rem}
-figcaption,.ends{color:var(--dim);font-size:.85rem}.ends{display:flex;justify-content:space-between}
+.chart{display:grid;grid-template-columns:auto 1fr;gap:.2rem .4rem;padding:.6rem 1.6rem 0 0}
+svg{display:block;width:100%;height:9rem}figcaption,.x,.y{color:var(--dim);font-size:.85rem}
+.x,.y{position:relative}.x{grid-column:2;height:1.5rem}.y{min-width:4rem}
+.x span,.y span{position:absolute;white-space:nowrap}.x span{transform:translateX(-50%)}
+.y span{right:0;transform:translateY(50%)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
 td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -103,18 +106,14 @@ def _latency(recording: RunStats) -> str:
     if not total:
         return "<h2>Latency</h2><p>No call was made.</p>"
     rows = "".join(
-        f'<tr><td>{name}</td><td class="n">{_duration(recording.latency_quantile(share))}</td></tr>'
+        f'<tr><td>{name}</td><td class="n">{duration(recording.latency_quantile(share))}</td></tr>'
         for name, share in (("half within", 0.5), ("90 % within", 0.9), ("99 % within", 0.99))
     )
-    slowest = f'<tr><td>slowest</td><td class="n">{_duration(recording.slowest)}</td></tr>'
+    slowest = f'<tr><td>slowest</td><td class="n">{duration(recording.slowest)}</td></tr>'
     used = [place for place, count in enumerate(recording.buckets) if count]
     shown = range(used[0], used[-1] + 1)
-    chart = bars([(_duration(bucket_end(place)), recording.buckets[place]) for place in shown], "requests by duration")
+    chart = bars([(bucket_end(place), recording.buckets[place]) for place in shown], "requests by duration")
     return f"<h2>Latency of {total:,} requests</h2>{chart}<table>{rows}{slowest}</table>"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _throttling(recording: RunStats) -> str:

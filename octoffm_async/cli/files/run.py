@@ -20,6 +20,7 @@ from ...text import UnwritableOutputError, printable
 from ..contract.drift_option import recording_drift
 from ..jobs.hints import jobs_command
 from ..jobs.show import write_json
+from ..options import note
 from ..output import items as items_text
 from ..runtime import check_stdout, interruptible
 from .bars import LimitUsage, file_display_for
@@ -240,10 +241,10 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not file_options.as_json:
                 until = f"an item that is not found counts as absent {file_options.patience:g} s after it was sent"
-                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked up; {until}", err=True)
+                note(f"{items_text(undecided, 'undecided')} will be looked up; {until}")
             if (file_options.verify_first or journal.gap is not None) and not file_options.as_json:
                 when = f"within {2 * file_options.patience:g} s, the list of all orders is read once"
-                click.echo(f"octoffm: orders new to the journal are looked up before they are sent; {when}", err=True)
+                note(f"orders new to the journal are looked up before they are sent; {when}")
             return await _send(FileRun(file_options, creation, table, plan), config, journal, noticed)
 
 

@@ -9,7 +9,7 @@ import click
 
 from ...text import printable
 from ..documents import STDOUT
-from ..options import journal_option, with_options
+from ..options import journal_option, note, with_options
 from ..output import items
 from ..rows.target import RowKind, open_rows, rows_options
 from ..runtime import run_async
@@ -75,7 +75,7 @@ async def _export(address: JournalAddress, name: str, target: RowTarget) -> None
                 write((entry,))
                 count += 1
     if target.file is not None:
-        click.echo(printable(f"octoffm: {items(count)} of run {record.id} in {target.file}"), err=True)
+        note(printable(f"{items(count)} of run {record.id} in {target.file}"))
 
 
 def _is_of_journal(output: Path, journal: Path) -> bool:

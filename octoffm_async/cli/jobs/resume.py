@@ -16,13 +16,10 @@ from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
 from ..files.options import DECIDING, call_rate_option, drain_option, with_rate
 from ..options import (
-    contract_option,
-    drift_option,
-    env_file_option,
+    calling_options,
     environment,
     journal_option,
-    json_option,
-    verbose_option,
+    note,
     verify_option,
     with_options,
 )
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...bulk.outcomes import Summary
+    from ...config import Config
     from ...journal import Journal, RunRecord
     from ..contract.drift_option import DriftRecorder
     from ..options import JournalAddress
@@ -57,9 +55,23 @@ class ResumeOptions:
     resend_unknown: bool
     verify_first: bool
     rate: tuple[int, float] | str | None
+    seller: str | None
+    timeout: float | None
+    proxies: bool
     contract: Path | None
     drift: Path | None
     as_json: bool
+
+    def config(self) -> Config:
+        """Return the client's settings, overridden by the options."""
+        found = read_config(
+            self.env_file,
+            seller_id=self.seller,
+            bulk_deadline=self.timeout,
+            trust_env=self.proxies or None,
+            contract=self.contract,
+        )
+        return with_rate(found, self.rate)
 
     @property
     def env_text(self) -> str | None:
@@ -70,11 +82,10 @@ class ResumeOptions:
 @click.command()
 @click.argument("run")
 @journal_option
-@env_file_option
 @click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls at a time.")
 @call_rate_option
 @drain_option
-@with_options(*DECIDING, verify_option, contract_option, drift_option, json_option, verbose_option)
+@with_options(*DECIDING, verify_option, *calling_options(900))
 def resume(**options: Any) -> int:
     """Resume a run that was interrupted, without its input.
 
@@ -98,11 +109,11 @@ def resume(**options: Any) -> int:
 async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
     async with opened(resume_options.journal, verify_first=resume_options.verify_first) as journal:
         record = await find_run(journal, resume_options.journal, resume_options.run)
-    config = with_rate(read_config(resume_options.env_file, contract=resume_options.contract), resume_options.rate)
+    config = resume_options.config()
     if config.seller_id != record.seller:
         raise ConfigurationError(
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
-            "set OCTOFFM_SELLER_ID"
+            "set OCTOFFM_SELLER_ID, or say --seller"
         )
     check_stdout()
     show = display_for(json=resume_options.as_json)
@@ -136,7 +147,7 @@ async def _go_on(
     if record.undecided and not resume_options.as_json:
         undecided = items(record.undecided, "undecided")
         until = f"an item that is not found counts as absent {resume_options.patience:g} s after it was sent"
-        click.echo(f"octoffm: {undecided} will be looked up; {until}", err=True)
+        note(f"{undecided} will be looked up; {until}")
 
     def update_display(summary: Summary) -> None:
         show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))

@@ -9,13 +9,13 @@ import tempfile
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from ...tabular.flat_rows import polars_schema
 from ...tabular.rejects import harmless
-from .xlsx import xlsx_rows
+from .xlsx import RowWriter, xlsx_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from ...tabular.flat_rows import ColumnTypes
 
-RowWriter: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
-"""A function that writes some rows: values by column, ``None`` for an empty cell."""
 PART = 10_000
 """Rows of one row group of a Parquet file. With 20,000 a million stocks take 15 MiB more, with 5,000 8 MiB less."""
 

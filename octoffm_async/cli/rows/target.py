@@ -14,7 +14,7 @@ from ...tabular.flat_rows import columns_of, flat_row
 from ...text import printable
 from ..documents import STDOUT, atomic_replace, output_option
 from ..errors import ExitCode
-from ..options import renamed_option, with_options
+from ..options import note, renamed_option, with_options
 from ..output import Column, TablePrinter, as_fields, bytes_output, json_line, print_json_line
 from .formats import FORMATS
 
@@ -182,7 +182,7 @@ async def print_rows(
             count += len(items)
     if target.file is None:
         if not count and target.form_for(as_json=remote.as_json) == "table":
-            click.echo(f"octoffm: no {kind.name} matches", err=True)
+            note(f"no {kind.name} matches")
     elif remote.as_json:
         print_json_line({"file": str(target.file), kind.plural.replace(" ", "_"): count})
     else:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from ...tabular.flat_rows import ColumnTypes
-    from .formats import RowWriter
 
+RowWriter: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], None]"
+"""A function that writes some rows: values by column, ``None`` for an empty cell."""
 MOST_ROWS = 1_048_576
 MOST_LETTERS = 32_767
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC)

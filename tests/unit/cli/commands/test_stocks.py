@@ -270,7 +270,7 @@ def test_ctrl_c_ends_a_watch_and_says_how_to_go_on():
     assert (watch.returncode, rest) == (130, "")
     first_line, *others = filter(None, err.splitlines())
     assert first_line.startswith("octoffm: to continue from here: octoffm stocks watch --since ")
-    assert others == ["octoffm: interrupted"]
+    assert [json.loads(line)["exit_code"] for line in others] == [130]
 
 
 def test_a_reader_that_leaves_is_no_error():

@@ -556,7 +556,8 @@ def test_a_resume_needs_the_runs_own_seller_and_credentials(jobs, path, tmp_path
     code, out, err = jobs("resume", run_id, "--env-file", file)
     assert (code, out) == (2, "")
     assert err == (
-        f"octoffm: run {run_id} is of seller 4711, and the credentials are of seller 98979: set OCTOFFM_SELLER_ID\n"
+        f"octoffm: run {run_id} is of seller 4711, and the credentials are of seller 98979: set OCTOFFM_SELLER_ID, "
+        "or say --seller\n"
     )
 
 
