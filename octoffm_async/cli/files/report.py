@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...disk.private_file import write_file
 from ...text import UnwritableOutputError, printable
+from ..output import span
 from .recording import bucket_end
 from .report_charts import bars, curve, duration
 from .tally import TITLES
@@ -66,18 +67,16 @@ def report_page(what: str, file: str, tally: FileCounts, facts: Mapping[str, Any
     """Return the page's text."""
     title = f"{what.capitalize()} from {_text(file)}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
-    for timeline in (recording.decided, recording.throttled):  # both charts end with the run
-        timeline.add(recording.seconds, 0)
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1>",
-        f'<p class="dim">{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, after {recording.seconds:,.1f} s</p>',
+        f'<p class="dim">{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, after {_length(recording.seconds)}</p>',
         _cards(tally),
         "<h2>Rate over time</h2>",
-        curve(recording.decided.counts, recording.decided.width, "items"),
+        curve(recording.decided.counts, recording.decided.width, recording.seconds, "items"),
         _latency(recording),
         _throttling(recording),
         _refusals(recording),
@@ -86,6 +85,10 @@ def report_page(what: str, file: str, tally: FileCounts, facts: Mapping[str, Any
         "</body></html>\n",
     ]
     return "\n".join(parts)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else span(seconds)
 
 
 def _text(value: object) -> str:
@@ -112,7 +115,10 @@ def _latency(recording: RunStats) -> str:
     slowest = f'<tr><td>slowest</td><td class="n">{duration(recording.slowest)}</td></tr>'
     used = [place for place, count in enumerate(recording.buckets) if count]
     shown = range(used[0], used[-1] + 1)
-    chart = bars([(bucket_end(place), recording.buckets[place]) for place in shown], "requests by duration")
+    chart = bars(
+        [(bucket_end(place), recording.buckets[place]) for place in shown],
+        "requests by duration, each label at the end of its bar",
+    )
     return f"<h2>Latency of {total:,} requests</h2>{chart}<table>{rows}{slowest}</table>"
 
 
@@ -123,7 +129,11 @@ def _throttling(recording: RunStats) -> str:
         for status, count in sorted(recording.statuses.items())
     )
     table = f'<table><tr><th>answer</th><th class="n">requests</th></tr>{rows}</table>' if rows else ""
-    chart = curve(recording.throttled.counts, recording.throttled.width, "answers 429") if answered else ""
+    chart = (
+        curve(recording.throttled.counts, recording.throttled.width, recording.seconds, "answers 429")
+        if answered
+        else ""
+    )
     paragraph = "<p>No request was sent again.</p>" if not recording.retries else ""
     if answered or recording.pauses:
         paragraph = (

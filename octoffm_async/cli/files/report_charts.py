@@ -21,19 +21,20 @@ _TIMES = (("s", 1.0, 120.0), ("min", 60.0, 7200.0), ("h", 3600.0, float("inf")))
 _TICKS = 6
 
 
-def curve(counts: Sequence[int], width: float, what: str) -> str:
-    """Draw counts in bins of ``width`` seconds, as a rate over time."""
+def curve(counts: Sequence[int], width: float, end: float, what: str) -> str:
+    """Draw counts in bins of ``width`` seconds, as a rate over the time from 0 to ``end``."""
+    end = max(end, width * (len(counts) - 1) + 1e-3)
     counts = list(counts)
     while len(counts) >= 2 * _FEWEST_BINS and sum(counts) < _FEW * len(counts):
         counts = [sum(counts[place : place + 2]) for place in range(0, len(counts), 2)]
         width *= 2
-    highest, end = max(counts) / width, len(counts) * width
+    highest = max(counts) / width
     top, ticks = _count_axis(highest)
-    step = _WIDTH / len(counts)
+    step = _WIDTH * width / end
     points = [f"0,{_HEIGHT}"]
     for place, count in enumerate(counts):
         y = _HEIGHT * (1 - count / width / top)
-        points += [f"{step * place:.1f},{y:.1f}", f"{step * (place + 1):.1f},{y:.1f}"]
+        points += [f"{step * place:.1f},{y:.1f}", f"{min(step * (place + 1), _WIDTH):.1f},{y:.1f}"]
     points.append(f"{_WIDTH},{_HEIGHT}")
     area = f'<polygon points="{" ".join(points)}" fill="var(--blue)" fill-opacity=".55" stroke="var(--blue)"/>'
     title = f"{what} per second over time: {_number(highest)} at most, {_number(sum(counts) / end)} on average"
