@@ -60,7 +60,9 @@ def renamed_option(
 
     def decorate(command: F) -> F:
         kind = settings.get("type")
-        former = click.option(old, type=kind, hidden=True, expose_value=False, is_eager=True, callback=keep)
+        former = click.option(
+            old, f"former_{old[2:]}", type=kind, hidden=True, expose_value=False, is_eager=True, callback=keep
+        )
         return click.option(name, into or name[2:].replace("-", "_"), callback=read, **settings)(former(command))
 
     return decorate

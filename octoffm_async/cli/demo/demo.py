@@ -17,7 +17,7 @@ from ...sandbox import SandboxProcess
 from ...tabular.rejects import RejectsReport
 from ..errors import ExitCode
 from ..options import parse_pairs, rate_option
-from ..progress import display_for
+from ..progress import CommandResults, display_for, steps_table
 from ..runtime import run_async
 from .input import CatalogueFile, DemoInput, MadeUpProducts
 from .steps import Demo
@@ -25,7 +25,7 @@ from .steps import Demo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..progress import ProgressDisplay, StepResult
+    from ..progress import Display, StepResult
 
 NEXT_STEPS = """\
 Next, the real API. Export what Octopia gave you:
@@ -117,7 +117,7 @@ def demo(
         show.close()
 
 
-async def _run(plan: DemoOptions, show: ProgressDisplay) -> int:
+async def _run(plan: DemoOptions, show: Display) -> int:
     calls, seconds = plan.limit
     with RejectsReport(plan.rejects) as report:
         source = _source(plan, report)
@@ -136,7 +136,7 @@ async def _run(plan: DemoOptions, show: ProgressDisplay) -> int:
         "peak memory MiB": peak_memory(),
     }
     exit_code = exit_code_of_demo(demo.results, rows, wrong_orders=wrong)
-    show.summary(demo.results, facts, NEXT_STEPS)
+    show.summary(CommandResults(steps_table(demo.results), {}, facts, NEXT_STEPS))
     return exit_code
 
 

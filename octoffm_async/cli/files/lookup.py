@@ -20,10 +20,18 @@ from ..commands.stocks import REFERENCE
 from ..contract.drift_option import recording_drift
 from ..options import note
 from ..output import Column, as_fields
-from ..progress import counts_text
+from ..progress import (
+    CommandResults,
+    LimitUsage,
+    QuietDisplay,
+    counts_table,
+    counts_text,
+    display_for,
+    refreshing,
+    wait_text,
+)
 from ..rows.target import RowKind, open_rows, rows_options
 from ..runtime import check_stdout, run_async
-from .bars import FileDisplay, LimitUsage, file_display_for
 from .opening import notes_fact, open_file
 from .options import file_options, reading_options
 from .tally import FileCounts, outcome_text
@@ -31,7 +39,7 @@ from .tally import FileCounts, outcome_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ...bulk.outcomes import Outcome, Summary
+    from ...bulk.outcomes import Outcome
     from ...bulk.stocks.lookup import StockLookupMethod
     from ...tabular.flat_rows import ColumnTypes
     from ...tabular.item_reader import RejectedItem
@@ -73,7 +81,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     config = given.config()
     check_stdout()
     tally, limit = FileCounts(), LimitUsage()
-    show = file_display_for("Stocks", json=given.as_json) if target.file is not None else FileDisplay()
+    show = QuietDisplay() if target.file is None and not given.as_json else display_for(json=given.as_json)
     kind = LOOKED_UP
     if target.file is None and given.as_json:
         kind = kind._replace(fields=_event)
@@ -81,7 +89,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     def faulty(one: RejectedItem) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            show.print_message(printable(f"{given.file}, {problem}"))
+            show.message(printable(f"{given.file}, {problem}"))
 
     items = ItemReader(table, plan, faulty, keep=True)
     how = cast("StockLookupMethod", given.how)
@@ -89,11 +97,15 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
         with open_rows(target, kind, as_json=given.as_json) as write:
             async with FulfillmentClient(config, hooks=[noticed]) as client:
 
-                def progress(summary: Summary) -> None:
-                    show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
+                def show_state() -> None:
+                    stats, summary = client.stats(), run.summary
+                    waits = wait_text(stats, summary, deadline=client.config.bulk_deadline, patience=0, follow_for=0)
+                    text = f"{summary.per_second:,.0f}/s · {waits or limit(stats)}"
+                    show.progress(items.share, tally.titled, text)
 
                 more: dict[str, Any] = {} if given.concurrency is None else {"concurrency": given.concurrency}
-                async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
+                show.begin("Stocks")
+                async with client.bulk.lookup_stocks(items, how=how, **more) as run, refreshing(show_state):
                     async for outcome in run:
                         rows = items.release(outcome.key)
                         tally.add(outcome_text(outcome))
@@ -111,10 +123,11 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
     }
     if target.file is not None:
         facts["file"] = str(target.file)
-    if (given.as_json and target.form_for(as_json=True) == "jsonl") or target.file is not None:
-        show.end("stocks", tally.counts if given.as_json else tally.titled, facts)
+    if target.file is not None or (given.as_json and target.form_for(as_json=True) == "jsonl"):
+        counts = counts_table("stocks", tally.titled)
+        show.summary(CommandResults(counts, {"what": "stocks", "counts": tally.counts}, facts))
     else:
-        note(f"{counts_text(tally.titled)}")
+        note(counts_text(tally.titled))
     return tally.exit_code()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...bulk.bulk import CONCURRENCY
+from ...bulk.durable.status_tracking import FOLLOW_FOR
 from ...client import FulfillmentClient
 from ...errors import ConfigurationError
 from ...journal import State
@@ -23,13 +24,13 @@ from ..options import (
     verify_option,
     with_options,
 )
-from ..output import items
-from ..progress import StepResult, display_for
+from ..output import items, print_json_line
+from ..progress import StepResult, display_for, refreshing, wait_text
 from ..runtime import check_stdout, interruptible, run_async
 from ..settings.reading import read_config
 from .hints import UNREAD, jobs_command, print_interrupted, resume_command
 from .journal import find_run, opened, run_fields
-from .show import counts_of, write_json
+from .show import counts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ...journal import Journal, RunRecord
     from ..contract.drift_option import DriftRecorder
     from ..options import JournalAddress
-    from ..progress import ProgressDisplay
+    from ..progress import Display
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
         show.close()
     if resume_options.as_json:
         facts = {"interrupted": interrupted > 0, "drift": len(noticed.seen)}
-        write_json({"event": "summary", **facts, **run_fields(record, resume_options.journal)})
+        print_json_line({"event": "summary", **facts, **run_fields(record, resume_options.journal)})
     else:
         _print_result(record, resume_options, interrupted=interrupted > 0)
     if interrupted:
@@ -140,7 +141,7 @@ async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
 
 
 async def _go_on(
-    resume_options: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
+    resume_options: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: Display
 ) -> int:
     """Resume the run and return the exit code of an interruption; 0 without one."""
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
@@ -149,8 +150,16 @@ async def _go_on(
         until = f"an item that is not found counts as absent {resume_options.patience:g} s after it was sent"
         note(f"{undecided} will be looked up; {until}")
 
-    def update_display(summary: Summary) -> None:
-        show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))
+    def show_state() -> None:
+        summary = run.summary
+        waits = wait_text(
+            client.stats(),
+            summary,
+            deadline=client.config.bulk_deadline,
+            patience=resume_options.patience,
+            follow_for=FOLLOW_FOR,
+        )
+        show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary), waits)
 
     run = client.bulk.resume(
         journal,
@@ -159,13 +168,12 @@ async def _go_on(
         patience=resume_options.patience,
         resend_unknown=resume_options.resend_unknown,
         verify_first=resume_options.verify_first,
-        on_progress=update_display,
         drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
     )
     show.begin("resume")
     try:
         with interruptible(run.stop, drain=resume_options.drain) as interrupts:
-            async with run:
+            async with run, refreshing(show_state):
                 async for _ in run:
                     pass
     except BaseException:

@@ -296,7 +296,7 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
 def test_files_beside_the_input(file, rejects, journal):
     options = FileOptions(
         file=Path(file), mapping={}, constants={}, mapping_file=None, save_mapping=None, delimiter=None, encoding=None,
-        env_file=None, seller=None, limit=None, concurrency=None, timeout=None, proxies=False, as_json=False,
+        env_file=None, seller=None, rate=None, concurrency=None, timeout=None, proxies=False, as_json=False,
     )  # fmt: skip
     assert (options.rejects_file, options.journal_address.file) == (Path(rejects), Path(journal))
 
