@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from contextlib import asynccontextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
@@ -97,7 +98,7 @@ def wait_text(stats: Stats, summary: Summary, *, deadline: float, patience: floa
     if stats.circuit != "closed":
         return f"the API fails: calls wait until it answers, {span(deadline)} at most"
     if paused:
-        return f"paused by the API for {span(paused)}"
+        return f"paused by the API for {span(ceil(paused))}"
     if not stats.token_left:
         return f"waiting for a token, {span(deadline)} at most"
     if summary.looking_up:  # twice the patience where no order is known that the list must show

@@ -84,7 +84,7 @@ STATS = Stats(
     [
         ({}, {}, ""),
         ({}, {"unknown": 3}, ""),
-        ({"keys": (replace(KEY, paused_for=34.2),)}, {}, "paused by the API for 34 s"),
+        ({"keys": (replace(KEY, paused_for=33.2),)}, {}, "paused by the API for 34 s"),
         ({"circuit": "open"}, {}, "the API fails: calls wait until it answers, 15 min at most"),
         ({"token_left": None}, {}, "waiting for a token, 15 min at most"),
         ({}, {"looking_up": 1}, "looking up 1 undecided item, about 2 min at most"),
