@@ -18,7 +18,7 @@ from .errors import ExitCode
 from .output import bytes_output, print_json_line, print_json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from ..contract.common import Document
     from ..contract.operations import Operation
@@ -70,6 +70,17 @@ def atomic_replace(path: Path, *, private: bool) -> Generator[BinaryIO]:
         raise
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder, which is made if there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"cannot make the folder {folder}: {error.strerror or error}") from None
+    for name, content in files.items():
+        with atomic_replace(folder / name, private=False) as file:
+            file.write(content)
 
 
 def output_option(help_text: str, *, required: bool = False) -> Callable[[F], F]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...errors import ConfigurationError
 from ...version import __version__
-from ..documents import atomic_replace
+from ..documents import write_files
 from .pages import ORDER
 
 if TYPE_CHECKING:
@@ -42,16 +41,9 @@ def man(folder: Path) -> None:
     man octoffm-orders-create
     """
     group = click.get_current_context().find_root().command
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"cannot make the folder {folder}: {error.strerror or error}") from None
-    count = 0
-    for name, text in manual_pages(group):
-        with atomic_replace(folder / f"{name}.1", private=False) as file:
-            file.write(text.encode())
-        count += 1
-    click.echo(f"{folder / 'octoffm.1'}: {count} pages")
+    pages = {f"{name}.1": text.encode() for name, text in manual_pages(group)}
+    write_files(folder, pages)
+    click.echo(f"{folder / 'octoffm.1'}: {len(pages)} pages")
 
 
 def manual_pages(group: click.Command, path: tuple[str, ...] = ("octoffm",)) -> Iterator[tuple[str, str]]:
