@@ -158,7 +158,7 @@ class ClusterBench:
 
     def _worker(self, address: str) -> subprocess.Popen[bytes]:
         limit = "off" if self._rate is None else f"{self._rate}/1"
-        command = [sys.executable, "-m", "octoffm_async.cli", "cluster", "worker", "--limit", limit]
+        command = [sys.executable, "-m", "octoffm_async.cli", "cluster", "worker", "--rate", limit]
         environment = os.environ | self.sandbox.environment()
         environment |= {"OCTOFFM_CLUSTER": address, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

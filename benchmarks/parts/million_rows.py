@@ -167,7 +167,7 @@ async def measure(rows: int) -> dict[str, Leg]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_catalogue(folder / "catalogue.csv", rows)
-            words = [*COMMAND, "products", "create", "catalogue.csv", "--journal", "night.journal", "--limit", "off"]
+            words = [*COMMAND, "products", "create", "catalogue.csv", "--journal", "night.journal", "--rate", "off"]
             legs |= await job(folder, words, rows)
     return legs
 

@@ -54,6 +54,10 @@ class Job(Generic[T]):
     stop_requested: bool = False
     """True if the run is to end soon: it was stopped, or an error ended it."""
 
+    def awaited(self) -> tuple[int, int]:
+        """Return the numbers of items that are being looked up, and of those whose status is awaited."""
+        return 0, 0
+
     def fingerprints(self, items: Sequence[T]) -> list[bytes]:
         """Return fingerprints that distinguish items of one reference; empty where the reference is enough."""
         return [b""] * len(items)

@@ -149,6 +149,9 @@ class Summary(msgspec.Struct, kw_only=True):
 
     ``total`` is their sum; ``seconds`` counts from the start of the run.
 
+    ``looking_up`` is the number of items whose outcome is unknown so far and that are being looked up, ``following``
+    that of created ones whose status is awaited: what a run with a journal waits for at its end.
+
     ``odd_references`` is the number of references of sent items that an API may store in another form.
     """
 
@@ -164,6 +167,8 @@ class Summary(msgspec.Struct, kw_only=True):
     in_flight: int = 0
     seconds: float = 0.0
     odd_references: int = 0
+    looking_up: int = 0
+    following: int = 0
 
     @property
     def per_second(self) -> float:

@@ -136,6 +136,7 @@ class Run(Generic[T, OutcomeT_co]):
         if self._main is not None and not self._main.done():
             self._delivery.keep_time()
         self._count_odd()
+        self._delivery.summary.looking_up, self._delivery.summary.following = self._job.awaited()
         return self._delivery.summary
 
     def __aiter__(self) -> Self:

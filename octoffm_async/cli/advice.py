@@ -191,7 +191,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "product not registered",
         _is(UnprocessableError, StatusUnreachableError, says=_NOT_REGISTERED),
-        "the warehouse does not know one of the products: see octoffm products references, and register what is "
+        "the warehouse does not know one of the products: see octoffm products list, and register what is "
         "missing with octoffm products create, or add-reference",
     ),
     Advice(

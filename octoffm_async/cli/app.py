@@ -41,8 +41,10 @@ COMMANDS = {
     ),
     "inbound": Later("octoffm_async.cli.commands.inbound:group", "Supply orders: goods sent in to the warehouse."),
     "jobs": Later("octoffm_async.cli.jobs.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),
+    "man": Later("octoffm_async.cli.guide.man:man", "Write a manual page of each command into DIR."),
     "orders": Later("octoffm_async.cli.commands.orders:group", "Shipping orders to customers."),
     "products": Later("octoffm_async.cli.commands.products:group", "Register products, and list what is registered."),
+    "request": Later("octoffm_async.cli.commands.request:request", "Make any call, such as request GET /stocks."),
     "returns": Later("octoffm_async.cli.commands.returns:group", "Returns: parcels that come back to the warehouse."),
     "sandbox": Later(
         "octoffm_async.cli.commands.sandbox:sandbox", "Serve an emulator of the API on this machine until Ctrl-C."
@@ -141,22 +143,19 @@ def _standard(stream: TextIO | None, descriptor: int) -> TextIO:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    verbose = not {"-v", "--verbose"}.isdisjoint(sys.argv if arguments is None else arguments)
+    words = sys.argv if arguments is None else arguments
+    verbose, as_json = not {"-v", "--verbose"}.isdisjoint(words), not {"--json", "--jsonl"}.isdisjoint(words)
     try:
         result: Any = octoffm.main(arguments, prog_name="octoffm", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort) as error:
-        from .errors import code_of
-
-        sys.stderr.write("octoffm: interrupted\n")
-        return code_of(error)
+        return _print_end("interrupted", error, as_json=as_json)
     except SystemExit as error:
         if error.code != 128 + signal.SIGTERM:  # of a completion
             raise
-        sys.stderr.write("octoffm: terminated\n")
-        return 128 + signal.SIGTERM
+        return _print_end("terminated", error, as_json=as_json)
     except click.ClickException as error:
-        return _print_error(error)
+        return _print_error(error, as_json=as_json)
     except Exception as error:
         from .errors import EXPECTED, ExitCode
 
@@ -167,18 +166,31 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         if verbose:
             sys.stderr.write(safe_traceback(error))
-        return _print_error(error)
+        return _print_error(error, as_json=as_json)
     return int(result or 0)
 
 
-def _print_error(error: Exception) -> int:
+def _print_end(text: str, error: BaseException, *, as_json: bool) -> int:
+    from .errors import code_of, error_fields
+    from .output import json_line
+
+    line = json_line(error_fields(error, text)) if as_json else f"octoffm: {text}"
+    sys.stderr.write(f"{line}\n")
+    return code_of(error)
+
+
+def _print_error(error: Exception, *, as_json: bool = False) -> int:
     from .advice import advice_for
-    from .errors import code_of, details_of, line_of
+    from .errors import code_of, details_of, error_fields, line_of
+    from .output import json_line
 
     if isinstance(error, UnwritableOutputError):
         _silence_stdout()
         if isinstance(error, OutputClosedError):  # quiet, as programs are whose reader has enough
             return code_of(error)
+    if as_json:
+        sys.stderr.write(json_line(error_fields(error) | {"advice": advice_for(error) or None}) + "\n")
+        return code_of(error)
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f" (see: {error.ctx.command_path} --help)"

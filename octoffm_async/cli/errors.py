@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from typing import Any
 
 import click
 
@@ -58,6 +59,8 @@ def code_of(error: BaseException) -> int:
     match error:
         case KeyboardInterrupt() | click.Abort():
             return ExitCode.INTERRUPTED
+        case SystemExit():
+            return ExitCode.TERMINATED
         case OutputClosedError():
             return ExitCode.NO_READER
         case UnwritableOutputError():
@@ -96,3 +99,22 @@ def details_of(error: BaseException) -> str:
     parts.append("1 attempt" if error.attempts == 1 else f"{error.attempts} attempts")
     parts.append(f"trace {error.trace_id}" if isinstance(error, AnsweredError) and error.trace_id else "")
     return ", ".join(part for part in parts if part)
+
+
+def error_fields(error: BaseException, message: str | None = None) -> dict[str, Any]:
+    """Return an error that ends a command as fields for JSON, by the library's names."""
+    if message is None:
+        message = line_of(error) if isinstance(error, click.ClickException) else headline_of(error)
+    fields: dict[str, Any] = {
+        "event": "error",
+        "error": type(error).__name__,
+        "message": message,
+        "exit_code": int(code_of(error)),
+        "outcome_unknown": is_outcome_unknown(error),
+    }
+    if isinstance(error, CallError):
+        names = ("operation", "seller_id", "attempts", "retryable", "retry_after", "status", "trace_id")
+        fields |= {name: getattr(error, name) for name in names if hasattr(error, name)}
+    if isinstance(error, ValidationError):
+        fields["problems"] = [{"field": one.field, "reason": one.reason} for one in error.problems]
+    return fields

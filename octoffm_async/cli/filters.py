@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from .options import note
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,7 +62,7 @@ class OpenEnumParam(_Type):
         found = self._values(str(value).strip())
         if not found.known:
             message = f"{found.value!r} is not one of {', '.join(self._values)}; it is used unchanged"
-            click.echo(f"octoffm: {message}", err=True)
+            note(f"{message}")
         return str(found.value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
@@ -80,11 +82,6 @@ def period_options(what: str) -> Callable[[F], F]:
         return click.option(f"--{what}-since", type=MOMENT_PARAM, metavar="WHEN", help=since)(command)
 
     return add
-
-
-def limit_option(command: F) -> F:
-    """Add ``--limit N``; the command receives ``limit: int | None``."""
-    return click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N of them.")(command)
 
 
 def country_option(command: F) -> F:

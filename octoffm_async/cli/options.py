@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 F = TypeVar("F", bound="Callable[..., Any]")
+OFF = "off"
 
 
 def with_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -43,16 +44,45 @@ def parse_pairs(context: click.Context, option: click.Parameter, given: Sequence
     return found
 
 
-def parse_rate(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | None:
-    """Parse ``100/1`` as 100 requests per 1 second."""
-    from argparse import ArgumentTypeError
+def renamed_option(
+    name: str, old: str, *, callback: Callable[..., Any] | None = None, into: str | None = None, **settings: Any
+) -> Callable[[F], F]:
+    """Return an option whose former name is still accepted, for one release, with a note on standard error."""
 
-    from ..sandbox.__main__ import parse_limit
+    def keep(context: click.Context, _option: click.Parameter, given: Any) -> None:
+        if given is not None:
+            note(f"{old} is {name} from now on, and goes with the next release")
+            context.meta[f"octoffm.{old}"] = given
 
-    try:
-        return None if given is None else parse_limit(given)
-    except ArgumentTypeError as error:
-        raise click.BadParameter(str(error), context, option) from None
+    def read(context: click.Context, option: click.Parameter, given: Any) -> Any:
+        given = context.meta.get(f"octoffm.{old}", given)
+        return given if callback is None else callback(context, option, given)
+
+    def decorate(command: F) -> F:
+        kind = settings.get("type")
+        former = click.option(
+            old, f"former_{old[2:]}", type=kind, hidden=True, expose_value=False, is_eager=True, callback=keep
+        )
+        return click.option(name, into or name[2:].replace("-", "_"), callback=read, **settings)(former(command))
+
+    return decorate
+
+
+def rate_option(help_text: str, *, off: bool = False, **settings: Any) -> Callable[[F], F]:
+    """Return the option ``--rate N/T``, whose value is calls and seconds; with ``off``, it may be :data:`OFF`."""
+
+    def read(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | str | None:
+        from argparse import ArgumentTypeError
+
+        from ..sandbox.__main__ import parse_limit
+
+        try:
+            return given if given is None or (off and given == OFF) else parse_limit(given)
+        except ArgumentTypeError as error:
+            raise click.BadParameter(str(error), context, option) from None
+
+    metavar = "N/T|off" if off else "N/T"
+    return renamed_option("--rate", "--limit", callback=read, metavar=metavar, help=help_text, **settings)
 
 
 class JournalAddress:
@@ -105,20 +135,34 @@ def verify_option(command: F) -> F:
 
 
 def verbose_option(command: F) -> F:
-    """Add ``-v``, which is accepted before a command and behind it."""
+    """Add ``-v`` and ``-q``, which are accepted before a command and behind it."""
 
     def log_more(_context: click.Context, _option: click.Parameter, given: bool) -> None:
         if given:
             log_calls()
 
-    return click.option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        expose_value=False,
-        callback=log_more,
-        help="Log calls and show tracebacks.",
-    )(command)
+    def say_less(context: click.Context, _option: click.Parameter, given: bool) -> None:
+        context.meta[_QUIET] = given or context.meta.get(_QUIET, False)
+
+    settings: dict[str, Any] = {"is_flag": True, "expose_value": False}
+    verbose = click.option("-v", "--verbose", callback=log_more, help="Log calls and show tracebacks.", **settings)
+    quiet = click.option("-q", "--quiet", callback=say_less, help="No progress, summary or notes.", **settings)
+    return verbose(quiet(command))
+
+
+_QUIET = "octoffm.quiet"
+
+
+def is_quiet() -> bool:
+    """Return True if the running command was told to give results and errors only."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
+def note(text: str) -> None:
+    """Print a note of the command on standard error, unless it was told to be quiet."""
+    if not is_quiet():
+        click.echo(f"octoffm: {text}", err=True)
 
 
 class LineFormatter(logging.Formatter):

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import textwrap
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
-from enum import Enum
-from io import TextIOWrapper
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 import click
 import msgspec
 from rich.cells import cell_len
 
-from ..contract.forms.fields import fields_of
-from ..text import OutputClosedError, SafeStream, UnwritableOutputError, is_unicode, printable, safe_json, style
+from ..text import OutputClosedError, UnwritableOutputError, is_unicode, printable, safe_json, style
+from .options import note
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from ..contract.common import Refusal
-    from .remote import Remote
 
 ROWS_MEASURED = 200
 """Rows that are kept back to measure the width of their columns."""
@@ -98,7 +96,7 @@ class TablePrinter:
 
     def _print_hidden(self) -> None:
         if self._hidden:
-            click.echo(f"octoffm: no room for {self._hidden} (--json)", err=True)
+            note(f"no room for {self._hidden} (--json)")
             self._hidden = ""
 
     def _write(self, cells: Sequence[str], *, bold: bool = False) -> None:
@@ -112,24 +110,6 @@ class TablePrinter:
             sys.stdout.flush()
 
 
-async def print_rows(remote: Remote, items: AsyncIterator[Any], columns: Sequence[Column], *, nothing: str) -> int:
-    """Print items as they come and return their number. ``nothing`` is printed if there is none."""
-    rows = TablePrinter(columns)
-    count = 0
-    try:
-        async for item in items:
-            count += 1
-            if remote.as_json:
-                print_json_line(as_fields(item))
-            else:
-                rows.add(item)
-    finally:
-        rows.close()
-    if not count and not remote.as_json:
-        click.echo(f"octoffm: {nothing}", err=True)
-    return count
-
-
 def print_json_line(value: Any) -> None:
     """Print one line of JSON: see :func:`json_line`."""
     print_json_text(json_line(value))
@@ -141,11 +121,11 @@ def print_json_text(text: str) -> None:
 
 
 def json_line(value: Any) -> str:
-    """Return one line of JSON; half a surrogate pair, which JSON cannot carry, becomes a question mark."""
+    """Return one line of JSON; half a surrogate pair is in it as an escape."""
     try:
         return safe_json(msgspec.json.encode(value).decode())
     except UnicodeEncodeError:
-        return safe_json(msgspec.json.encode(_encodable(value)).decode())
+        return json.dumps(value, default=msgspec.to_builtins, separators=(",", ":"))
 
 
 @contextmanager
@@ -163,31 +143,6 @@ def bytes_output() -> Generator[BinaryIO]:
     except OSError as error:
         kind = OutputClosedError if isinstance(error, BrokenPipeError) else UnwritableOutputError
         raise kind(f"cannot write standard output: {error.strerror}") from None
-
-
-@contextmanager
-def text_output(encoding: str) -> Generator[SafeStream]:
-    """Give standard output for text in an encoding, whatever the terminal's is."""
-    with bytes_output() as stream:
-        file = TextIOWrapper(stream, encoding, errors="backslashreplace", newline="")
-        try:
-            yield SafeStream(file)
-            file.flush()
-        finally:
-            with suppress(OSError):
-                file.detach()
-
-
-def _encodable(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case dict():
-            return {name: _encodable(part) for name, part in cast("dict[str, Any]", value).items()}
-        case [*parts]:
-            return [_encodable(part) for part in parts]
-        case _:
-            return value
 
 
 def print_facts(facts: dict[str, object]) -> None:
@@ -243,21 +198,10 @@ def _sum(parts: Iterable[int | None]) -> int | None:
     return sum(numbers) if numbers and len(numbers) == len(amounts) else None
 
 
-def as_fields(item: msgspec.Struct) -> dict[str, Any]:
-    """Return all fields of an item that the contract models, those of nested items too."""
-    return {field.key: _plain(getattr(item, field.name)) for field in fields_of(type(item))}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case msgspec.Struct():
-            return as_fields(value)
-        case Enum():
-            return str(value.value)
-        case list() | tuple():
-            return [_plain(part) for part in cast("list[Any]", value)]
-        case _:
-            return value
+def as_fields(item: Any) -> dict[str, Any]:
+    """Return the fields of an answer as the library names them, those of nested objects too."""
+    fields: dict[str, Any] = item.to_dict()
+    return fields
 
 
 def cell(value: object) -> str:

@@ -52,7 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sellers", type=parse_sellers, default=SELLERS, metavar="ID,ID", help="ids of the sellers (12345,98980)"
     )
-    parser.add_argument("--limit", type=parse_limit, metavar="N/T", help="N requests per T seconds, seller and group")
+    parser.add_argument(
+        "--rate",
+        "--limit",
+        dest="limit",
+        type=parse_limit,
+        metavar="N/T",
+        help="N requests per T seconds, seller and group",
+    )
     parser.add_argument("--retry-after", choices=("seconds", "date"), help="send Retry-After in 429 responses")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="sandbox seconds per real second")
     parser.add_argument("--state", metavar="FILE", help="load the state from this file, and save it at the end")

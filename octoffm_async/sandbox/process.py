@@ -74,7 +74,7 @@ class SandboxProcess(BaseSandbox, AwaitedMethods):
         if sellers is not None:
             self._options["--sellers"] = ",".join(sellers)
         if limit is not None:
-            self._options["--limit"] = f"{limit[0]}/{limit[1]}"
+            self._options["--rate"] = f"{limit[0]}/{limit[1]}"
         if state_file is not None:
             self._options["--state"] = fspath(state_file)
         if contract is not None:

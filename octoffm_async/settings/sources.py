@@ -111,11 +111,15 @@ def limit_from(value: Any) -> Limit | None:
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Refuse variables that nothing reads, with the nearest one that is; an empty one is as good as none."""
     known = {variable_of(name) for name in KINDS} | _OTHERS
     unknown = [
         name + nearest(name, known, prefix=PREFIX)
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known and not _SERVICE_LINK.search(name)
+        if name.startswith(PREFIX)
+        and environment[name].strip()
+        and name not in known
+        and not _SERVICE_LINK.search(name)
     ]
     if unknown:
         raise ConfigurationError(

@@ -275,6 +275,9 @@ class JournaledJob(Job[T]):
         await pending.follow(deliver)
         self._complete = not self.stop_requested
 
+    def awaited(self) -> tuple[int, int]:
+        return (0, 0) if self._open is None else self._open[2].awaited
+
     def undecided(self) -> list[Outcome]:
         ours = [] if self._open is None else self._open[2].undecided(self._how.patience)
         return [*self._inner.undecided(), *ours]

@@ -26,6 +26,7 @@ from .settings import conflict_of, known_outcome, outcome_of_match, outgoing_of,
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from ...journal import Entry, Journal, JournalRun
@@ -92,6 +93,8 @@ class PendingItems(Generic[T]):
         self._are_orders = journal_run.operation != CREATE_PRODUCTS.name
         self._resent: set[str] = set()
         self._followed: dict[str, str | None] = {}
+        self._looking_up: AbstractSet[str] = frozenset()
+        self._is_following = False
         self._followed_since = utc_now()
         self._stop_requested = asyncio.Event()
 
@@ -159,6 +162,11 @@ class PendingItems(Generic[T]):
         self._journal_run.release(keys)
         self._claims.release(keys, self)
 
+    @property
+    def awaited(self) -> tuple[int, int]:
+        """The numbers of items that are being looked up, and of those whose status is awaited."""
+        return len(self._looking_up), len(self._followed) if self._is_following else 0
+
     def undecided(self, patience: float) -> list[Outcome]:
         """Return the outcomes of items that stay pending; the same run again settles the unknown ones."""
         now = asyncio.get_running_loop().time()
@@ -192,6 +200,7 @@ class PendingItems(Generic[T]):
         entries = await self._undecided_entries()
         if await decide(entries):
             await decide([entry for entry in await self._undecided_entries() if entry.key in self.revoker.revoked_ids])
+        self._looking_up = frozenset()
         has_sent = False
         theirs = self._waiting.keys() - {entry.key for entry in entries}
         if theirs and self._journal_run.takeover_seconds:
@@ -204,6 +213,7 @@ class PendingItems(Generic[T]):
         """Scan until all created items have reached their status, or were refused."""
         if self._tracker is None or not self._followed or self._stop_requested.is_set():
             return
+        self._is_following = True
         arrivals = self._tracker.follow(self._followed, since=self._followed_since, rest=self._rest)
         async for key, match, status, reason in arrivals:
             if match is None:  # the journal keeps it as created: another run tracks it again
@@ -227,7 +237,7 @@ class PendingItems(Generic[T]):
         journal_run = self._journal_run
         entry_of = {entry.key: entry for entry in entries}
         self._claims.take(entry_of, self)
-        undecided = set(entry_of)
+        self._looking_up = undecided = set(entry_of)
         doubted: set[str] = set()
         is_any_other = False
         try:

@@ -9,17 +9,18 @@ import msgspec
 
 from ...text import printable
 from ..errors import ExitCode
-from ..jobs.export import export_options, row_writer
-from ..options import verbose_option
+from ..jobs.export import JOURNAL_COLUMNS, export_options
+from ..options import note, verbose_option
 from ..output import items
-from ..row_files import text_rows
+from ..rows.target import RowKind, open_rows
 from ..runtime import run_async
 from .options import cluster_option, opened
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from ..rows.target import RowTarget
 
-COLUMNS = ("line", "key", "state", "remote_id", "code", "message", "sent_at", "changed_at", "run")
+_as_dict = msgspec.structs.asdict
+FLEET_ENTRIES = RowKind("item", "items", {"line": "count", **JOURNAL_COLUMNS}, (), flat=_as_dict, fields=_as_dict)
 
 
 @click.command()
@@ -27,7 +28,7 @@ COLUMNS = ("line", "key", "state", "remote_id", "code", "message", "sent_at", "c
 @cluster_option
 @export_options
 @verbose_option
-def export(job: str, address: str, form: str, output: Path | None) -> int:
+def export(job: str, address: str, target: RowTarget) -> int:
     """Write every item of a job in the order of its file.
 
     Each has its line, key, state, remote id, code, message, times (UTC) and run. The state is the journal's, or
@@ -35,19 +36,18 @@ def export(job: str, address: str, form: str, output: Path | None) -> int:
 
     JOB is a job's id, or a unique prefix of one.
     """
-    count = run_async(_export(job, address, form, output))
-    if output is not None:
-        click.echo(printable(f"octoffm: {items(count)} in {output}"), err=True)
+    count = run_async(_export(job, address, target))
+    if target.file is not None:
+        note(printable(f"{items(count)} in {target.file}"))
     return ExitCode.DONE
 
 
-async def _export(job: str, address: str, form: str, output: Path | None) -> int:
+async def _export(job: str, address: str, target: RowTarget) -> int:
     count = 0
     async with opened(address) as cluster:
         await cluster.job(job)  # before a file is made
-        with text_rows(output, form) as file:
-            write = row_writer(file, form, COLUMNS)
+        with open_rows(target, FLEET_ENTRIES, as_json=False) as write:
             async for item in cluster.export(job):
-                write(msgspec.structs.asdict(item))
+                write((item,))
                 count += 1
     return count

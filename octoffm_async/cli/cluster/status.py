@@ -11,9 +11,8 @@ import msgspec
 
 from ...text import clear_screen, printable
 from ..errors import ExitCode
-from ..jobs.show import write_json
 from ..options import json_option, verbose_option
-from ..output import Column, TablePrinter, age, items, print_facts
+from ..output import Column, TablePrinter, age, items, print_facts, print_json_line
 from ..progress import counts_text
 from ..runtime import run_async
 from .options import cluster_option, opened
@@ -64,10 +63,10 @@ async def _status(job: str | None, address: str, *, every: float | None, as_json
 def _show(fleet: FleetStatus, records: list[JobRecord], *, one: bool, refreshing: bool, as_json: bool) -> None:
     if as_json:
         for record in records:
-            write_json({"event": "job", **job_fields(record)})
+            print_json_line({"event": "job", **job_fields(record)})
         fields: dict[str, Any] = msgspec.to_builtins(fleet)
         del fields["jobs"]
-        write_json({"event": "fleet", "per_second": round(fleet.per_second, 1), **fields})
+        print_json_line({"event": "fleet", "per_second": round(fleet.per_second, 1), **fields})
         sys.stdout.flush()
         return
     if refreshing and sys.stdout.isatty():
@@ -137,7 +136,7 @@ def _so_far(record: JobRecord) -> str:
 def print_job(record: JobRecord, *, as_json: bool) -> None:
     """Print one job, as facts or as a line of JSON."""
     if as_json:
-        write_json({"event": "job", **job_fields(record)})
+        print_json_line({"event": "job", **job_fields(record)})
         return
     print_facts(
         {

@@ -18,6 +18,7 @@ from ..options import (
     contract_option,
     env_file_option,
     json_option,
+    note,
     seller_option,
     verbose_option,
     with_options,
@@ -103,7 +104,7 @@ async def _submit(kind: str, given: FileOptions, address: str, chunk: int) -> in
             follow=cast("OutboundGoal | InboundGoal | None", given.follow),
             follow_for=given.follow_for or FOLLOW_FOR,
             chunk=chunk,
-            on_read=lambda notes: click.echo(f"octoffm: read as: {notes_fact(notes)}", err=True),
+            on_read=lambda notes: note(f"read as: {notes_fact(notes)}"),
         )
     return _print_submitted(record, given)
 

@@ -8,12 +8,13 @@ import click
 
 from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
-from ..files.options import limit_option, with_limit
+from ..files.options import call_rate_option, with_rate
 from ..options import (
     contract_option,
     drift_option,
     env_file_option,
     environment,
+    note,
     proxies_option,
     timeout_option,
     verbose_option,
@@ -48,7 +49,7 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
 @click.option(
     "--concurrency", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="Chunks at a time."
 )
-@limit_option
+@call_rate_option
 @click.option(
     "--redis",
     envvar="OCTOFFM_REDIS",
@@ -74,7 +75,7 @@ def worker(
     *,
     address: str,
     concurrency: int,
-    limit: tuple[int, float] | str | None,
+    rate: tuple[int, float] | str | None,
     redis: str | None,
     metrics_port: int | None,
     metrics_host: str,
@@ -121,14 +122,14 @@ def worker(
         redis=redis,
     )
     with recording_drift(drift_path(drift, environment(env_file))) as noticed:
-        return run_async(_work(Worker(address, with_limit(config, limit), options, hooks=[noticed])))
+        return run_async(_work(Worker(address, with_rate(config, rate), options, hooks=[noticed])))
 
 
 async def _work(worker: Worker) -> int:
     finished = False
-    click.echo(f"octoffm: working for {worker.name}; Ctrl-C stops in order", err=True)
+    note(f"working for {worker.name}; Ctrl-C stops in order")
     with interruptible(worker.stop, drain=STOP_WITHIN) as interrupts:
         await worker.run()
         finished = True
-    click.echo(f"octoffm: the worker has stopped; it decided {items(worker.items)}", err=True)
+    note(f"the worker has stopped; it decided {items(worker.items)}")
     return ExitCode.DONE if finished else interrupts.exit_code

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...contract.inbound import InboundStatus
+from ...contract.inbound import InboundShipment, InboundStatus
+from ..documents import output_option, save_document
 from ..errors import ExitCode
-from ..filters import OpenEnumParam, country_option, limit_option, period_options
+from ..filters import OpenEnumParam, country_option, period_options
 from ..lazy import Later, LazyGroup
 from ..output import (
     Column,
     as_fields,
     print_facts,
     print_json_line,
-    print_rows,
     print_table,
     quantity_of,
     received_of,
@@ -23,14 +23,14 @@ from ..output import (
     refusal_text,
 )
 from ..remote import remote_command
-from ..row_files import output_option, save_document
+from ..rows.target import each_alone, kind_of, list_options, print_rows
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ...contract.inbound import InboundShipment
     from ..remote import Remote
+    from ..rows.target import RowTarget
 
 group: LazyGroup = LazyGroup(
     "inbound",
@@ -50,6 +50,7 @@ COLUMNS = (
     Column("updated (UTC)", "updated_at"),
     Column("refusal", refusal_of),
 )
+SUPPLIES = kind_of(InboundShipment, "supply order", "supply orders", COLUMNS)
 _LINES = (
     Column("product", "seller_product_reference"),
     Column("announced", "quantity", right=True),
@@ -63,7 +64,7 @@ _LINES = (
 @country_option
 @period_options("updated")
 @period_options("created")
-@limit_option
+@list_options
 @remote_command
 async def list_orders(
     remote: Remote,
@@ -74,7 +75,8 @@ async def list_orders(
     updated_until: datetime | None,
     created_since: datetime | None,
     created_until: datetime | None,
-    limit: int | None,
+    max_items: int | None,
+    target: RowTarget,
 ) -> int:
     """List supply orders."""
     orders = remote.client.inbound.list(
@@ -84,10 +86,9 @@ async def list_orders(
         updated_at_max=updated_until,
         created_at_min=created_since,
         created_at_max=created_until,
-        max_items=limit,
+        max_items=max_items,
     )
-    await print_rows(remote, aiter(orders), COLUMNS, nothing="no supply order matches")
-    return ExitCode.DONE
+    return await print_rows(remote, target, each_alone(aiter(orders)), SUPPLIES)
 
 
 @group.command("show")

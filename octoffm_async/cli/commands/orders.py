@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...contract.outbound import OutboundStatus, ShipmentState
+from ...contract.outbound import OutboundShipment, OutboundStatus, ShipmentState
 from ..errors import ExitCode
-from ..filters import OpenEnumParam, limit_option, period_options
+from ..filters import OpenEnumParam, period_options
 from ..lazy import Later, LazyGroup
 from ..output import (
     Column,
     as_fields,
     print_facts,
     print_json_line,
-    print_rows,
     print_table,
     quantity_of,
     refusal_of,
     refusal_text,
 )
 from ..remote import remote_command
+from ..rows.target import each_alone, kind_of, list_options, print_rows
 from .orders_cancel import cancel
 from .orders_find import find_orders, order_options
 from .orders_follow import follow
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from ...contract.outbound import OutboundShipment, ParcelLine, ShippedTo
+    from ...contract.outbound import ParcelLine, ShippedTo
     from ..remote import Remote
+    from ..rows.target import RowTarget
     from .orders_find import OrderSelector
 
 group: LazyGroup = LazyGroup(
@@ -60,6 +61,7 @@ COLUMNS = (
     Column("status since (UTC)", "status_updated_at"),
     Column("refusal", refusal_of),
 )
+ORDERS = kind_of(OutboundShipment, "shipping order", "shipping orders", COLUMNS)
 _LINES = (
     Column("product", _product),
     Column("condition", "product_condition"),
@@ -80,7 +82,7 @@ _PARCELS = (
     "--status", type=OpenEnumParam(OutboundStatus), help="Only those in this status; filtered here, not by the API."
 )
 @period_options("updated")
-@limit_option
+@list_options
 @remote_command
 async def list_orders(
     remote: Remote,
@@ -89,18 +91,18 @@ async def list_orders(
     status: str | None,
     updated_since: datetime | None,
     updated_until: datetime | None,
-    limit: int | None,
+    max_items: int | None,
+    target: RowTarget,
 ) -> int:
     """List shipping orders; the times are of their status."""
     orders = remote.client.outbound.list(
         state=state,
         status_updated_at_min=updated_since,
         status_updated_at_max=updated_until,
-        max_items=None if status else limit,
+        max_items=None if status else max_items,
     )
-    items = _picked(aiter(orders), status, limit) if status else aiter(orders)
-    await print_rows(remote, items, COLUMNS, nothing="no shipping order matches")
-    return ExitCode.DONE
+    items = _picked(aiter(orders), status, max_items) if status else aiter(orders)
+    return await print_rows(remote, target, each_alone(items), ORDERS)
 
 
 @group.command("show")

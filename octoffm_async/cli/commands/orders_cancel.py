@@ -12,11 +12,12 @@ from ...contract.operations import REQUEST_CANCELLATION
 from ...contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
 from ...contract.requests.validation import cancellation_problems
 from ...errors import NotFoundError, ValidationError
+from ..documents import dry_run_option, print_request
 from ..errors import ExitCode
 from ..files.extra_members import check_against_contract, extra_option
+from ..options import note
 from ..output import as_fields, print_facts, print_json_line
 from ..remote import remote_command
-from ..row_files import dry_run_option, print_request
 from .orders_find import find_order_id, order_options
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ async def cancel(
         case CancellationStatus.ACCEPTED:
             return ExitCode.DONE
         case CancellationStatus.REFUSED:
-            click.echo("octoffm: the warehouse continues with the order: it may be Shipped by now", err=True)
+            note("the warehouse continues with the order: it may be Shipped by now")
             return ExitCode.REFUSED
         case _:
-            click.echo(f"octoffm: not decided yet; look again: octoffm orders show {order}", err=True)
+            note(f"not decided yet; look again: octoffm orders show {order}")
             return ExitCode.UNDECIDED
 
 

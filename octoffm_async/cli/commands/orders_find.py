@@ -9,6 +9,7 @@ import click
 
 from ...errors import OctoffmError
 from ..filters import MOMENT_PARAM, WHEN
+from ..options import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ async def find_orders(remote: Remote, selector: OrderSelector) -> list[OutboundS
             f"seller {remote.config.seller_id} has no shipping order {selector.reference!r}{narrowed}"
         )
     if len(found) > 1:
-        click.echo(f"octoffm: {len(found)} shipping orders have the reference {selector.reference!r}", err=True)
+        note(f"{len(found)} shipping orders have the reference {selector.reference!r}")
     return found
 
 

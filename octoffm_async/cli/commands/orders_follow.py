@@ -14,6 +14,7 @@ from ...errors import DeadlineExceededError, StatusUnreachableError
 from ...text import printable
 from ..errors import ExitCode
 from ..filters import OpenEnumParam
+from ..options import note
 from ..output import as_fields, cell, print_json_line, refusal_text
 from ..remote import remote_command
 from .orders_find import find_order_id, order_options
@@ -64,7 +65,7 @@ async def follow(remote: Remote, selector: OrderSelector, until: str, patience: 
         except DeadlineExceededError as error:
             if error.operation != "outbound.wait_for":
                 raise
-            click.echo(f"octoffm: {error.message}; to see it later: octoffm orders show {order}", err=True)
+            note(f"{error.message}; to see it later: octoffm orders show {order}")
             return ExitCode.UNDECIDED
         _print_order(remote, row)
     return ExitCode.DONE

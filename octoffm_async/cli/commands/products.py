@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from ...contract.operations import CREATE_PRODUCTS
-from ...contract.products import FulfillmentProduct, ProductCondition, ProductResult, RegistrationStatus
+from ...contract.products import (
+    FulfillmentProduct,
+    ProductCondition,
+    ProductResult,
+    RegistrationStatus,
+    SellerReference,
+)
 from ...resources.products import check_product
+from ..documents import dry_run_option, print_request
 from ..errors import ExitCode
-from ..filters import OpenEnumParam, limit_option
+from ..filters import OpenEnumParam
 from ..lazy import Later, LazyGroup
-from ..output import Column, as_fields, print_facts, print_json_line, print_rows
+from ..output import Column, as_fields, print_facts, print_json_line
 from ..remote import remote_command
-from ..row_files import dry_run_option, print_request
+from ..rows.target import each_alone, kind_of, list_options, print_rows
 
 if TYPE_CHECKING:
     from ..remote import Remote
+    from ..rows.target import RowTarget
 
 group: LazyGroup = LazyGroup(
     "products",
@@ -40,15 +48,19 @@ COLUMNS = (
     Column("created (UTC)", "created_at"),
 )
 
+PRODUCTS = kind_of(SellerReference, "product", "products", COLUMNS, private=False)
 
-@group.command("references")
-@limit_option
+
+@group.command("list")
+@list_options
 @remote_command
-async def list_references(remote: Remote, limit: int | None) -> int:
-    """List the seller's references, with the product and the stock of each."""
-    references = remote.client.products.references(max_items=limit)
-    await print_rows(remote, aiter(references), COLUMNS, nothing="no product is registered")
-    return ExitCode.DONE
+async def list_products(remote: Remote, max_items: int | None, target: RowTarget) -> int:
+    """List the seller's products: each reference, with the product and the stock of it."""
+    references = remote.client.products.references(max_items=max_items)
+    return await print_rows(remote, target, each_alone(aiter(references)), PRODUCTS)
+
+
+group.add_command(list_products, "references")
 
 
 @group.command("add-reference")

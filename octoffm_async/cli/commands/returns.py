@@ -10,22 +10,23 @@ from ...contract.common import ShipmentLine
 from ...contract.contract_file.translation import Translation
 from ...contract.operations import CREATE_RETURN
 from ...contract.requests.validation import return_problems
-from ...contract.returns import ReturnReason, ReturnRequest, ReturnStatus, ReturnType
+from ...contract.returns import Return, ReturnReason, ReturnRequest, ReturnStatus, ReturnType
 from ...errors import ValidationError
+from ..documents import dry_run_option, output_option, print_request, save_document
 from ..errors import ExitCode
 from ..files.extra_members import check_against_contract, extra_option
-from ..filters import OpenEnumParam, limit_option, period_options
-from ..output import Column, as_fields, print_facts, print_json_line, print_rows, print_table, quantity_of, received_of
+from ..filters import OpenEnumParam, period_options
+from ..output import Column, as_fields, print_facts, print_json_line, print_table, quantity_of, received_of
 from ..remote import remote_command
-from ..row_files import dry_run_option, output_option, print_request, save_document
+from ..rows.target import each_alone, kind_of, list_options, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from ...contract.returns import Return
     from ..remote import Remote
+    from ..rows.target import RowTarget
 
 group: click.Group = click.Group("returns", help="Returns: parcels that come back to the warehouse.")
 
@@ -40,6 +41,7 @@ COLUMNS = (
     Column("label", "has_label"),
     Column("updated (UTC)", "updated_at"),
 )
+RETURNS = kind_of(Return, "return", "returns", COLUMNS)
 _LINES = (
     Column("product", "seller_product_reference"),
     Column("announced", "quantity", right=True),
@@ -107,7 +109,7 @@ async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any
 @click.option("--status", type=OpenEnumParam(ReturnStatus), help="Only those in this status.")
 @period_options("updated")
 @period_options("created")
-@limit_option
+@list_options
 @remote_command
 async def list_returns(
     remote: Remote,
@@ -118,7 +120,8 @@ async def list_returns(
     updated_until: datetime | None,
     created_since: datetime | None,
     created_until: datetime | None,
-    limit: int | None,
+    max_items: int | None,
+    target: RowTarget,
 ) -> int:
     """List returns."""
     found = remote.client.returns.list(
@@ -128,10 +131,9 @@ async def list_returns(
         updated_at_max=updated_until,
         created_at_min=created_since,
         created_at_max=created_until,
-        max_items=limit,
+        max_items=max_items,
     )
-    await print_rows(remote, aiter(found), COLUMNS, nothing="no return matches")
-    return ExitCode.DONE
+    return await print_rows(remote, target, each_alone(aiter(found)), RETURNS)
 
 
 @group.command("show")

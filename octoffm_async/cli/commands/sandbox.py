@@ -14,7 +14,7 @@ from ...sandbox.__main__ import parse_sellers
 from ...sandbox.control.verbs import help_lines
 from ...sandbox.sandbox import SELLERS
 from ...sandbox.spelling.styles import parse_styles, style_table
-from ..options import parse_rate
+from ..options import note, rate_option
 from ..runtime import run_async
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _style(context: click.Context, option: click.Parameter, given: tuple[str, ..
     metavar="S",
     help="Seconds for which a token is valid.",
 )
-@click.option("--limit", callback=parse_rate, metavar="N/T", help="N requests in T seconds, for each seller and group.")
+@rate_option("N requests in T seconds, for each seller and group.", into="limit")
 @click.option("--retry-after", type=click.Choice(["seconds", "date"]), help="Send Retry-After with 429 answers.")
 @click.option(
     "--speed",
@@ -122,7 +122,7 @@ async def _serve(emulator: Sandbox) -> None:
     async with emulator:
         for name, value in emulator.environment().items():
             click.echo(f"export {name}={value}")
-        click.echo(f"octoffm: the sandbox serves at {emulator.base_url} until Ctrl-C", err=True)
-        click.echo(f"octoffm: watch it in a browser at {emulator.page_url}", err=True)
+        note(f"the sandbox serves at {emulator.base_url} until Ctrl-C")
+        note(f"watch it in a browser at {emulator.page_url}")
         await stop.wait()
-    click.echo("octoffm: the sandbox has stopped", err=True)
+    note("the sandbox has stopped")

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...contract.stocks import QuantityType, SortOrder
+from ...bulk.stocks.references import References
+from ...contract.stocks import QuantityType, SortOrder, Stock
+from ...tabular.flat_rows import flat_row
 from ..errors import ExitCode
-from ..filters import OpenEnumParam, country_option, limit_option, period_options, reference_option, upper_case
+from ..filters import OpenEnumParam, country_option, period_options, reference_option, upper_case
 from ..lazy import Later, LazyGroup
-from ..output import Column, as_fields, print_facts, print_json_line, print_rows, print_table
+from ..output import Column, as_fields, print_facts, print_json_line, print_table
 from ..remote import remote_command
-from .stocks_export import export
+from ..rows.target import each_alone, kind_of, list_options, print_rows, rows_options
 from .stocks_watch import watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from ..remote import Remote
+    from ..rows.target import RowKind, RowTarget
 
 group: LazyGroup = LazyGroup(
     "stocks",
@@ -38,6 +43,8 @@ COLUMNS = (
     Column("updated (UTC)", "updated_at"),
     Column("product id", "product_id"),
 )
+STOCKS = kind_of(Stock, "stock", "stocks", COLUMNS, private=False)
+REFERENCE = "seller_product_reference"
 _QUANTITIES = tuple(
     Column(field.replace("_", " ").strip(), f"quantities.{field}", right=True)
     for field in ("available", "allocated", "blocked", "litigation", "removal", "return_", "logistic_operations")
@@ -59,7 +66,7 @@ _COUNTRIES = (
 @period_options("updated")
 @click.option("--sort", type=OpenEnumParam(QuantityType), help="Sort by this quantity.")
 @click.option("--order", type=OpenEnumParam(SortOrder), help="Least or most first.")
-@limit_option
+@list_options
 @remote_command
 async def list_stocks(
     remote: Remote,
@@ -71,7 +78,8 @@ async def list_stocks(
     updated_until: datetime | None,
     sort: str | None,
     order: str | None,
-    limit: int | None,
+    max_items: int | None,
+    target: RowTarget,
 ) -> int:
     """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them.
 
@@ -89,10 +97,60 @@ async def list_stocks(
         updated_at_max=updated_until,
         sort=sort,
         order=order,
-        max_items=limit,
+        max_items=max_items,
     )
-    await print_rows(remote, aiter(stocks), COLUMNS, nothing="no stock matches")
-    return ExitCode.DONE
+    return await print_rows(remote, target, each_alone(aiter(stocks)), STOCKS)
+
+
+@group.command("export")
+@rows_options(required=True)
+@country_option
+@period_options("updated")
+@click.option("--references", is_flag=True, help="Add your own reference to each stock; all references are read first.")
+@remote_command
+async def export(
+    remote: Remote,
+    *,
+    target: RowTarget,
+    country: str | None,
+    updated_since: datetime | None,
+    updated_until: datetime | None,
+    references: bool,
+) -> int:
+    """Write all stocks to a file. An older file is replaced when all is written, and kept if something fails.
+
+    CSV, Parquet and XLSX have one row a stock, with its total quantities and, in available_by_country, the countries
+    that it can be shipped from; there a question mark stands for a value that the API does not give, elsewhere an empty
+    cell. JSON lines hold all fields that the API gives. The CSV form is safe to open in a spreadsheet: text that it
+    could take for a formula gets an apostrophe before it. Parquet needs the extra "tabular".
+
+    With --references, a stock whose reference is not certain gets none.
+    """
+    stocks = remote.client.stocks.list(
+        storage_country=country, updated_at_min=updated_since, updated_at_max=updated_until
+    )
+    pages = (page.items async for page in stocks.pages())
+    if not references:
+        return await print_rows(remote, target, pages, STOCKS)
+    with closing(References()) as known:
+        kind = referenced(known.reference_of)
+        kind.only(target.columns)  # a wrong one is reported before anything is read
+        async for some in remote.client.products.references().pages():
+            known.add(some.items)
+        known.sort()
+        return await print_rows(remote, target, pages, kind)
+
+
+def referenced(look: Callable[[Stock], str | None]) -> RowKind:
+    """Return the kind of rows of stocks that begin with the seller's reference, where ``look`` knows it."""
+
+    def flat(stock: Stock) -> dict[str, Any]:
+        return {REFERENCE: look(stock), **flat_row(stock)}
+
+    def fields(stock: Stock) -> dict[str, Any]:
+        return {REFERENCE: look(stock), **as_fields(stock)}
+
+    return STOCKS._replace(columns={REFERENCE: "text", **STOCKS.columns}, flat=flat, fields=fields)
 
 
 @group.command("show")
@@ -117,5 +175,4 @@ async def show(remote: Remote, stock_id: str) -> int:
     return ExitCode.DONE
 
 
-group.add_command(export)
 group.add_command(watch)

@@ -13,6 +13,7 @@ from ...contract.stocks import Stock
 from ...errors import CallError
 from ..errors import ExitCode, line_of
 from ..filters import MOMENT_PARAM, WHEN
+from ..options import note
 from ..output import Column, TablePrinter, as_fields, print_json_line
 from ..remote import remote_command
 
@@ -84,7 +85,7 @@ async def watch(remote: Remote, since: datetime | None, every: float, seconds: f
             raise
     finally:
         mark = feed.watermark["stocks"].isoformat(timespec="seconds")
-        click.echo(f"octoffm: to continue from here: octoffm stocks watch --since {mark}", err=True)
+        note(f"to continue from here: octoffm stocks watch --since {mark}")
     return ExitCode.DONE
 
 
@@ -97,7 +98,7 @@ async def _follow(remote: Remote, feed: ChangeFeed, every: float) -> None:
         except CallError as error:
             if not error.retryable:
                 raise
-            click.echo(f"octoffm: {line_of(error)}; trying again in {every:g} s", err=True)
+            note(f"{line_of(error)}; trying again in {every:g} s")
         await asyncio.sleep(every)
 
 

@@ -11,9 +11,9 @@ import click
 from ...contract.adoption import NothingToAdoptError, adopt
 from ...contract.openapi.description import NotOpenAPIError
 from ...text import printable
+from ..documents import atomic_replace
 from ..errors import ExitCode
 from ..output import print_json_line
-from ..row_files import atomic_replace
 from .contract import OFFICIAL
 from .yaml_reader import UnreadableDocumentError, read_document
 

@@ -19,11 +19,11 @@ from ...contract.openapi.export import openapi_document
 from ...contract.operations import CREATE_PRODUCTS, OPERATIONS, Operation
 from ...text import safe_json, safe_text
 from ...version import __version__
+from ..documents import atomic_replace
 from ..errors import ExitCode
 from ..lazy import Later, LazyGroup
 from ..output import print_json_line
 from ..progress import SafeConsole
-from ..row_files import atomic_replace
 from .yaml_reader import UnreadableDocumentError, json_text, read_document, yaml_text
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from ..errors import ExitCode
-from ..options import json_option
+from ..options import json_option, note
 from ..output import Column, TablePrinter, print_json_line
 from .drift_file import DriftFileError, drift_path_of_journal, merged, read_drift
 from .drift_option import VARIABLE
@@ -64,7 +64,7 @@ def drift(files: Sequence[Path], journals: Sequence[Path], as_json: bool) -> int
     elif found:
         _print_drift(found)
     else:
-        click.echo("octoffm: no difference from the contract was recorded", err=True)
+        note("no difference from the contract was recorded")
     return ExitCode.REFUSED if found else ExitCode.DONE
 
 

@@ -16,7 +16,7 @@ from ...probe.running import REFUSED, Prober
 from ...probe.sending import APART
 from ..advice import ADVICE
 from ..errors import ExitCode
-from ..options import env_file_option
+from ..options import env_file_option, note
 from ..output import print_facts, print_json_line
 from ..runtime import run_async
 from ..settings.reading import read_config
@@ -86,7 +86,7 @@ def probe(
     else:
         _print_results(results, out)
     for hint in _hints(results.probe):
-        click.echo(f"octoffm: {hint}", err=True)
+        note(f"{hint}")
     if results.probe.ended == REFUSED:
         return ExitCode.USAGE
     return ExitCode.DONE if results.probe.done and not results.probe.forbidden else ExitCode.REFUSED
@@ -103,7 +103,7 @@ def _run(config: Config, folder: ProbeFolder, *, wrong_secret: bool) -> Results:
         nonlocal printed
         keep(so_far)
         for one in so_far.calls[printed:]:
-            click.echo(f"octoffm: step {one.step:2}  {one.call}  {one.came}", err=True)
+            note(f"step {one.step:2}  {one.call}  {one.came}")
         printed = len(so_far.calls)
 
     prober = Prober(config, wrong_secret=wrong_secret, on_progress=print_calls)

@@ -16,8 +16,8 @@ from ...errors import ConfigurationError
 from ...sandbox import SandboxProcess
 from ...tabular.rejects import RejectsReport
 from ..errors import ExitCode
-from ..options import parse_pairs, parse_rate
-from ..progress import display_for
+from ..options import parse_pairs, rate_option
+from ..progress import CommandResults, display_for, steps_table
 from ..runtime import run_async
 from .input import CatalogueFile, DemoInput, MadeUpProducts
 from .steps import Demo
@@ -25,7 +25,7 @@ from .steps import Demo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..progress import ProgressDisplay, StepResult
+    from ..progress import Display, StepResult
 
 NEXT_STEPS = """\
 Next, the real API. Export what Octopia gave you:
@@ -92,9 +92,7 @@ class DemoOptions:
     "--products", type=click.IntRange(1), default=1000, show_default=True, help="Made-up products, if no file is given."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the made-up data.")
-@click.option(
-    "--limit", callback=parse_rate, default="100/1", show_default=True, metavar="N/T", help="The API's rate limit."
-)
+@rate_option("The API's rate limit.", default="100/1", show_default=True, into="limit")
 @click.option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="File for rejected rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def demo(
@@ -119,7 +117,7 @@ def demo(
         show.close()
 
 
-async def _run(plan: DemoOptions, show: ProgressDisplay) -> int:
+async def _run(plan: DemoOptions, show: Display) -> int:
     calls, seconds = plan.limit
     with RejectsReport(plan.rejects) as report:
         source = _source(plan, report)
@@ -138,7 +136,7 @@ async def _run(plan: DemoOptions, show: ProgressDisplay) -> int:
         "peak memory MiB": peak_memory(),
     }
     exit_code = exit_code_of_demo(demo.results, rows, wrong_orders=wrong)
-    show.summary(demo.results, facts, NEXT_STEPS)
+    show.summary(CommandResults(steps_table(demo.results), {}, facts, NEXT_STEPS))
     return exit_code
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...contract.outbound import OutboundShipment
     from ...sandbox import SandboxProcess
     from ...tabular.rejects import RejectsReport
-    from ..progress import ProgressDisplay
+    from ..progress import Display
     from .input import DemoInput
 
 SAMPLE = 500
@@ -48,7 +48,7 @@ class Demo:
         sandbox: SandboxProcess,
         source: DemoInput,
         report: RejectsReport,
-        show: ProgressDisplay,
+        show: Display,
         *,
         orders: int,
         seed: int,

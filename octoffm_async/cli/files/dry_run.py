@@ -16,7 +16,7 @@ from ...tabular.item_reader import ItemReader
 from ...tabular.rejects import RejectsFile
 from ...text import is_unicode, printable, safe_json
 from ..errors import ExitCode
-from ..jobs.show import write_json
+from ..output import print_json_line
 
 if TYPE_CHECKING:
     from ...contract.operations import Operation
@@ -44,7 +44,7 @@ def dry_run(file_options: FileOptions, table: Table, plan: ColumnPlan, operation
         for problem in faulty.problems:
             if file_options.as_json:
                 fields = msgspec.to_builtins(problem._asdict()) | {"key": faulty.key, "file": str(file_options.file)}
-                write_json({"event": "problem", **fields})
+                print_json_line({"event": "problem", **fields})
             else:
                 click.echo(f"{file_options.file}, {printable(str(problem))}")
 
@@ -70,8 +70,8 @@ def dry_run(file_options: FileOptions, table: Table, plan: ColumnPlan, operation
     facts |= {"left_out": items.left_out} if items.left_out else {}
     if file_options.as_json:
         bodies = [msgspec.Raw(body) for body in first]
-        write_json({"event": "read_as", **items.notes.as_fields()})
-        write_json({"event": "dry_run", **facts, "would_send": bodies})
+        print_json_line({"event": "read_as", **items.notes.as_fields()})
+        print_json_line({"event": "dry_run", **facts, "would_send": bodies})
     else:
         _print_summary(file_options, plan, facts, first, items)
     return ExitCode.REFUSED if items.faulty or (odd and file_options.strict_references) else ExitCode.DONE

@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from operator import itemgetter, methodcaller
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ...bulk.outcomes import Found
+from ...bulk.outcomes import Found, total
 from ...client import FulfillmentClient
+from ...contract.stocks import Quantities, Stock
+from ...tabular.flat_rows import available_by_country, columns_of, flat_row
 from ...tabular.item_reader import ItemReader
 from ...tabular.item_types import REFERENCES
 from ...text import printable
-from ..commands.stocks_export import REFERENCE, STOCK_COLUMNS, row_of_all
+from ..commands.stocks import REFERENCE
 from ..contract.drift_option import recording_drift
-from ..output import Column, TablePrinter, as_fields, json_line, print_json_line
-from ..progress import counts_text
-from ..row_files import atomic_replace, ending_of, rows_file, rows_output
+from ..options import note
+from ..output import Column, as_fields
+from ..progress import (
+    CommandResults,
+    LimitUsage,
+    QuietDisplay,
+    counts_table,
+    counts_text,
+    display_for,
+    refreshing,
+    wait_text,
+)
+from ..rows.target import RowKind, open_rows, rows_options
 from ..runtime import check_stdout, run_async
-from .bars import FileDisplay, LimitUsage, file_display_for
 from .opening import notes_fact, open_file
 from .options import file_options, reading_options
 from .tally import FileCounts, outcome_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from ...bulk.outcomes import Outcome, Summary
+    from ...bulk.outcomes import Outcome
     from ...bulk.stocks.lookup import StockLookupMethod
     from ...tabular.flat_rows import ColumnTypes
     from ...tabular.item_reader import RejectedItem
-    from ...tabular.rows import TableRow
     from ..contract.drift_option import DriftRecorder
     from .options import FileOptions
 
-_COLUMNS: ColumnTypes = {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS}
-_SHOWN = (
-    Column("reference", itemgetter(REFERENCE)),
-    Column("outcome", itemgetter("outcome")),
-    Column("available", methodcaller("get", "available"), right=True),
-    Column("allocated", methodcaller("get", "allocated"), right=True),
-    Column("blocked", methodcaller("get", "blocked"), right=True),
-    Column("gtin", methodcaller("get", "gtin")),
-    Column("by country", methodcaller("get", "available_by_country")),
-    Column("why", itemgetter("message")),
-)
-OutcomeWriter: TypeAlias = "Callable[[Outcome, int | None], None]"
-
 
 @click.command(short_help="Look up the stock of each reference in a file.")
-@rows_output(required=False)
+@rows_options()
 @click.option(
     "--how", type=click.Choice(["auto", "get", "scan", "filter"]), default="auto", show_default=True, help="See above."
 )
@@ -78,34 +75,41 @@ def lookup(**options: Any) -> int:
 
 
 async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
-    output = given.output
+    target = given.target
     given.check_paths(journal=False, rejects=False)
     table, plan = open_file(given, REFERENCES)
     config = given.config()
     check_stdout()
     tally, limit = FileCounts(), LimitUsage()
-    show = file_display_for("Stocks", json=given.as_json) if output is not None else FileDisplay()
+    show = QuietDisplay() if target.file is None and not given.as_json else display_for(json=given.as_json)
+    kind = LOOKED_UP
+    if target.file is None and given.as_json:
+        kind = kind._replace(fields=_event)
 
     def faulty(one: RejectedItem) -> None:
         tally.faulty += 1
         for problem in one.problems:
-            show.print_message(printable(f"{given.file}, {problem}"))
+            show.message(printable(f"{given.file}, {problem}"))
 
     items = ItemReader(table, plan, faulty, keep=True)
     how = cast("StockLookupMethod", given.how)
     try:
-        with _sink(output, as_json=given.as_json) as write:
+        with open_rows(target, kind, as_json=given.as_json) as write:
             async with FulfillmentClient(config, hooks=[noticed]) as client:
 
-                def progress(summary: Summary) -> None:
-                    show.progress(items.share, tally.titled, summary.per_second, limit(client.stats()))
+                def show_state() -> None:
+                    stats, summary = client.stats(), run.summary
+                    waits = wait_text(stats, summary, deadline=client.config.bulk_deadline, patience=0, follow_for=0)
+                    text = f"{summary.per_second:,.0f}/s · {waits or limit(stats)}"
+                    show.progress(items.share, tally.titled, text)
 
                 more: dict[str, Any] = {} if given.concurrency is None else {"concurrency": given.concurrency}
-                async with client.bulk.lookup_stocks(items, how=how, on_progress=progress, **more) as run:
+                show.begin("Stocks")
+                async with client.bulk.lookup_stocks(items, how=how, **more) as run, refreshing(show_state):
                     async for outcome in run:
                         rows = items.release(outcome.key)
                         tally.add(outcome_text(outcome))
-                        write(outcome, _line(rows))
+                        write((LookedUp(outcome, rows[0].line if rows else None),))
                 stats, seconds = client.stats(), run.summary.seconds
     finally:
         show.close()
@@ -117,60 +121,82 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
         "drift": stats.drift,
         "read as": items.notes.as_fields() if given.as_json else notes_fact(items.notes),
     }
-    if output is not None:
-        facts["file"] = str(output)
-    if given.as_json:
-        print_json_line({"event": "summary", "counts": tally.counts, **facts})
-    elif output is not None:
-        show.end("stocks", tally.titled, facts)
+    if target.file is not None:
+        facts["file"] = str(target.file)
+    if target.file is not None or (given.as_json and target.form_for(as_json=True) == "jsonl"):
+        counts = counts_table("stocks", tally.titled)
+        show.summary(CommandResults(counts, {"what": "stocks", "counts": tally.counts}, facts))
     else:
-        click.echo(f"octoffm: {counts_text(tally.titled)}", err=True)
+        note(counts_text(tally.titled))
     return tally.exit_code()
 
 
-def _line(rows: tuple[TableRow, ...]) -> int | None:
-    return rows[0].line if rows else None
+@dataclass(frozen=True)
+class LookedUp:
+    """An outcome, and the line of its reference in the file."""
+
+    outcome: Outcome
+    line: int | None
+
+    @cached_property
+    def row(self) -> dict[str, Any]:
+        """The outcome as a flat row."""
+        text = outcome_text(self.outcome)
+        stock = row_of_all(self.outcome.stocks) if isinstance(self.outcome, Found) else {}
+        return {REFERENCE: self.outcome.key, "outcome": text.what, "message": text.message, **stock}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The outcome with all fields of its stocks."""
+        text = outcome_text(self.outcome)
+        fields: dict[str, Any] = {REFERENCE: self.outcome.key, "outcome": text.what, "line": self.line}
+        if isinstance(self.outcome, Found):
+            stocks = [as_fields(stock) for stock in self.outcome.stocks]
+            fields |= {"quantities": as_fields(self.outcome.quantities), "stocks": stocks}
+            return fields | {"stock": stocks[0]} if len(stocks) == 1 else fields
+        return fields | {"message": text.message}
 
 
-@contextmanager
-def _sink(output: Path | None, *, as_json: bool) -> Generator[OutcomeWriter]:
-    """Open the destination of outcomes: a file, in the format of its suffix, or standard output."""
-    if output is None and as_json:
-        yield lambda outcome, line: print_json_line({"event": "outcome", **_fields(outcome, line)})
-    elif output is None:
-        rows = TablePrinter(_SHOWN)
-        try:
-            yield lambda outcome, _line: rows.add(_row(outcome))
-        finally:
-            rows.close()
-    else:
-        ending = ending_of(output)
-        with atomic_replace(output, private=False) as file:
-            if ending == ".jsonl":
-                yield _json_sink(file)
-            else:
-                with rows_file(ending, file, _COLUMNS) as write:
-                    yield lambda outcome, _line: write([_row(outcome)])
+def row_of_all(stocks: Sequence[Stock]) -> dict[str, Any]:
+    """Return all stocks of one reference as one flat row: their number, their ids, the sums of their quantities."""
+    rows = [flat_row(stock) for stock in stocks]
+    texts = {name: " ".join(dict.fromkeys(row[name] for row in rows if row[name] is not None)) for name in _TEXTS}
+    changed = [stock.updated_at for stock in stocks if stock.updated_at is not None]
+    quantities = flat_row(total(stocks))
+    return {
+        "stocks": len(stocks),
+        **{name: text or None for name, text in texts.items()},
+        "updated_at": max(changed, default=None),
+        **{name: quantities[name] for name in columns_of(Quantities)},
+        "available_by_country": available_by_country(stocks),
+    }
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
-    text = outcome_text(outcome)
-    stock = row_of_all(outcome.stocks) if isinstance(outcome, Found) else {}
-    return {REFERENCE: outcome.key, "outcome": text.what, "message": text.message, **stock}
+def _event(one: LookedUp) -> dict[str, Any]:
+    return {"event": "outcome", **one.fields}
 
 
-def _json_sink(file: BinaryIO) -> OutcomeWriter:
-    def write(outcome: Outcome, line: int | None) -> None:
-        file.write(json_line(_fields(outcome, line)).encode() + b"\n")
-
-    return write
+def _in_row(name: str) -> Callable[[LookedUp], object]:
+    return lambda one: one.row.get(name)
 
 
-def _fields(outcome: Outcome, line: int | None) -> dict[str, Any]:
-    text = outcome_text(outcome)
-    fields: dict[str, Any] = {REFERENCE: outcome.key, "outcome": text.what, "line": line}
-    if isinstance(outcome, Found):
-        stocks = [as_fields(stock) for stock in outcome.stocks]
-        fields |= {"quantities": as_fields(outcome.quantities), "stocks": stocks}
-        return fields | {"stock": stocks[0]} if len(stocks) == 1 else fields
-    return fields | {"message": text.message}
+STOCK_COLUMNS: ColumnTypes = columns_of(Stock)
+_TEXTS = tuple(name for name, kind in STOCK_COLUMNS.items() if kind == "text" and name != "available_by_country")
+LOOKED_UP = RowKind(
+    "reference",
+    "references",
+    {REFERENCE: "text", "outcome": "text", "message": "text", "stocks": "count", **STOCK_COLUMNS},
+    (
+        Column("reference", "outcome.key"),
+        Column("outcome", _in_row("outcome")),
+        Column("available", _in_row("available"), right=True),
+        Column("allocated", _in_row("allocated"), right=True),
+        Column("blocked", _in_row("blocked"), right=True),
+        Column("gtin", _in_row("gtin")),
+        Column("by country", _in_row("available_by_country")),
+        Column("why", _in_row("message")),
+    ),
+    flat=attrgetter("row"),
+    fields=attrgetter("fields"),
+    private=False,
+)

@@ -30,9 +30,10 @@ from ..options import (
     environment,
     journal_address,
     parse_pairs,
-    parse_rate,
+    rate_option,
     with_options,
 )
+from ..rows.target import STANDARD_OUTPUT, RowTarget
 from ..settings.reading import read_config, read_setting
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 _DECIMAL_SIGNS = {"point": ".", "comma": ","}
 F = TypeVar("F", bound="Callable[..., Any]")
 
-OFF = "off"
 _DATABASE = re.compile(r"postgres(?:ql)?://.*", re.DOTALL)
 _REJECTS = re.compile(r"\.rejects(?:-(\d+))?$")
 
@@ -65,7 +65,7 @@ class FileOptions:
     fill_down: bool = False
     env_file: Path | None = None
     seller: str | None = None
-    limit: tuple[int, float] | str | None = None
+    rate: tuple[int, float] | str | None = None
     concurrency: int | None = None
     timeout: float | None = None
     proxies: bool = False
@@ -83,7 +83,7 @@ class FileOptions:
     strict_references: bool = False
     follow: str | None = None
     follow_for: float | None = None
-    output: Path | None = None
+    target: RowTarget = STANDARD_OUTPUT
     how: str = "auto"
     copy: Path | None = None
     """The content of a file that is a pipe."""
@@ -147,7 +147,7 @@ class FileOptions:
             contract=self.contract,
             trust_env=self.proxies or None,
         )
-        return with_limit(config, self.limit)
+        return with_rate(config, self.rate)
 
     @property
     def drift_file(self) -> Path | None:
@@ -176,7 +176,7 @@ class FileOptions:
         named = {
             "--rejects": self.rejects_file if rejects else self.rejects,
             "--report": self.report,
-            "-o": self.output,
+            "-o": self.target.file,
         }
         named |= {"--drift": self.drift}
         named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_address.file if journal else None}
@@ -211,9 +211,9 @@ def file_options(**options: Any) -> Generator[FileOptions]:
         yield FileOptions(copy=readable, **options)
 
 
-def with_limit(config: Config, limit: tuple[int, float] | str | None) -> Config:
-    """Return settings with the limit of ``--limit``, if it was given."""
-    match limit:
+def with_rate(config: Config, rate: tuple[int, float] | str | None) -> Config:
+    """Return settings with the limit of ``--rate``, if it was given."""
+    match rate:
         case None:
             return config
         case (int(calls), float(seconds)):
@@ -227,10 +227,6 @@ def repeated_command() -> str:
     return shlex.join(
         ["octoffm", *(_DATABASE.sub(lambda found: str(JournalAddress(found[0])), word) for word in sys.argv[1:])]
     )
-
-
-def _limit(context: click.Context, option: click.Parameter, given: str | None) -> tuple[int, float] | str | None:
-    return OFF if given == OFF else parse_rate(context, option, given)
 
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -321,14 +317,13 @@ def follow_options(*goals: str) -> tuple[Callable[[Any], Any], ...]:
     )
 
 
-def limit_option(command: F) -> F:
-    """Add the option ``--limit``; the command receives ``limit: tuple[int, float] | str | None``."""
-    help_text = "At most N calls in T seconds."
-    return click.option("--limit", callback=_limit, metavar="N/T|off", help=help_text)(command)
+def call_rate_option(command: F) -> F:
+    """Add ``--rate`` for calls; the command receives ``rate``: calls and seconds, :data:`OFF` or None."""
+    return rate_option("At most N calls in T seconds.", off=True)(command)
 
 
 _CALLING = (
-    limit_option,
+    call_rate_option,
     click.option("--concurrency", type=click.IntRange(1), metavar="N", help="Calls at a time."),
     *calling_options(900),
 )

@@ -15,9 +15,10 @@ BINS = 120
 EXAMPLES = 5
 MOST_CODES = 100
 MOST_UNDECIDED = 200
-_SHORTEST = 0.001
+_SHORTEST = 0.0001
 _STEP = 1.25
-_BUCKETS = 64
+_BUCKETS = 72
+"""Of durations, from a tenth of a millisecond to a quarter of an hour."""
 _LISTENS: frozenset[type[Event]] = frozenset({AttemptFinished, Throttled, RetryScheduled})
 
 
@@ -32,7 +33,7 @@ class RejectedExample(NamedTuple):
 class RateHistogram:
     """Counts over time, in a bounded number of bins; the bins get wider as time goes on."""
 
-    def __init__(self, *, bins: int = BINS, width: float = 0.5) -> None:
+    def __init__(self, *, bins: int = BINS, width: float = 0.01) -> None:
         self.width: float = width
         self._bins = bins
         self.counts: list[int] = [0]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...disk.private_file import write_file
 from ...text import UnwritableOutputError, printable
+from ..output import span
 from .recording import bucket_end
-from .report_charts import bars, curve
+from .report_charts import bars, curve, duration
 from .tally import TITLES
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ p{margin:.3rem 0}.dim{color:var(--dim)}
 .card b{display:block;font-size:1.5rem;font-variant-numeric:tabular-nums;line-height:1.2}
 .good b{color:var(--good)}.bad b{color:var(--bad)}.warn b{color:var(--warn)}
 figure{margin:.5rem 0;background:var(--card);border-radius:.5rem;padding:.5rem .8rem}
-svg{display:block;width:100%;height:9rem}
-figcaption,.ends{color:var(--dim);font-size:.85rem}.ends{display:flex;justify-content:space-between}
+.chart{display:grid;grid-template-columns:auto 1fr;gap:.2rem .4rem;padding:.6rem 1.6rem 0 0}
+svg{display:block;width:100%;height:9rem}figcaption,.x,.y{color:var(--dim);font-size:.85rem}
+.x,.y{position:relative}.x{grid-column:2;height:1.5rem}.y{min-width:4rem}
+.x span,.y span{position:absolute;white-space:nowrap}.x span{transform:translateX(-50%)}
+.y span{right:0;transform:translateY(50%)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
 td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -63,18 +67,16 @@ def report_page(what: str, file: str, tally: FileCounts, facts: Mapping[str, Any
     """Return the page's text."""
     title = f"{what.capitalize()} from {_text(file)}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
-    for timeline in (recording.decided, recording.throttled):  # both charts end with the run
-        timeline.add(recording.seconds, 0)
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1>",
-        f'<p class="dim">{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, after {recording.seconds:,.1f} s</p>',
+        f'<p class="dim">{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, after {_length(recording.seconds)}</p>',
         _cards(tally),
         "<h2>Rate over time</h2>",
-        curve(recording.decided.counts, recording.decided.width, "items"),
+        curve(recording.decided.counts, recording.decided.width, recording.seconds, "items"),
         _latency(recording),
         _throttling(recording),
         _refusals(recording),
@@ -83,6 +85,10 @@ def report_page(what: str, file: str, tally: FileCounts, facts: Mapping[str, Any
         "</body></html>\n",
     ]
     return "\n".join(parts)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else span(seconds)
 
 
 def _text(value: object) -> str:
@@ -103,18 +109,17 @@ def _latency(recording: RunStats) -> str:
     if not total:
         return "<h2>Latency</h2><p>No call was made.</p>"
     rows = "".join(
-        f'<tr><td>{name}</td><td class="n">{_duration(recording.latency_quantile(share))}</td></tr>'
+        f'<tr><td>{name}</td><td class="n">{duration(recording.latency_quantile(share))}</td></tr>'
         for name, share in (("half within", 0.5), ("90 % within", 0.9), ("99 % within", 0.99))
     )
-    slowest = f'<tr><td>slowest</td><td class="n">{_duration(recording.slowest)}</td></tr>'
+    slowest = f'<tr><td>slowest</td><td class="n">{duration(recording.slowest)}</td></tr>'
     used = [place for place, count in enumerate(recording.buckets) if count]
     shown = range(used[0], used[-1] + 1)
-    chart = bars([(_duration(bucket_end(place)), recording.buckets[place]) for place in shown], "requests by duration")
+    chart = bars(
+        [(bucket_end(place), recording.buckets[place]) for place in shown],
+        "requests by duration, each label at the end of its bar",
+    )
     return f"<h2>Latency of {total:,} requests</h2>{chart}<table>{rows}{slowest}</table>"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _throttling(recording: RunStats) -> str:
@@ -124,7 +129,11 @@ def _throttling(recording: RunStats) -> str:
         for status, count in sorted(recording.statuses.items())
     )
     table = f'<table><tr><th>answer</th><th class="n">requests</th></tr>{rows}</table>' if rows else ""
-    chart = curve(recording.throttled.counts, recording.throttled.width, "answers 429") if answered else ""
+    chart = (
+        curve(recording.throttled.counts, recording.throttled.width, recording.seconds, "answers 429")
+        if answered
+        else ""
+    )
     paragraph = "<p>No request was sent again.</p>" if not recording.retries else ""
     if answered or recording.pauses:
         paragraph = (

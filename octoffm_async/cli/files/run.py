@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from anyio import to_thread
 
+from ...bulk.durable.status_tracking import FOLLOW_FOR
 from ...bulk.job import RUN_ENDING
 from ...bulk.outcomes import Failed
 from ...client import FulfillmentClient
@@ -19,10 +20,11 @@ from ...tabular.rejects import RejectsFile
 from ...text import UnwritableOutputError, printable
 from ..contract.drift_option import recording_drift
 from ..jobs.hints import jobs_command
-from ..jobs.show import write_json
+from ..options import note
 from ..output import items as items_text
+from ..output import print_json_line
+from ..progress import CommandResults, LimitUsage, counts_table, display_for, refreshing, wait_text
 from ..runtime import check_stdout, interruptible
-from .bars import LimitUsage, file_display_for
 from .dry_run import dry_run
 from .extra_members import check_plan
 from .opening import notes_fact, open_file
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ...bulk.bulk import Bulk
-    from ...bulk.outcomes import Outcome, Summary
+    from ...bulk.outcomes import Outcome
     from ...bulk.run import Run
     from ...config import Config
     from ...contract.operations import Operation
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from ...tabular.item_types import ItemType
     from ...tabular.rows import Table, TableRow
     from ..contract.drift_option import DriftRecorder
-    from .bars import FileDisplay
+    from ..progress import Display
 
 MAX_PRINTED_PROBLEMS = 20
 """Errors of items that are printed one by one on standard error; the rejects file has them all."""
@@ -78,17 +80,26 @@ class FileRun:
         self.run_id: str | None = None
         self._printed_problems = 0
         title = creation.target.plural.capitalize()
-        self.show: FileDisplay = file_display_for(title, json=file_options.as_json)
+        self.show: Display = display_for(json=file_options.as_json)
+        self._title = title
         self._limit = LimitUsage()
 
     async def run(self, client: FulfillmentClient, journal: Journal) -> None:
         """Send the items until the end of the input or an interruption."""
         file_options = self.file_options
 
-        def progress(summary: Summary) -> None:
-            rate = summary.per_second
+        def show_state() -> None:
+            stats, summary = client.stats(), run.summary
+            waits = wait_text(
+                stats,
+                summary,
+                deadline=client.config.bulk_deadline,
+                patience=file_options.patience,
+                follow_for=file_options.follow_for or FOLLOW_FOR,
+            )
             with self._writing():
-                self.show.progress(self.items.share, self.tally.titled, rate, self._limit(client.stats()))
+                text = f"{summary.per_second:,.0f}/s · {waits or self._limit(stats)}"
+                self.show.progress(self.items.share, self.tally.titled, text)
 
         more: dict[str, Any] = {} if file_options.follow is None else {"follow": file_options.follow}
         if file_options.follow is not None and file_options.follow_for is not None:
@@ -102,7 +113,6 @@ class FileRun:
             client.bulk,
             self.items,
             journal=journal,
-            on_progress=progress,
             drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
             patience=file_options.patience,
             resend_unknown=file_options.resend_unknown,
@@ -112,9 +122,10 @@ class FileRun:
         if (odd := run._odd) is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (shown, not logged)
             odd.on_warning = self._print_odd
         self._stop = run.stop
+        self.show.begin(self._title)
         try:
-            with interruptible(run.stop, drain=file_options.drain, say=self.show.print_message) as interrupts:
-                async with run:
+            with interruptible(run.stop, drain=file_options.drain, say=self.show.message) as interrupts:
+                async with run, refreshing(show_state):
                     async for outcome in run:
                         self._note(outcome)
             self.interrupted = interrupts.exit_code
@@ -185,18 +196,18 @@ class FileRun:
 
     def _print_odd(self, text: str) -> None:
         if self.file_options.as_json:
-            write_json({"event": "odd_references", "message": text})
+            print_json_line({"event": "odd_references", "message": text})
         else:
-            self.show.print_message(f"octoffm: {printable(text)} (--strict-references refuses them)")
+            self.show.message(f"octoffm: {printable(text)} (--strict-references refuses them)")
 
     def _say(self, text: str) -> None:
         self._printed_problems += 1
         if self.file_options.as_json or self._printed_problems > MAX_PRINTED_PROBLEMS + 1:
             return
         if self._printed_problems > MAX_PRINTED_PROBLEMS:
-            self.show.print_message(printable(f"… and more: see {self.rejects.path}"))
+            self.show.message(printable(f"… and more: see {self.rejects.path}"))
         else:
-            self.show.print_message(printable(f"{self.file_options.file}, {text}"))
+            self.show.message(printable(f"{self.file_options.file}, {text}"))
 
     def finish(self, client: FulfillmentClient) -> int:
         """Show the summary, write the report, and return the exit code."""
@@ -218,10 +229,11 @@ class FileRun:
             with self._writing():
                 write_report(file_options.report, page)
             facts["report"] = str(file_options.report)
-        counts = self.tally.counts if file_options.as_json else self.tally.titled
         facts |= {"interrupted": self.interrupted > 0} if file_options.as_json else {}
         with self._writing():
-            self.show.end(self.creation.target.plural, counts, facts)
+            what = self.creation.target.plural
+            table = counts_table(what, self.tally.titled)
+            self.show.summary(CommandResults(table, {"what": what, "counts": self.tally.counts}, facts))
         return code
 
 
@@ -240,10 +252,10 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
             undecided = await _undecided(journal, config.seller_id, creation.operation.name)
             if undecided and not file_options.as_json:
                 until = f"an item that is not found counts as absent {file_options.patience:g} s after it was sent"
-                click.echo(f"octoffm: {items_text(undecided, 'undecided')} will be looked up; {until}", err=True)
+                note(f"{items_text(undecided, 'undecided')} will be looked up; {until}")
             if (file_options.verify_first or journal.gap is not None) and not file_options.as_json:
                 when = f"within {2 * file_options.patience:g} s, the list of all orders is read once"
-                click.echo(f"octoffm: orders new to the journal are looked up before they are sent; {when}", err=True)
+                note(f"orders new to the journal are looked up before they are sent; {when}")
             return await _send(FileRun(file_options, creation, table, plan), config, journal, noticed)
 
 

@@ -10,9 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 from rich.markdown import Markdown
 
-from ...errors import ConfigurationError
+from ..documents import write_files
 from ..progress import SafeConsole
-from ..row_files import atomic_replace
 from .pages import ORDER, GuidePage, read_page
 
 _WIDE = 124
@@ -69,11 +68,5 @@ def guide(page: GuidePage | None, folder: Path | None) -> None:
 def _write_site(folder: Path, pages: list[GuidePage]) -> None:
     from .site import site_files
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"cannot make the folder {folder}: {error.strerror or error}") from None
-    for name, content in site_files(pages).items():
-        with atomic_replace(folder / name, private=False) as file:
-            file.write(content)
+    write_files(folder, site_files(pages))
     click.echo(f"{folder / 'index.html'}: {len(pages)} pages")

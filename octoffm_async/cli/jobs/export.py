@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 
-from ...tabular.rejects import harmless
-from ...text import printable, safe_json
-from ..options import journal_option, with_options
+from ...text import printable
+from ..documents import STDOUT
+from ..options import journal_option, note, with_options
 from ..output import items
-from ..row_files import text_rows
+from ..rows.target import RowKind, open_rows, rows_options
 from ..runtime import run_async
 from .journal import entry_fields, find_run, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TextIO
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from ...text import SafeStream
+    from ...tabular.flat_rows import ColumnTypes
     from ..options import JournalAddress
+    from ..rows.target import RowTarget
 
-COLUMNS = ("key", "state", "remote_id", "code", "message", "sent_at", "changed_at", "run")
+T = TypeVar("T")
+JOURNAL_COLUMNS: ColumnTypes = {
+    **dict.fromkeys(("key", "state", "remote_id", "code", "message"), "text"),
+    **dict.fromkeys(("sent_at", "changed_at"), "moment"),
+    "run": "text",
+}
+ENTRIES = RowKind("item", "items", JOURNAL_COLUMNS, (), flat=entry_fields, fields=entry_fields)
 
 
-export_options = with_options(
-    click.option("--csv", "form", flag_value="csv", default="csv", help="Comma-separated values (the default)."),
-    click.option("--jsonl", "--json", "form", flag_value="jsonl", help="One JSON object a line."),
-    click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file."),
-)
+def export_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Add the options of rows, whose form without ``-o`` is CSV; the command receives ``target``."""
+
+    @functools.wraps(command)
+    def made(*arguments: Any, target: RowTarget, lines: bool, **own: Any) -> T:
+        form = target.form or ("jsonl" if lines else None)
+        return command(*arguments, target=target._replace(path=target.path or STDOUT, form=form), **own)
+
+    return with_options(
+        rows_options(any_suffix=True),
+        click.option("--csv", "lines", flag_value=False, default=False, type=bool, help="CSV (the default)."),
+        click.option("--jsonl", "--json", "lines", flag_value=True, type=bool, help="One JSON object a line."),
+    )(made)
 
 
 @click.command()
 @click.argument("run")
 @journal_option
 @export_options
-def export(run: str, journal: JournalAddress, form: str, output: Path | None) -> None:
+def export(run: str, journal: JournalAddress, target: RowTarget) -> None:
     """Write every item of a run as CSV or JSON lines.
 
     Each has its key, state, remote id, code, message, times (UTC) and run. The CSV form is safe to open in a
@@ -49,47 +60,22 @@ def export(run: str, journal: JournalAddress, form: str, output: Path | None) ->
 
     RUN is a run's id, or a unique prefix of one.
     """
-    if output is not None and journal.file is not None and _is_of_journal(output, journal.file):
-        raise click.UsageError(f"--output would overwrite the journal {journal}", click.get_current_context())
-    run_async(_export(journal, run, form, output))
+    file = target.file
+    if file is not None and journal.file is not None and _is_of_journal(file, journal.file):
+        raise click.UsageError(f"-o would overwrite the journal {journal}", click.get_current_context())
+    run_async(_export(journal, run, target))
 
 
-async def _export(address: JournalAddress, name: str, form: str, output: Path | None) -> None:
+async def _export(address: JournalAddress, name: str, target: RowTarget) -> None:
     count = 0
     async with opened(address) as journal:
         record = await find_run(journal, address, name)
-        with text_rows(output, form) as file:
-            write = row_writer(file, form, COLUMNS)
+        with open_rows(target, ENTRIES, as_json=False) as write:
             async for entry in journal.entries(record.id):
-                write(entry_fields(entry))
+                write((entry,))
                 count += 1
-    if output is not None:
-        click.echo(printable(f"octoffm: {items(count)} of run {record.id} in {output}"), err=True)
-
-
-def row_writer(file: SafeStream | TextIO, form: str, columns: Sequence[str]) -> Callable[[dict[str, Any]], None]:
-    """Return a function that writes one row as ``csv``, whose head it writes at once, or as ``jsonl``."""
-    table = csv.writer(file)
-    if form == "csv":
-        table.writerow(columns)
-
-    def write_cells(fields: dict[str, Any]) -> None:
-        cells = [fields[column] for column in columns]
-        table.writerow(
-            [
-                harmless(cell.isoformat(timespec="milliseconds") if isinstance(cell, datetime) else cell)
-                for cell in cells
-            ]
-        )
-
-    def write_line(fields: dict[str, Any]) -> None:
-        try:
-            line = safe_json(msgspec.json.encode(fields).decode())
-        except UnicodeEncodeError:  # half a surrogate pair, which only an escape can hold
-            line = json.dumps(fields, default=msgspec.to_builtins, separators=(",", ":"))
-        file.write(line + "\n")
-
-    return write_cells if form == "csv" else write_line
+    if target.file is not None:
+        note(printable(f"{items(count)} of run {record.id} in {target.file}"))
 
 
 def _is_of_journal(output: Path, journal: Path) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from ..errors import ExitCode
 from ..options import journal_option, json_option
-from ..output import items
+from ..output import items, print_json_line
 from ..runtime import run_async
 from .backup import backup
 from .export import export
@@ -19,7 +19,7 @@ from .prune import prune
 from .rebind import rebind
 from .resume import resume
 from .settle import settle
-from .show import counts_of, list_runs, show, write_json
+from .show import counts_of, list_runs, show
 
 if TYPE_CHECKING:
     from ...journal import RunRecord
@@ -58,7 +58,7 @@ def forget(run: str, journal: JournalAddress, yes: bool, force: bool, as_json: b
         return ExitCode.REFUSED
     gone = run_async(_forget(journal, record, force=force))
     if as_json:
-        write_json({"run": record.id, "forgotten": gone})
+        print_json_line({"run": record.id, "forgotten": gone})
     else:
         click.echo(f"forgot run {record.id} with {items(gone)}; their keys may be sent again")
     return ExitCode.DONE

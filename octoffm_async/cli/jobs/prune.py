@@ -13,10 +13,9 @@ from ...text import printable
 from ..errors import ExitCode
 from ..filters import MomentParam
 from ..options import journal_option, json_option
-from ..output import items
+from ..output import items, print_json_line
 from ..runtime import run_async
 from .journal import opened
-from .show import write_json
 
 if TYPE_CHECKING:
     from ..options import JournalAddress
@@ -51,7 +50,7 @@ def prune(journal: JournalAddress, before: datetime, dry_run: bool, yes: bool, a
             return ExitCode.DONE if not number else ExitCode.REFUSED
     number = run_async(_prune(journal, before, dry_run=dry_run))
     if as_json:
-        write_json({"journal": str(journal), "before": before, "pruned": number, "dry_run": dry_run})
+        print_json_line({"journal": str(journal), "before": before, "pruned": number, "dry_run": dry_run})
     else:
         click.echo(printable(f"{'would prune' if dry_run else 'pruned'} {items(number)} from {journal}"))
     return ExitCode.DONE

@@ -11,10 +11,10 @@ from ...journal import environment_of
 from ...text import printable
 from ..errors import ExitCode
 from ..options import env_file_option, journal_option, json_option
+from ..output import print_json_line
 from ..runtime import run_async
 from ..settings.reading import read_config
 from .journal import opened
-from .show import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def rebind(journal: JournalAddress, env_file: Path | None, yes: bool, as_json: b
             return ExitCode.REFUSED
     before = run_async(_rebind(journal, config))
     if as_json:
-        write_json({"seller": seller, "before": before, "api": given.api})
+        print_json_line({"seller": seller, "before": before, "api": given.api})
     else:
         was = "no API that it named" if before is None else before
         click.echo(printable(f"what {journal} knows of seller {seller} belongs to {given.api} (before: {was})"))

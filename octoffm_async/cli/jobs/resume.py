@@ -8,42 +8,39 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...bulk.bulk import CONCURRENCY
+from ...bulk.durable.status_tracking import FOLLOW_FOR
 from ...client import FulfillmentClient
-from ...config import Limit
 from ...errors import ConfigurationError
 from ...journal import State
 from ...journal.states import KEEPS_PAYLOAD
 from ..contract.drift_option import drift_path, recording_drift
 from ..errors import ExitCode
-from ..files.options import DECIDING, drain_option
+from ..files.options import DECIDING, call_rate_option, drain_option, with_rate
 from ..options import (
-    contract_option,
-    drift_option,
-    env_file_option,
+    calling_options,
     environment,
     journal_option,
-    json_option,
-    parse_rate,
-    verbose_option,
+    note,
     verify_option,
     with_options,
 )
-from ..output import items
-from ..progress import StepResult, display_for
+from ..output import items, print_json_line
+from ..progress import StepResult, display_for, refreshing, wait_text
 from ..runtime import check_stdout, interruptible, run_async
 from ..settings.reading import read_config
 from .hints import UNREAD, jobs_command, print_interrupted, resume_command
 from .journal import find_run, opened, run_fields
-from .show import counts_of, write_json
+from .show import counts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ...bulk.outcomes import Summary
+    from ...config import Config
     from ...journal import Journal, RunRecord
     from ..contract.drift_option import DriftRecorder
     from ..options import JournalAddress
-    from ..progress import ProgressDisplay
+    from ..progress import Display
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +55,24 @@ class ResumeOptions:
     drain: float
     resend_unknown: bool
     verify_first: bool
-    limit: tuple[int, float] | None
+    rate: tuple[int, float] | str | None
+    seller: str | None
+    timeout: float | None
+    proxies: bool
     contract: Path | None
     drift: Path | None
     as_json: bool
+
+    def config(self) -> Config:
+        """Return the client's settings, overridden by the options."""
+        found = read_config(
+            self.env_file,
+            seller_id=self.seller,
+            bulk_deadline=self.timeout,
+            trust_env=self.proxies or None,
+            contract=self.contract,
+        )
+        return with_rate(found, self.rate)
 
     @property
     def env_text(self) -> str | None:
@@ -72,13 +83,10 @@ class ResumeOptions:
 @click.command()
 @click.argument("run")
 @journal_option
-@env_file_option
 @click.option("--concurrency", type=click.IntRange(1), default=CONCURRENCY, show_default=True, help="Calls at a time.")
-@click.option(
-    "--limit", callback=parse_rate, metavar="N/T", help="At most N calls in T seconds, in place of the default."
-)
+@call_rate_option
 @drain_option
-@with_options(*DECIDING, verify_option, contract_option, drift_option, json_option, verbose_option)
+@with_options(*DECIDING, verify_option, *calling_options(900))
 def resume(**options: Any) -> int:
     """Resume a run that was interrupted, without its input.
 
@@ -102,15 +110,12 @@ def resume(**options: Any) -> int:
 async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
     async with opened(resume_options.journal, verify_first=resume_options.verify_first) as journal:
         record = await find_run(journal, resume_options.journal, resume_options.run)
-    config = read_config(resume_options.env_file, contract=resume_options.contract)
+    config = resume_options.config()
     if config.seller_id != record.seller:
         raise ConfigurationError(
             f"run {record.id} is of seller {record.seller}, and the credentials are of seller {config.seller_id}: "
-            "set OCTOFFM_SELLER_ID"
+            "set OCTOFFM_SELLER_ID, or say --seller"
         )
-    if resume_options.limit is not None:
-        calls, seconds = resume_options.limit
-        config = config.with_(limit=Limit(calls, per=seconds))
     check_stdout()
     show = display_for(json=resume_options.as_json)
     try:
@@ -124,7 +129,7 @@ async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
         show.close()
     if resume_options.as_json:
         facts = {"interrupted": interrupted > 0, "drift": len(noticed.seen)}
-        write_json({"event": "summary", **facts, **run_fields(record, resume_options.journal)})
+        print_json_line({"event": "summary", **facts, **run_fields(record, resume_options.journal)})
     else:
         _print_result(record, resume_options, interrupted=interrupted > 0)
     if interrupted:
@@ -136,17 +141,25 @@ async def _resume(resume_options: ResumeOptions, noticed: DriftRecorder) -> int:
 
 
 async def _go_on(
-    resume_options: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: ProgressDisplay
+    resume_options: ResumeOptions, journal: Journal, record: RunRecord, client: FulfillmentClient, show: Display
 ) -> int:
     """Resume the run and return the exit code of an interruption; 0 without one."""
     total = sum(record.counts[state] for state in KEEPS_PAYLOAD)
     if record.undecided and not resume_options.as_json:
         undecided = items(record.undecided, "undecided")
         until = f"an item that is not found counts as absent {resume_options.patience:g} s after it was sent"
-        click.echo(f"octoffm: {undecided} will be looked up; {until}", err=True)
+        note(f"{undecided} will be looked up; {until}")
 
-    def update_display(summary: Summary) -> None:
-        show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary))
+    def show_state() -> None:
+        summary = run.summary
+        waits = wait_text(
+            client.stats(),
+            summary,
+            deadline=client.config.bulk_deadline,
+            patience=resume_options.patience,
+            follow_for=FOLLOW_FOR,
+        )
+        show.progress(min(1.0, summary.total / total) if total else 1.0, _counts(summary), waits)
 
     run = client.bulk.resume(
         journal,
@@ -155,13 +168,12 @@ async def _go_on(
         patience=resume_options.patience,
         resend_unknown=resume_options.resend_unknown,
         verify_first=resume_options.verify_first,
-        on_progress=update_display,
         drain=0.0,  # the interrupt handler gives the time to drain, before the run is left
     )
     show.begin("resume")
     try:
         with interruptible(run.stop, drain=resume_options.drain) as interrupts:
-            async with run:
+            async with run, refreshing(show_state):
                 async for _ in run:
                     pass
     except BaseException:

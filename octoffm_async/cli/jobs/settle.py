@@ -12,10 +12,9 @@ import click
 from ...text import printable
 from ..errors import ExitCode
 from ..options import journal_option, json_option
-from ..output import age, items
+from ..output import age, items, print_json_line
 from ..runtime import run_async
 from .journal import opened
-from .show import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +55,7 @@ def settle(keys: tuple[str, ...], *, journal: JournalAddress, yes: bool, as_json
         key = printable(entry.key)
         if as_json:
             fields = {"key": entry.key, "seller": seller, "operation": operation, "run": entry.run}
-            write_json(fields | {"before": entry.state.value, "state": state, "id": created})
+            print_json_line(fields | {"before": entry.state.value, "state": state, "id": created})
         elif created is None:
             click.echo(f"{key} is absent: the next run of its input, or octoffm jobs resume {entry.run}, sends it")
         else:

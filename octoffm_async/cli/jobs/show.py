@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -72,7 +72,7 @@ async def _list(address: JournalAddress, *, as_json: bool) -> None:
         records = await journal.runs()
     if as_json:
         for record in records:
-            write_json(run_fields(record, address))
+            print_json_line(run_fields(record, address))
         return
     if not records:
         click.echo(f"the journal {printable(str(address))} has no runs")
@@ -90,7 +90,7 @@ async def _show(address: JournalAddress, name: str, *, most: int | None, as_json
     async with opened(address) as journal:
         record = await find_run(journal, address, name)
         if as_json:
-            write_json({"event": "run", **run_fields(record, address)})
+            print_json_line({"event": "run", **run_fields(record, address)})
         else:
             _print_run(record, address)
         for title, states in _SECTIONS:
@@ -99,7 +99,7 @@ async def _show(address: JournalAddress, name: str, *, most: int | None, as_json
                 continue
             if as_json:
                 async for entry in _first(journal.entries(record.id, states), most):
-                    write_json({"event": "item", **entry_fields(entry), **_settles(address, entry)})
+                    print_json_line({"event": "item", **entry_fields(entry), **_settles(address, entry)})
             else:
                 click.echo(f"\n{style(f'{total:,}', 'bold')} {title}")
                 await _print_items(journal, record, states, most, address)
@@ -160,7 +160,7 @@ async def _print_settled_by_hand(journal: Journal, record: RunRecord, most: int 
     async for entry in _first(journal.entries(record.id, _BY_HAND, code=BY_HAND), most):
         shown += 1
         if as_json:
-            write_json({"event": "item", **entry_fields(entry)})
+            print_json_line({"event": "item", **entry_fields(entry)})
             continue
         if shown == 1:
             click.echo("\nsettled by hand:")
@@ -222,8 +222,3 @@ def _moment(then: datetime, now: datetime) -> str:
 def _width() -> int | None:
     """Return the columns of the terminal; ``None`` where output is not wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def write_json(fields: dict[str, Any]) -> None:
-    """Print one line of JSON on standard output."""
-    print_json_line(fields)

@@ -112,7 +112,7 @@ def by_command(forks: Forks) -> Way:
             "OCTOFFM_TOKEN_URL": f"{server.origin}/token",
             "PATH": "",
         }
-        options = ["--journal", place.journal, "--patience", str(COMMAND_PATIENCE), "--limit", "off", "--timeout", "5"]
+        options = ["--journal", place.journal, "--patience", str(COMMAND_PATIENCE), "--rate", "off", "--timeout", "5"]
         arguments = ["octoffm", "orders", "create", str(file), "--json", *options]
         child = forks.start("octoffm_async.cli.app:run", arguments, cwd=place.folder, env=settings)
         code, printed, errors = await _ended(child)

@@ -225,7 +225,7 @@ def test_plots_name_everything_they_show(tmp_path):
 @pytest.mark.one_loop
 async def test_the_rows_of_a_large_catalogue_are_sent_once_and_resumed(tmp_path):
     write_catalogue(tmp_path / "catalogue.csv", 3000)
-    words = [*COMMAND, "products", "create", "catalogue.csv", "--limit", "2/1", "--patience", "1"]
+    words = [*COMMAND, "products", "create", "catalogue.csv", "--rate", "2/1", "--patience", "1"]
     async with SandboxProcess(seed=1) as sandbox:
         first = await leg(sandbox, words, tmp_path, until=100, by=signal.SIGINT)
         assert (first.code, first.again) == (130, "octoffm " + " ".join(words[3:]))

@@ -127,7 +127,7 @@ FILE_OPTIONS = (
     "storage_country=FR",
     "--patience",
     PATIENCE,
-    "--limit",
+    "--rate",
     "off",
 )
 

@@ -86,7 +86,7 @@ class Night:
         self.sandbox = sandbox
         self.jobs: list[Job] = []
         self._forks = forks
-        self._arguments = ["octoffm", "orders", "create", "orders.csv", *OPTIONS, "--limit", limit]
+        self._arguments = ["octoffm", "orders", "create", "orders.csv", *OPTIONS, "--rate", limit]
 
     async def start(self) -> Job:
         settings = {**self.sandbox.environment(), "OCTOFFM_STORE": "state.sqlite", "PATH": os.environ["PATH"]}

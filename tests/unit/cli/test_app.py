@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -14,9 +15,10 @@ from octoffm_async import (
     ValidationError,
 )
 from octoffm_async.cli.app import octoffm as group
+from octoffm_async.cli.app import run
 from octoffm_async.cli.errors import ExitCode, code_of, details_of, headline_of, line_of, without_call_details
 from octoffm_async.errors import NO_USE
-from octoffm_async.sandbox import SandboxStartError
+from octoffm_async.sandbox import Fault, SandboxStartError
 
 
 @pytest.mark.parametrize(
@@ -28,8 +30,8 @@ from octoffm_async.sandbox import SandboxStartError
         (["demo", "--map", "gtin=a"], "--map and --set need a --catalogue"),
         (["demo", "--orders", "-1"], "--orders"),
         (["demo", "--products", "0"], "--products"),
-        (["demo", "--limit", "5"], "'5' is not N/T"),
-        (["demo", "--limit", "0/1"], "both numbers must be above zero"),
+        (["demo", "--rate", "5"], "'5' is not N/T"),
+        (["demo", "--rate", "0/1"], "both numbers must be above zero"),
         (["sandbox", "--token-life", "0"], "--token-life"),
         (["sandbox", "--retry-after", "never"], "--retry-after"),
         (["nothing"], "nothing"),
@@ -111,3 +113,37 @@ def test_what_only_helps_to_look_into_a_call_stands_apart():
     )
     assert details_of(ValueError("x")) == ""
     assert line_of(ConfigurationError()) == "ConfigurationError"
+
+
+def last_error(capsys) -> dict[str, object]:
+    out, err = capsys.readouterr()
+    assert out == ""
+    return json.loads(err.splitlines()[-1])
+
+
+def test_under_json_an_error_is_json_too(api, capsys):
+    assert run(["orders", "show", "no-such-id", "--json"]) == 1
+    found = last_error(capsys)
+    assert (found["event"], found["error"], found["exit_code"]) == ("error", "NotFoundError", 1)
+    assert (found["operation"], found["status"], found["attempts"]) == ("outbound.get", 404, 1)
+    assert found["outcome_unknown"] is False
+    words = ["returns", "create", "--order", "O", "--reason", "Retraction", "--line", "P=1", "--json"]
+    api.sandbox.next_fault(Fault.RESET_AFTER, operation="returns.create")
+    assert run(words) == 3
+    assert last_error(capsys)["outcome_unknown"] is True
+    assert run(["products", "add-reference", "--gtin", "12345678", "--reference", "R", "--json"]) == 2
+    assert last_error(capsys)["problems"][0]["field"] == "gtin"
+    assert run(["orders", "list", "--json", "--max-items", "many"]) == 2
+    assert "'many' is not" in last_error(capsys)["message"]
+
+
+def test_quiet_leaves_results_and_errors(api, capsys):
+    for words in (["-q", "orders", "list"], ["orders", "list", "--quiet"]):
+        assert run(words) == 0
+        assert capsys.readouterr() == ("", "")
+    assert run(["orders", "list"]) == 0
+    assert "no shipping order matches" in capsys.readouterr().err
+    assert run(["stocks", "list", "-q"]) == 0
+    assert capsys.readouterr().out.count("\n") == 4
+    assert run(["orders", "show", "no-such-id", "-q"]) == 1
+    assert "octoffm: " in capsys.readouterr().err

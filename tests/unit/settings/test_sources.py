@@ -222,7 +222,7 @@ def test_variables_that_a_cluster_sets_beside_a_service_are_no_mistakes() -> Non
         "OCTOFFM_PORT": "tcp://10.0.0.1:80",
         "OCTOFFM_WEB_PORT_80_TCP_ADDR": "x",
     }
-    links |= {"OCTOFFM_WEB_SERVICE_PORT_HTTP": "80"}
+    links |= {"OCTOFFM_WEB_SERVICE_PORT_HTTP": "80", "OCTOFFM_EMPTY": ""}
     assert Config.from_env(VARIABLES | links) == Config(**BASE)
 
 

@@ -296,6 +296,23 @@ async def test_rows_without_a_reference_are_no_proof_that_an_order_is_absent(pat
         assert remote.made == ["A", "B"]
 
 
+async def test_the_summary_counts_what_is_being_looked_up(path: Path) -> None:
+    remote, seen = Nameless(lost=2), list[int]()
+    remote.nameless = False
+
+    def watched(sent: Sent) -> Answer:
+        if sent.method == "GET":
+            seen.append(run.summary.looking_up)
+        return remote(sent)
+
+    async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(watched), hooks=()) as client:
+        run = client.bulk.create_outbound([order("A"), order("B"), order("C")], journal=path, patience=0)
+        outcomes = await done(run)
+    assert {type(outcome) for outcome in outcomes.values()} == {Created}
+    assert seen[-1] == 2
+    assert (run.summary.looking_up, run.summary.following) == (0, 0)
+
+
 async def test_a_run_that_goes_on_without_its_input_sends_nothing_that_is_in_doubt(path: Path) -> None:
     remote = Nameless(lost=1)
     async with FulfillmentClient(config(max_attempts=1), transport=FakeTransport(remote), hooks=()) as client:

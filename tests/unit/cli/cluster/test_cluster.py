@@ -78,7 +78,7 @@ def test_from_a_file_to_its_export(call, folder: Path, monkeypatch) -> None:
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("OCTOFFM_SELLER_ID")  # each job names its own
-        code, out, err = call("worker", "--until-done", "--limit", "off", "--concurrency", 2)
+        code, out, err = call("worker", "--until-done", "--rate", "off", "--concurrency", 2)
         assert code == ExitCode.DONE, err
         assert "the worker has stopped; it decided 5 items" in err
         assert dict(sandbox.effects.outbound) == {f"O-{number}": 1 for number in range(5)}
@@ -145,7 +145,7 @@ def test_a_worker_is_stopped_in_order_by_a_signal(call, folder: Path) -> None:
     job = submit(call, "--chunk", 150)
     with SandboxThread(catalogue=1, stock=100_000) as sandbox:
         environment = os.environ | sandbox.environment()
-        command = [*COMMAND, "cluster", "worker", "--limit", "30/1", "--lease", "3"]
+        command = [*COMMAND, "cluster", "worker", "--rate", "30/1", "--lease", "3"]
         child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
         try:
             ends = time.monotonic() + 30
@@ -168,7 +168,7 @@ def test_a_fleet_is_watched_until_nothing_is_left_to_do(call, folder: Path, monk
     write(folder, 60)
     job = submit(call, "--chunk", 20)
     with SandboxThread(catalogue=1, stock=100_000) as sandbox:
-        command = [*COMMAND, "cluster", "worker", "--limit", "30/1", "--lease", "3"]
+        command = [*COMMAND, "cluster", "worker", "--rate", "30/1", "--lease", "3"]
         child = subprocess.Popen(command, env=os.environ | sandbox.environment(), stderr=subprocess.DEVNULL)
         try:
             code, out, err = call("status", "--watch", "--every", 0.2, "--json")
@@ -226,7 +226,7 @@ def test_a_contract_file_is_each_workers_own_and_nothing_of_it_stands_in_the_dat
         front.requests, front.answers = named_as_we_do, with_field("giftWrap", True)
         for name, value in front.environment().items():
             monkeypatch.setenv(name, value)
-        code, _, err = call("worker", "--until-done", "--limit", "off", "--contract", "c.toml", "--drift", "d.json")
+        code, _, err = call("worker", "--until-done", "--rate", "off", "--contract", "c.toml", "--drift", "d.json")
         assert code == ExitCode.DONE, err
         assert sandbox.effects.products == {GOOD: 1}
         (body,) = front.bodies("/fulfillment-products")

@@ -29,7 +29,7 @@ def test_orders_are_listed(api):
         (first, "ORDER-1", "Shipped", "Valid", "FR", "3"),
         (second, "ORDER-2", "Created", "Valid", "FR", "1"),
     }
-    rows = api.octoffm("orders", "list", "--status", "shipped", "--limit", 1, "--json").rows
+    rows = api.octoffm("orders", "list", "--status", "shipped", "--max-items", 1, "--json").rows
     assert [row["reference"] for row in rows] == ["ORDER-1"]
     assert api.octoffm("orders", "list", "--state", "Invalid").err == "octoffm: no shipping order matches\n"
     since = api.octoffm("orders", "show", second, "--json").rows[0]["status_updated_at"]

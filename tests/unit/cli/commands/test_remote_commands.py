@@ -85,7 +85,7 @@ def test_spans_are_reported_in_two_units_at_most(seconds, text):
 
 
 def test_references_are_listed(api):
-    done = api.octoffm("products", "references", "--limit", 2)
+    done = api.octoffm("products", "references", "--max-items", 2)
     lines = done.out.splitlines()
     assert (done.code, len(lines)) == (0, 3)
     assert lines[0].split()[:3] == ["reference", "gtin", "condition"]

@@ -11,22 +11,22 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from contextlib import contextmanager
 
 import pytest
 
-from octoffm_async.cli import row_files
-from octoffm_async.cli.commands import stocks_export as stocks_sinks
+from octoffm_async.cli.commands.stocks import STOCKS, referenced
+from octoffm_async.cli.files.lookup import STOCK_COLUMNS, row_of_all
+from octoffm_async.cli.rows import formats
+from octoffm_async.cli.rows.target import RowTarget, open_rows
 from octoffm_async.contract.stocks import Localization, Quantities, Stock
 from octoffm_async.sandbox import Fault, SandboxThread
+from octoffm_async.tabular.flat_rows import flat_row
 
 from ..conftest import COMMAND
 
 
-@contextmanager
-def written(sink, path, *more):
-    with path.open("wb") as file, sink(file, *more) as write:
-        yield write
+def written(path, form, kind=STOCKS):
+    return open_rows(RowTarget(path, form), kind, as_json=False)
 
 
 def stock(number: int, **fields: object) -> Stock:
@@ -43,7 +43,7 @@ def test_stocks_are_listed(api):
     rows = api.octoffm("stocks", "list", "--country", "es", "--json").rows
     assert [row["quantities"]["available"] for row in rows] == [150]
     assert [part["storage_country"] for part in rows[0]["localizations"]] == ["FR", "ES"]
-    assert len(api.octoffm("stocks", "list", "--limit", 2, "--json").rows) == 2
+    assert len(api.octoffm("stocks", "list", "--max-items", 2, "--json").rows) == 2
 
 
 def test_filters_that_exclude_each_other_are_taught(api):
@@ -54,7 +54,7 @@ def test_filters_that_exclude_each_other_are_taught(api):
 
 def test_a_stock_is_shown_by_country(api):
     api.sandbox.add_stock("SKU-000001", quantity=50, country="ES")
-    stock_id = api.octoffm("products", "references", "--limit", 1, "--json").rows[0]["stock_id"]
+    stock_id = api.octoffm("products", "references", "--max-items", 1, "--json").rows[0]["stock_id"]
     done = api.octoffm("stocks", "show", stock_id)
     assert "available            150" in done.out.splitlines()
     table = done.out.split("\n\n")[1].splitlines()
@@ -70,7 +70,7 @@ def test_stocks_are_exported_as_csv_and_json_lines(api):
     content = (api.folder / "stocks.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbfid,")
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
-    assert tuple(rows[0]) == tuple(stocks_sinks.STOCK_COLUMNS)
+    assert tuple(rows[0]) == tuple(STOCK_COLUMNS)
     assert sorted(row["available_by_country"] for row in rows) == ["FR=100", "FR=100", "FR=100 ES=50"]
     done = api.octoffm("stocks", "export", "-o", "stocks.jsonl", "--country", "ES", "--json")
     assert done.rows == [{"file": "stocks.jsonl", "stocks": 1}]
@@ -100,7 +100,7 @@ def test_an_export_may_name_the_sellers_references(api, ending):
 
 
 def test_a_stock_without_a_reference_is_exported_all_the_same(tmp_path):
-    with written(stocks_sinks.csv_sink, tmp_path / "out", lambda one: {"S-1": "=MINE"}.get(one.id)) as write:
+    with written(tmp_path / "out", "csv", referenced(lambda one: {"S-1": "=MINE"}.get(one.id))) as write:
         write([stock(1), stock(2)])
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out").read_text(encoding="utf-8-sig"))))
     assert [row["seller_product_reference"] for row in rows] == ["'=MINE", ""]
@@ -118,7 +118,7 @@ def test_an_export_that_fails_leaves_the_older_file(api):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("stocks.xls", "stocks.xls ends in none of .csv, .jsonl, .parquet"),
+        ("stocks.xls", "stocks.xls ends in none of .csv, .jsonl, .parquet, .xlsx: say --format"),
         ("no/where.csv", "there is no folder no"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_is_reported_before_anything_is_read(api, output, 
 def test_exported_text_is_no_formula_and_numbers_stay_numbers(tmp_path):
     path = tmp_path / "stocks.csv"
     evil = Stock(id="=1+1", product_id="@SUM(A1)", gtin="+33", quantities=Quantities(available=-5))
-    with written(stocks_sinks.csv_sink, path) as write:
+    with written(path, "csv") as write:
         write([evil])
     (row,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
     assert (row["id"], row["product_id"], row["gtin"]) == ("'=1+1", "'@SUM(A1)", "'+33")
@@ -145,10 +145,10 @@ def place(country: str | None, available: int | None) -> Localization:
 
 def test_a_quantity_that_was_not_given_is_no_zero_in_a_row():
     places = [place("FR", 7), place("ES", None), place(None, 0)]
-    row = stocks_sinks.row_of(stock(1, quantities=Quantities(blocked=2, return_=0), localizations=places))
+    row = flat_row(stock(1, quantities=Quantities(blocked=2, return_=0), localizations=places))
     assert (row["return"], row["blocked"], row["available"]) == (0, 2, None)
     assert row["available_by_country"] == "FR=7 ES=? ?=0"
-    assert tuple(row) == tuple(stocks_sinks.STOCK_COLUMNS)
+    assert tuple(row) == tuple(STOCK_COLUMNS)
 
 
 def test_all_stocks_of_a_reference_are_one_row():
@@ -156,42 +156,42 @@ def test_all_stocks_of_a_reference_are_one_row():
     second = stock(
         2, product_id="P", quantities=Quantities(available=7), localizations=[place("FR", 7), place("IT", 1)]
     )
-    row = stocks_sinks.row_of_all([first, second])
-    assert tuple(row) == ("stocks", *stocks_sinks.STOCK_COLUMNS)
+    row = row_of_all([first, second])
+    assert tuple(row) == ("stocks", *STOCK_COLUMNS)
     assert (row["stocks"], row["id"], row["product_id"], row["gtin"]) == (2, "S-1 S-2", "P", "4006381333931")
     assert (row["available"], row["blocked"], row["allocated"]) == (37, None, None)
     assert row["available_by_country"] == "FR=37 ES=0 IT=1"
     untold = stock(3, localizations=[place("FR", None)])
-    assert stocks_sinks.row_of_all([first, untold])["available_by_country"] == "FR=? ES=0"
-    assert stocks_sinks.row_of_all([first]) == {"stocks": 1, **stocks_sinks.row_of(first)}
+    assert row_of_all([first, untold])["available_by_country"] == "FR=? ES=0"
+    assert row_of_all([first]) == {"stocks": 1, **flat_row(first)}
 
 
 def test_a_file_holds_no_zero_that_was_not_given(tmp_path):
     untold = stock(1, quantities=Quantities(blocked=0), localizations=[place("FR", None)])
-    with written(stocks_sinks.csv_sink, tmp_path / "out.csv") as write:
+    with written(tmp_path / "out.csv", "csv") as write:
         write([untold])
     (row,) = csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8-sig")))
     assert (row["available"], row["blocked"], row["available_by_country"]) == ("", "0", "FR=?")
-    with written(stocks_sinks.json_sink, tmp_path / "out.jsonl") as write:
+    with written(tmp_path / "out.jsonl", "jsonl") as write:
         write([untold])
     (line,) = (tmp_path / "out.jsonl").read_text().splitlines()
     fields = json.loads(line)
     assert (fields["quantities"]["available"], fields["quantities"]["blocked"]) == (None, 0)
     assert fields["localizations"][0]["quantities"]["available"] is None
     polars = pytest.importorskip("polars")
-    with written(stocks_sinks.parquet_sink, tmp_path / "out.parquet") as write:
+    with written(tmp_path / "out.parquet", "parquet") as write:
         write([untold])
     frame = polars.read_parquet(tmp_path / "out.parquet")
     assert (frame["available"].to_list(), frame["blocked"].to_list()) == ([None], [0])
 
 
-@pytest.mark.parametrize("sink", [stocks_sinks.csv_sink, stocks_sinks.json_sink], ids=["csv", "jsonl"])
-def test_memory_does_not_grow_with_the_export(tmp_path, sink):
+@pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+def test_memory_does_not_grow_with_the_export(tmp_path, form):
     some = [stock(number) for number in range(500)]
 
     def peak(times: int) -> int:
         tracemalloc.start()
-        with written(sink, tmp_path / "out") as write:
+        with written(tmp_path / "out", form) as write:
             for _ in range(times):
                 write(some)
         found = tracemalloc.get_traced_memory()[1]
@@ -207,13 +207,13 @@ def test_memory_does_not_grow_with_the_export(tmp_path, sink):
 
 def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
     polars = pytest.importorskip("polars")
-    monkeypatch.setattr(row_files, "PART", 2)
+    monkeypatch.setattr(formats, "PART", 2)
     path = api.folder / "[odd] *.parquet"
-    with written(stocks_sinks.parquet_sink, path) as write:
+    with written(path, "parquet") as write:
         for number in range(5):
             write([stock(number, quantities=Quantities(available=number))])
     frame = polars.read_parquet(path, glob=False)
-    assert tuple(frame.columns) == tuple(stocks_sinks.STOCK_COLUMNS)
+    assert tuple(frame.columns) == tuple(STOCK_COLUMNS)
     assert frame["available"].to_list() == [0, 1, 2, 3, 4]
     assert str(frame.schema["updated_at"]) == "Datetime(time_unit='us', time_zone='UTC')"
     assert [one.name for one in api.folder.iterdir()] == [path.name]
@@ -224,9 +224,9 @@ def test_parquet_has_types_and_is_written_in_parts(api, monkeypatch):
 
 def test_parquet_without_a_stock_is_an_empty_frame(tmp_path):
     polars = pytest.importorskip("polars")
-    with written(stocks_sinks.parquet_sink, tmp_path / "none.parquet"):
+    with written(tmp_path / "none.parquet", "parquet"):
         pass
-    assert polars.read_parquet(tmp_path / "none.parquet").shape == (0, len(stocks_sinks.STOCK_COLUMNS))
+    assert polars.read_parquet(tmp_path / "none.parquet").shape == (0, len(STOCK_COLUMNS))
 
 
 def test_parquet_without_polars_names_the_extra(api, monkeypatch):
@@ -270,7 +270,7 @@ def test_ctrl_c_ends_a_watch_and_says_how_to_go_on():
     assert (watch.returncode, rest) == (130, "")
     first_line, *others = filter(None, err.splitlines())
     assert first_line.startswith("octoffm: to continue from here: octoffm stocks watch --since ")
-    assert others == ["octoffm: interrupted"]
+    assert [json.loads(line)["exit_code"] for line in others] == [130]
 
 
 def test_a_reader_that_leaves_is_no_error():

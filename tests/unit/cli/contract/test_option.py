@@ -64,7 +64,7 @@ def speaking(api, monkeypatch):
 
 
 def create(api, *more):
-    return api.octoffm("orders", "create", "orders.csv", *ORDERS, "--limit", "off", *more)
+    return api.octoffm("orders", "create", "orders.csv", *ORDERS, "--rate", "off", *more)
 
 
 @pytest.mark.parametrize("by", ["option", "variable", "file of variables"])
@@ -150,7 +150,7 @@ def test_extra_members_are_sent_as_they_stand(api, front):
     assert (body["channel"], body["tags"], body["giftWrap"]) == ("CDISFR", ["a", None], "red")
     assert body["reference"] == "A-1"
     Path("orders.csv").write_text(f"{header}\n{row.replace('A-1', 'A-2')}\n")
-    assert api.octoffm("orders", "create", "orders.csv", "--mapping", "m.toml", "--limit", "off").code == 0
+    assert api.octoffm("orders", "create", "orders.csv", "--mapping", "m.toml", "--rate", "off").code == 0
     (_, again) = front.bodies("/outbound-shipments")
     assert {name: again[name] for name in ("channel", "tags", "giftWrap")} == {
         name: body[name] for name in ("channel", "tags", "giftWrap")
@@ -169,12 +169,12 @@ def test_extra_members_belong_to_what_the_journal_knows_of_an_order(api, front):
 
 def test_products_and_supply_orders_take_extra_members(api, front):
     Path("p.csv").write_text(f"gtin,title\n{GOOD},Pen\n")
-    done = api.octoffm("products", "create", "p.csv", "--set", "extra.brand=7", "--limit", "off")
+    done = api.octoffm("products", "create", "p.csv", "--set", "extra.brand=7", "--rate", "off")
     assert (done.code, front.bodies("/fulfillment-products")[0][0]["brand"]) == (0, 7)
     shown = api.octoffm("products", "create", "p.csv", "--set", "extra.brand=7", "--dry-run", "--json")
     assert (shown.rows[-1]["would_send"][0]["brand"], "extra" in shown.rows[-1]["would_send"][0]) == (7, False)
     Path("i.csv").write_text("reference,storage_country,seller_product_reference,quantity\nI-1,FR,SKU-000001,5\n")
-    done = api.octoffm("inbound", "create", "i.csv", "--set", "extra.dock=A", "--limit", "off")
+    done = api.octoffm("inbound", "create", "i.csv", "--set", "extra.dock=A", "--rate", "off")
     assert (done.code, front.bodies("/inbound-shipments")[0]["dock"]) == (0, "A")
 
 

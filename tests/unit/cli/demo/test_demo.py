@@ -13,7 +13,7 @@ from ..conftest import COMMAND
 
 CATALOGUE = Path(__file__).parents[4] / "examples" / "catalogue.csv"
 MAPPED = ("--catalogue", CATALOGUE, "--map", "gtin=ean", "--map", "title=name")
-FAST = ("--limit", "1000/1", "--orders", "60")
+FAST = ("--rate", "1000/1", "--orders", "60")
 
 
 def events(text: str) -> list[dict[str, object]]:
@@ -41,7 +41,7 @@ def test_output_in_a_pipe_is_plain_text(octoffm):
 def test_every_row_of_a_catalogue_is_sent_or_reported(octoffm, tmp_path):
     done = octoffm("demo", *MAPPED, *FAST)
     assert done.returncode == 0
-    assert "rows: 194 sent + 6 reported = 200" in done.stdout
+    assert "194 sent + 6 reported = 200" in done.stdout
     with (tmp_path / "catalogue.rejects.csv").open(encoding="utf-8-sig", newline="") as file:
         reported = [(row["line"], row["field"]) for row in csv.DictReader(file)]
     assert reported == [
@@ -126,7 +126,7 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_process(tmp_path):
     ) as running:
         assert running.stdout is not None
         for line in running.stdout:
-            if line.startswith("ship"):
+            if line.startswith("lookup"):
                 break
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does it: to the whole group
         _, errors = running.communicate(timeout=20)

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from octoffm_async import FulfillmentClient, FulfillmentProduct
-from octoffm_async.cli import row_files
 from octoffm_async.cli.app import run
 from octoffm_async.cli.files.options import FileOptions
+from octoffm_async.cli.rows import formats
 from octoffm_async.contract.requests.validation import gtin_check_digit
 from octoffm_async.sandbox import Fault
 from tests.unit.tabular.files import GOOD, ORDER_HEADER, OTHER, order_row
@@ -41,7 +41,7 @@ def octoffm(octoffm_sandbox, tmp_path, monkeypatch, capsys):
 
     def call(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = run([*map(str, arguments), "--limit", "off"])
+        code = run([*map(str, arguments), "--rate", "off"])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -228,7 +228,7 @@ def test_an_order_file_without_a_product_is_one_mistake_and_not_one_a_row(octoff
 
 def test_stocks_that_were_looked_up_may_be_parquet(octoffm, stocked, tmp_path, monkeypatch):
     polars = pytest.importorskip("polars")
-    monkeypatch.setattr(row_files, "PART", 2)
+    monkeypatch.setattr(formats, "PART", 2)
     Path("w.csv").write_text("seller_product_reference\nA-NONE\nP-1\nP-0\n")
     code, out, _ = octoffm("stocks", "lookup", "w.csv", "-o", "s.parquet", "--json")
     assert (code, counts(out)) == (1, {"found": 2, "missing": 1})
@@ -296,7 +296,7 @@ def test_a_wrong_secret_is_code_2_and_the_bars_are_gone(octoffm, monkeypatch):
 def test_files_beside_the_input(file, rejects, journal):
     options = FileOptions(
         file=Path(file), mapping={}, constants={}, mapping_file=None, save_mapping=None, delimiter=None, encoding=None,
-        env_file=None, seller=None, limit=None, concurrency=None, timeout=None, proxies=False, as_json=False,
+        env_file=None, seller=None, rate=None, concurrency=None, timeout=None, proxies=False, as_json=False,
     )  # fmt: skip
     assert (options.rejects_file, options.journal_address.file) == (Path(rejects), Path(journal))
 
@@ -308,7 +308,7 @@ def test_a_terminal_sees_a_bar_with_rate_and_limit(stocked, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     write_orders(150)
     ours, theirs = pty.openpty()
-    command = [*COMMAND, "orders", "create", "orders.csv", *ORDERS, "--limit", "100/1"]
+    command = [*COMMAND, "orders", "create", "orders.csv", *ORDERS, "--rate", "100/1"]
     environment = {**os.environ, **stocked.environment(), "TERM": "xterm", "COLUMNS": "120"}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=theirs, stderr=theirs, stdin=theirs
@@ -342,7 +342,7 @@ class Running:
     def __call__(self, *signals: signal.Signals, patience: float = 0.3) -> tuple[int, str, str]:
         """Run it; after some orders were created, send signals. The exit code, output and errors."""
         before = self._sandbox.effects.outbound.total()
-        limit = ("--limit", "300/1") if signals else ("--limit", "off")
+        limit = ("--rate", "300/1") if signals else ("--rate", "off")
         command = [*COMMAND, "orders", "create", "orders.csv", *ORDERS, "--json", "--patience", str(patience), *limit]
         with subprocess.Popen(
             command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

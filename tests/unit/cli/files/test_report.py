@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.cli.files.recording import RateHistogram, RejectedExample, RunStats
+from octoffm_async.cli.files.recording import RateHistogram, RejectedExample, RunStats, bucket_end
 from octoffm_async.cli.files.report import report_page, write_report
+from octoffm_async.cli.files.report_charts import bars, curve
 from octoffm_async.cli.files.tally import FileCounts, OutcomeText
 from octoffm_async.events import AttemptFinished, RetryScheduled, Throttled
 from octoffm_async.text import UnwritableOutputError
@@ -94,8 +95,8 @@ def test_a_page_reports_all_and_escapes_its_input(recording):
     for part in ("2,100", "created", "429", "LOST-1", "the connection broke", "90 % within", "items per second", "12"):
         assert part in page.text
     assert "alert" in page.text
-    ends = re.findall("<span>0 s</span><span>(.*?)</span>", text)
-    assert (len(ends), len(set(ends))) == (2, 1)
+    ends = re.findall('<div class="x">(.*?)</div>', text)
+    assert (len(ends), ends[0] == ends[2]) == (3, True)  # two charts over the same time, one of durations
 
 
 def test_a_page_needs_no_network(recording):
@@ -134,6 +135,40 @@ def test_what_is_kept_is_bounded():
     assert len(made.codes) <= 101
     assert sum(made.codes.values()) == 3000
     assert (len(made.undecided), made.undecided_count) == (200, 3000)
+
+
+def axis(chart: str, name: str) -> list[str]:
+    return re.findall(r"<span[^>]*>(.*?)</span>", re.findall(f'<div class="{name}">(.*?)</div>', chart)[0])
+
+
+@pytest.mark.parametrize(
+    ("counts", "width", "times", "rates"),
+    [
+        ([3] * 100, 0.01, ["0", "0.2 s", "0.4 s", "0.6 s", "0.8 s", "1 s"], ["0/s", "200/s", "400/s"]),
+        ([700] * 110, 327.68, ["0", "2 h", "4 h", "6 h", "8 h", "10 h"], ["0/s", "2/s", "4/s"]),
+        ([0, 7], 150.0, ["0", "1 min", "2 min", "3 min", "4 min", "5 min"], ["0/s", "0.05/s"]),
+        ([0], 0.01, ["0", "0.002 s", "0.004 s", "0.006 s", "0.008 s", "0.01 s"], ["0/s", "0.5/s", "1/s"]),
+    ],
+    ids=["a second", "ten hours", "five minutes", "nothing"],
+)
+def test_a_rate_has_axes_with_values_and_units_for_any_time(counts, width, times, rates):
+    chart = curve(counts, width, len(counts) * width, "items")
+    assert axis(chart, "x") == times
+    assert axis(chart, "y") == rates
+
+
+def test_a_few_events_are_no_row_of_needles():
+    chart = curve([1, 0, 0, 0, 0] * 20, 0.01, 1.0, "items")
+    assert len(re.findall(r"\d,", re.findall('points="(.*?)"', chart)[0])) <= 2 + 2 * 24
+    assert ": 25 at most, 20 on average" in chart
+
+
+@given(st.integers(0, 60), st.integers(1, 12))
+def test_the_labels_of_buckets_differ(first, number):
+    chart = bars([(bucket_end(place), place) for place in range(first, first + number)], "requests")
+    labels = axis(chart, "x")
+    assert len(labels) == len(set(labels)) <= 6
+    assert axis(chart, "y")[0] == "0"
 
 
 @given(st.lists(st.floats(0, 1e7, allow_nan=False), max_size=50), st.integers(2, 12))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import errno
 import getpass
 import io
 import json
@@ -463,7 +462,7 @@ def test_an_export_never_overwrites_the_journal(jobs, path, tmp_path):
     assert path.read_bytes() == before
     code, _, err = jobs("export", run_id, "-o", tmp_path / "nowhere" / "out.csv")
     assert code == 2
-    assert err == f"octoffm: cannot write {tmp_path / 'nowhere' / 'out.csv'}: {os.strerror(errno.ENOENT)}\n"
+    assert f"there is no folder {tmp_path / 'nowhere'}" in err
 
 
 def test_an_export_keeps_few_items_in_memory(jobs, path, tmp_path):
@@ -525,9 +524,8 @@ def test_a_run_is_resumed_to_its_end(jobs, path, tmp_path):
         assert (code, err.count("\n")) == (0, 1), err
         assert "2 undecided items will be looked up" in err
         lines = out.splitlines()
-        assert lines[0] == "resume ..."
-        assert re.fullmatch(r"resume: 4 created in \d+\.\d s", lines[1])
-        assert lines[2] == f"run {run_id}, outbound.create: 4 items: 4 created"
+        assert re.fullmatch(r"resume: 4 created in \d+\.\d s", lines[0])
+        assert lines[1] == f"run {run_id}, outbound.create: 4 items: 4 created"
         assert sandbox.effects.outbound == dict.fromkeys(["A-3", "A-4", "A-5", "A-6"], 1)
         code, out, _ = jobs("resume", run_id, "--env-file", file, "--json")
         step, summary = map(json.loads, out.splitlines())
@@ -573,7 +571,8 @@ def test_a_resume_needs_the_runs_own_seller_and_credentials(jobs, path, tmp_path
     code, out, err = jobs("resume", run_id, "--env-file", file)
     assert (code, out) == (2, "")
     assert err == (
-        f"octoffm: run {run_id} is of seller 4711, and the credentials are of seller 98979: set OCTOFFM_SELLER_ID\n"
+        f"octoffm: run {run_id} is of seller 4711, and the credentials are of seller 98979: set OCTOFFM_SELLER_ID, "
+        "or say --seller\n"
     )
 
 
@@ -617,7 +616,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(jobs, path, monkeypatch, times)
         assert (row["undecided"] == 0) == (times == 1)
         assert "created" in out
         sandbox.clear_faults()
-        code, _, _ = jobs("resume", run_id, "--patience", "0.8", "--limit", "500/1")
+        code, _, _ = jobs("resume", run_id, "--patience", "0.8", "--rate", "500/1")
         assert code == 0
         assert sandbox.effects.outbound == dict.fromkeys(fates, 1)
 
