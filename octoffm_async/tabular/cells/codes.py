@@ -8,6 +8,7 @@ elsewhere. Some codes only look like it: the other cells of the column tell them
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +51,8 @@ _NAMED_DATE: Final = re.compile(
     re.IGNORECASE,
 )
 _NUMERIC_STARTS: Final = frozenset("+-0123456789")
+_YEAR: Final = re.compile(r"\d{4}", re.ASCII)
+_SHORT_DATE: Final = re.compile(rf"\d{{1,2}}-{_MONTH}", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"=(?:[+-]?\d.*|\$?[A-Z]{1,3}\$?\d+.*|.*\(.*)", re.DOTALL)
 _TRUTH: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 
@@ -124,6 +127,21 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
     elif _FORMULA.fullmatch(cell):
         reason = "is a formula and not a value: export the values"
     return cell, reason
+
+
+def mended_text(cell: str) -> tuple[str, str]:
+    """Return a line of an address without the decimals of a float, and the reason why it cannot be sent."""
+    if (found := _FLOAT.fullmatch(cell)) and len(found[1]) <= EXACT_DIGITS:
+        return found[1], ""
+    dated = (found := _NUMERIC_DATE.fullmatch(cell)) is not None and _is_date(found) and _YEAR.search(cell) is not None
+    if dated or _SHORT_DATE.fullmatch(cell):
+        return cell, "is a date: did a spreadsheet make one of the text? Format the column as text and export again"
+    return cell, ""
+
+
+def with_western_digits(cell: str) -> str:
+    """Return a postal code or a phone number in the digits 0 to 9, whatever script it was written in."""
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in unicodedata.normalize("NFKC", cell))
 
 
 def grouping_key(cell: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from .. import cell_parsers as parse
-from .codes import QUICK, CodeColumn, mended, tidied
+from .codes import QUICK, CodeColumn, mended, mended_text, tidied, with_western_digits
 from .countries import country_code
 from .numbers import UNCLEAR, NumberCell, plain_number
-from .signs import MADE_UP, SUSPECT, UNSEEN, WESTERN, broken, is_error, is_placeholder
+from .signs import MADE_UP, SUSPECT, UNSEEN, WESTERN, broken, is_error, is_placeholder, lost_letter, without_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from ..notes import ReadingNotes
 
 _CELLS_KNOWN = 5_000
+_SPELLED = re.compile(r"[&%\\]|=\?")
+"""Signs of a text that may spell others."""
 _LONGEST_WORD = 10
 TIDIED = "signs that cannot be seen were removed"
+DIGITS = "digits of another script were written as 0 to 9"
+HTML = "signs that were spelled as on a web page were written themselves"
 LATIN = "signs of Windows-1252 had been read as Latin-1"
 NUMBER = "a whole number was written with decimals"
 LEFT_OUT = "a word for an empty value was left out"
@@ -98,6 +103,7 @@ class CellReader(dict[str, "CellValue"]):
         self._notes = notes
         self._required = required
         self._code = evidence.code(name) if parser is parse.code else None
+        self._in_digits = name.endswith((".postal_code", ".phone"))
         self._told: dict[str, _Judgement] = {}
         self._usual = _USUAL.get(parser, _never)
 
@@ -125,15 +131,30 @@ class CellReader(dict[str, "CellValue"]):
         return found
 
     def _inspect(self, cell: str) -> _Judgement:
-        if cell.isascii() and cell.isprintable() and cell[:1] != "'" and cell.strip() == cell:
+        if (
+            cell.isascii()
+            and cell.isprintable()
+            and cell[:1] != "'"
+            and cell.strip() == cell
+            and not _SPELLED.search(cell)
+        ):
             return self._weighed(cell, "")
         bare = tidied(cell) if self._parser in {parse.code, parse.gtin} else cell.translate(UNSEEN).strip()
         kind = TIDIED if bare != cell else ""
+        if self._in_digits and not bare.isascii() and (western := with_western_digits(bare)) != bare:
+            bare, kind = western, DIGITS
         if (western := bare.translate(WESTERN)) != bare:
             bare, kind = western, LATIN
+        if (plain := without_html(bare)) != bare:
+            if self._code is not None:
+                return _Judgement(None, "", self._unless_literal(f"is written as on a web page (is it {plain!r}?)"))
+            bare, kind = plain, HTML
         if reason := broken(bare):
             return _Judgement(None, "", reason)
         return self._weighed(bare, kind)
+
+    def _unless_literal(self, reason: str) -> str:
+        return f"{reason}; if it is the value, say --literal {self._name}" if reason else ""
 
     def _weighed(self, bare: str, kind: str) -> _Judgement:
         if is_error(bare):
@@ -146,8 +167,12 @@ class CellReader(dict[str, "CellValue"]):
     def _parsed(self, cell: str, kind: str) -> _Judgement:
         if self._code is not None:
             code, reason = mended(cell, self._code)
-            reason = f"{reason}; if it is the code, say --literal {self._name}" if reason else ""
-            return _Judgement(code, NUMBER if code != cell else kind, reason)
+            return _Judgement(code, NUMBER if code != cell else kind, self._unless_literal(reason))
+        if self._parser is parse.text and self._name.startswith("delivery_address."):
+            text, reason = mended_text(cell)
+            if lost_letter(cell):
+                reason = "has a question mark in place of a letter, which a program could not write"
+            return _Judgement(text, NUMBER if text != cell else kind, self._unless_literal(reason))
         if self._parser is parse.country and not country_code(cell):
             return _Judgement(
                 None, "", "is no country: write its code, such as FR. Or are the columns of this row shifted?"
