@@ -117,8 +117,9 @@ class TokenRenewer:
 
     async def close(self) -> None:
         """Wait until a cancelled renewal has saved its token and released its lock."""
+        here = asyncio.get_running_loop()
         for work in (self._saving, self._releasing):
-            if work is not None:
+            if work is not None and work.get_loop() is here:  # a task of a loop that is gone never ends
                 await asyncio.wait([work])
         self._saving = self._releasing = None
 

@@ -72,7 +72,7 @@ def number(cell: str) -> float:
 def whole(cell: str) -> int:
     """Parse ``2``, also as ``2.0`` or ``2,0``, which spreadsheets write."""
     try:
-        found = number(cell)
+        found = 0.5 if "e" in cell or "E" in cell else number(cell)  # a spreadsheet shows 1523 as 1.5E+03
     except ValueError:
         found = 0.5
     if not found.is_integer() or abs(found) > 1e15:

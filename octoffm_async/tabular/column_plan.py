@@ -13,7 +13,7 @@ from .cells.codes import grouping_key
 from .cells.readers import ReadingOptions, reader_for
 from .formats.jsonl_table import snake
 from .item_types import EXTRA
-from .rows import RESERVED
+from .rows import RESERVED, TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from .cells.readers import FileEvidence
     from .item_types import ItemType
     from .notes import ReadingNotes
-    from .rows import Table, TableRow
+    from .rows import Table
 
-_NAMES_KEPT = 10_000
+_NAMES_KEPT = 1_000
+_GTIN_LONGEST = 14
 
 
 class CellProblem(NamedTuple):
@@ -71,7 +72,9 @@ class ColumnPlan:
     options: ReadingOptions = field(default_factory=ReadingOptions)
     unused: Sequence[str] = ()
     """Columns of the file from which no field is read."""
-    _known: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    _known: dict[tuple[str, ...], tuple[str, ...]] = field(
+        default_factory=dict[tuple[str, ...], tuple[str, ...]], init=False
+    )
 
     def steps(self, evidence: FileEvidence, notes: ReadingNotes) -> tuple[list[ReadingStep], list[ReadingStep]]:
         """Return the steps that read the fields of an item, and those that read the fields of each of its lines."""
@@ -104,6 +107,17 @@ class ColumnPlan:
         return self.columns.get(self.target.key, self.columns.get(self.target.key_from, ""))
 
     @cached_property
+    def has_key_column(self) -> bool:
+        """True if each item's business reference comes from its rows, and not from a value for all."""
+        return bool(self.key_column) and not self._keys[1]
+
+    def identity(self, key: str) -> str:
+        """Return the text by which an item is found again in the file: a GTIN that is the reference with all zeros."""
+        target = self.target
+        by_gtin = target.key_from and target.key not in self.columns and target.key not in self.constants
+        return key.zfill(_GTIN_LONGEST) if by_gtin else key
+
+    @cached_property
     def _keys(self) -> tuple[list[str], str]:
         """The columns of the business reference, and the value that stands in place of an empty cell."""
         names = (self.target.key, self.target.key_from)
@@ -125,15 +139,20 @@ class ColumnPlan:
 
     def canonical(self, row: TableRow) -> TableRow:
         """Return a row that names its own columns with the fields' names instead, where they match."""
-        known = self._known
+        given = tuple(row.cells)
+        names = self._known.get(given)
+        if names is None:
+            if len(self._known) > _NAMES_KEPT:
+                self._known.clear()
+            names = self._known[given] = tuple(self.target.find(name) or snake(name) for name in given)
+        if names == given:
+            return row
+        if len(set(names)) == len(names):
+            return TableRow(row.line, dict(zip(names, row.cells.values(), strict=True)), *row[2:])
         cells: dict[str, str] = {}
-        for name, cell in row.cells.items():
-            if name not in known:
-                if len(known) > _NAMES_KEPT:
-                    known.clear()
-                known[name] = self.target.find(name) or snake(name)
-            if cells.setdefault(known[name], cell) != cell:
-                row = row._replace(problem=row.problem or f"has {known[name]} under more than one name")
+        for name, cell in zip(names, row.cells.values(), strict=True):
+            if cells.setdefault(name, cell) != cell:
+                row = row._replace(problem=row.problem or f"has {name} under more than one name")
         return row._replace(cells=cells)
 
     def _absence(self, cell: str | None) -> str:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10_000
 """Rows of one order. A file whose reference never changes would otherwise be held as a whole."""
-_GTIN_LONGEST = 14
 _PLACE = re.compile(r"lines\[(\d+)\]")
 
 
@@ -117,7 +116,7 @@ class ItemReader(Iterator[Any]):
             self.prepare()
             for key, rows in self._groups():
                 self.line = rows[0].line
-                leave, problem = self._status(rows)
+                leave, problem = self._status(rows) if self._plan.options.statuses else (False, None)
                 if leave:
                     self.left_out += 1
                     continue
@@ -155,14 +154,8 @@ class ItemReader(Iterator[Any]):
     def _item(self, key: str, rows: Sequence[TableRow]) -> tuple[Any, list[CellProblem]]:
         """Return the item that the rows make, and its problems."""
         plan = self._plan
-        problems = [CellProblem(row.line, "", "", "", row.problem) for row in rows if row.problem]
-        problems += [self._split(row) for row in rows if row.split > self._anchor + 1]
-        if len(rows) > 1 or self._survey.doubtful:
-            problems += self._doubts(key, rows)
-        if problems:
+        if problems := self._unreadable(key, rows):
             return None, problems
-        if len(rows) >= MOST_ROWS:
-            return None, [CellProblem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference")]
         self.notes.line = rows[0].line
         values = self._constants | plan.read(rows[0], self._common, problems)
         lines: list[dict[str, CellValue]] = []
@@ -172,7 +165,8 @@ class ItemReader(Iterator[Any]):
                 lines.append(self._line_constants | plan.read(row, self._parts, problems))
             if len(rows) > 1:
                 problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
-        problems += self._incomplete(rows[0], values, lines, problems)
+        if not plan.fixed:
+            problems += self._incomplete(rows[0], values, lines, problems)
         if problems:
             return None, problems
         if plan.target.settle is not None:
@@ -182,12 +176,27 @@ class ItemReader(Iterator[Any]):
                 return None, [self._placed(problem, rows) for problem in found]
         item = plan.target.build(values, lines)
         problems = [self._placed(problem, rows) for problem in plan.target.problems(item)]
-        if not problems:
+        twice = self._survey.twice
+        if not problems and (twice is None or hash(plan.identity(key)) in twice):
             print_ = fingerprint(item)
-            if (before := self._first.add(self._identity(item), rows[0].line, print_)) is not None:
+            if (before := self._first.add(plan.identity(self._key_of(item)), rows[0].line, print_)) is not None:
                 differ = differing_fields(item, before[1], print_)
                 problems.append(self._repeated_row(key, rows[0], before[0], differ))
         return item, problems
+
+    def _unreadable(self, key: str, rows: Sequence[TableRow]) -> list[CellProblem]:
+        """Return the reasons why these rows cannot be read, or may not be the rows of one item."""
+        found: list[CellProblem] = []
+        for row in rows:
+            if row.problem:
+                found.append(CellProblem(row.line, "", "", "", row.problem))
+            if row.split > self._anchor + 1:
+                found.append(self._split(row))
+        if len(rows) > 1 or self._survey.doubtful:
+            found += self._doubts(key, rows)
+        if not found and len(rows) >= MOST_ROWS:
+            found.append(CellProblem(rows[0].line, "", "", "", f"{MOST_ROWS:,} rows or more have the same reference"))
+        return found
 
     def _status(self, rows: Sequence[TableRow]) -> tuple[bool, CellProblem | None]:
         """Return True if an item is left out for its status, and the problem of a status that is not known."""
@@ -233,16 +242,16 @@ class ItemReader(Iterator[Any]):
         self, row: TableRow, values: dict[str, CellValue], lines: list[dict[str, CellValue]], found: list[CellProblem]
     ) -> Iterator[CellProblem]:
         """Yield needed fields that no cell and no constant gives; a file without a header shows them only in rows."""
-        if self._plan.fixed:
-            return
-        known = {problem.field for problem in found}
         target = self._plan.target
-        for name in target.needed - known:
-            if not (all(name in line for line in lines) if name.startswith("lines.") else name in values):
-                yield CellProblem(row.line, "", name, "", "is missing")
-        lacking = [name for name in target.all_or_none if name not in values]
-        if 0 < len(lacking) < len(target.all_or_none):
-            yield CellProblem(row.line, "", lacking[0], "", "is missing: packaging is all or nothing")
+        lacking = target.needed.difference(values, set(lines[0]).intersection(*lines[1:]) if lines else ())
+        if lacking:
+            known = {problem.field for problem in found}
+            for name in target.fields:
+                if name in lacking and name not in known:
+                    yield CellProblem(row.line, "", name, "", "is missing")
+        absent = [name for name in target.all_or_none if name not in values]
+        if 0 < len(absent) < len(target.all_or_none):
+            yield CellProblem(row.line, "", absent[0], "", "is missing: packaging is all or nothing")
 
     def _differences(self, first: TableRow, row: TableRow) -> Iterator[CellProblem]:
         for name, column, _, _ in self._common:
@@ -277,13 +286,6 @@ class ItemReader(Iterator[Any]):
 
     def _key_of(self, item: Any) -> str:
         return item if isinstance(item, str) else str(getattr(item, self._plan.target.key))
-
-    def _identity(self, item: Any) -> str:
-        """Return the text by which an item is found again in the file: a GTIN that is the reference with all zeros."""
-        target = self._plan.target
-        if target.key_from and target.key not in self._plan.columns and target.key not in self._plan.constants:
-            return str(getattr(item, target.key_from)).zfill(_GTIN_LONGEST)
-        return self._key_of(item)
 
     def _reject(self, key: str, rows: Sequence[TableRow], problems: Sequence[CellProblem]) -> None:
         self.faulty += 1

@@ -189,7 +189,9 @@ def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: 
             found.append(FieldProblem(_POSTAL_CODE, given, f"{reason}{hint}"))
     for name in _NAMES:
         text = values.get(name)
-        if isinstance(text, str) and text.isdigit() and name not in options.literal:
+        if not isinstance(text, str) or not text or text[0].isalpha() or name in options.literal:
+            continue
+        if not any(map(str.isalpha, text)):
             reason = "has no letter: are the columns of this row shifted by a separator?"
             found.append(FieldProblem(name, text, reason))
     return found

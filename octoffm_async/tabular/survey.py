@@ -9,24 +9,23 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from . import cell_parsers as parse
-from .cells.codes import ALL_QUICK
+from .cells.codes import all_usual
 from .cells.numbers import NumberCell, decimal_sign_of
 from .cells.readers import FileEvidence
-from .formats.csv_table import CsvTable
-from .rows import TableRow
+from .formats.csv_table import CsvTable, PlainRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .column_plan import ColumnPlan
     from .notes import ReadingNotes
-    from .rows import Table
+    from .rows import Table, TableRow
 
-_ROWS = 1_000
+_ROWS = 500
 _AT_ONCE = 100_000
 _GTIN_LONGEST = 14
 _LINES_NAMED = 5
@@ -38,6 +37,8 @@ class Survey:
     """The findings of a look through a file."""
 
     evidence: FileEvidence = field(default_factory=FileEvidence)
+    twice: set[int] | None = None
+    """Hashes of the keys of which several items have one; None if the keys are not known."""
     repeated: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """Lines on which the rows of an item begin that do not stand together, by its key."""
     suspects: dict[str, int] = field(default_factory=dict[str, int])
@@ -62,13 +63,11 @@ def same_item(before: TableRow, row: TableRow, last: str, key: str) -> bool:
 
 def look_through(table: Table, plan: ColumnPlan, notes: ReadingNotes) -> Survey:
     """Read a table once, and note the facts that the whole of it tells."""
-    found = Survey()
-    collector = _Collector(plan, found)
-    for batch in _batches(table, plan):
-        collector.take(batch)
-    if isinstance(table, CsvTable):
-        table.all_longer = collector.all_longer
-    signs = collector.signs
+    collector = _collected(table, plan)
+    if isinstance(table, CsvTable) and collector.all_longer:
+        table.all_longer = True
+        collector = _collected(table, plan)
+    found, signs = collector.found, collector.signs
     if plan.options.decimal:
         notes.facts["decimal sign"] = f"{plan.options.decimal} (given)"
     elif len(signs) == 1:
@@ -78,21 +77,30 @@ def look_through(table: Table, plan: ColumnPlan, notes: ReadingNotes) -> Survey:
         notes.facts["decimal sign"] = f"unclear (the file has {' and '.join(signs.values())})"
     if forms := _in_several_lengths(collector.articles):
         notes.facts["same articles"] = f"{len(forms):,} GTINs are written in several lengths, such as {forms[0]}"
-    if repeated := _again(collector.keys):
-        found.repeated = _named(table, plan, repeated)
+    if plan.has_key_column:
+        found.twice = _again(collector.keys)
+        if found.twice and plan.target.has_lines:
+            found.repeated = _named(table, plan, found.twice)
     return found
+
+
+def _collected(table: Table, plan: ColumnPlan) -> _Collector:
+    collector = _Collector(plan)
+    for rows in _batches(table, plan):
+        collector.take(_Batch(rows, table.columns or ()))
+    return collector
 
 
 class _Collector:
     """The facts that are collected batch by batch."""
 
-    def __init__(self, plan: ColumnPlan, found: Survey) -> None:
+    def __init__(self, plan: ColumnPlan) -> None:
+        self.found = found = Survey()
         reader = {name: plan.target.reader(name) for name in plan.columns}
         self._codes = [(plan.columns[name], found.evidence.code(name)) for name in reader if reader[name] is parse.code]
         self._numbers = [plan.columns[name] for name in reader if reader[name] in {parse.number, parse.whole}]
         self._gtins = plan.columns.get("gtin", "")
-        self._suspects = found.suspects
-        self._grouping = _Grouping(plan) if plan.target.has_lines else None
+        self._grouping = _Grouping(plan)
         self.signs: dict[str, str] = {}
         """The first number that proves a decimal sign, by the sign."""
         self.articles: array[int] = array("q")
@@ -100,26 +108,26 @@ class _Collector:
         self.keys: array[int] = array("q")
         """Hashes of the keys of items."""
         self.all_longer = True
-        """True if each row has more cells than the header."""
+        """True if each row has more cells than the header, all of them empty."""
 
     def take(self, batch: _Batch) -> None:
         """Take some rows into account."""
+        suspects = self.found.suspects
         for row in batch.rows:
-            if row.maybe and len(self._suspects) < _MOST_SUSPECTS:
-                self._suspects |= dict.fromkeys(row.maybe, row.line)
+            if row.maybe and len(suspects) < _MOST_SUSPECTS:
+                suspects |= dict.fromkeys(row.maybe, row.line)
         self.all_longer = self.all_longer and batch.all_longer
         for column, code in self._codes:
             cells = batch.column(column)
-            if not ALL_QUICK.fullmatch("\n".join([*cells, ""])):
-                for cell in filter(None, map(str.strip, cells)):
+            if not all_usual(cells):
+                for cell in cells:
                     code.notice(cell)
         for column in self._numbers:
             self._take_numbers(batch.column(column))
         if self._gtins:
             cells = [cell for cell in batch.column(self._gtins) if cell.isdecimal() and len(cell) <= _GTIN_LONGEST]
             self.articles.extend(int(cell) << 4 | len(cell) for cell in cells)
-        if self._grouping is not None:
-            self.keys.extend(map(hash, self._grouping.starts_in(batch)))
+        self.keys.extend(map(hash, self._grouping.starts_in(batch)))
 
     def _take_numbers(self, cells: Sequence[str]) -> None:
         if "".join(cells).isdigit():
@@ -132,24 +140,27 @@ class _Collector:
 class _Batch:
     """Some rows of a table: as rows where they are needed as such, else as lists of cells."""
 
-    def __init__(self, rows: Sequence[TableRow], cells: Sequence[Sequence[str]], header: Sequence[str]) -> None:
-        self.rows = rows
-        self.plain = not rows
+    def __init__(self, rows: Sequence[TableRow] | PlainRows, header: Sequence[str]) -> None:
+        self.plain = isinstance(rows, PlainRows)
         """True if all rows can be read, and only their cells are there."""
-        self._cells = cells
-        self._places = {name: place for place, name in enumerate(header)}
+        self._header = header
+        self._cells: Sequence[Sequence[str]] = ()
+        self.rows: Sequence[TableRow] = ()
+        if isinstance(rows, PlainRows):
+            self._cells = rows.cells
+        else:
+            self.rows = rows
 
     @property
     def all_longer(self) -> bool:
         """True if each row has more cells than the header."""
-        rows = self._cells if self.plain else [row.raw for row in self.rows]
-        return min(map(len, rows), default=0) > len(self._places)
+        return not self.plain and min((len(row.raw) for row in self.rows), default=0) > len(self._header)
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, in a batch of plain cells with the blanks around them."""
         if not self.plain:
             return [row.cells.get(name, "") for row in self.rows]
-        place = self._places.get(name, len(self._places))
+        place = self._header.index(name)
         try:
             return [cells[place] for cells in self._cells]
         except IndexError:
@@ -161,21 +172,30 @@ class _Grouping:
 
     def __init__(self, plan: ColumnPlan) -> None:
         self._plan = plan
+        self._lines = plan.target.has_lines
         self._before: TableRow | None = None
         self._last = ""
 
-    def starts_in(self, batch: _Batch) -> Iterator[str]:
-        """Yield the key of each item that begins in a batch, if it has one."""
+    def starts_in(self, batch: _Batch) -> Iterable[str]:
+        """Return the key of each item that begins in a batch, if it has one."""
+        plan = self._plan
+        if not plan.has_key_column:
+            return ()
+        if not self._lines:
+            keys = map(plan.key, batch.rows) if not batch.plain else self._keys(batch)
+            return map(plan.identity, filter(None, keys))
         if not batch.plain:
-            yield from filter(None, map(self.starts, batch.rows))
-            return
-        form, column = self._plan.key_form, self._plan.key_column
+            return filter(None, map(self.starts, batch.rows))
         self._before = None
-        for cell in batch.column(column):
-            key = form(cell.strip()) if cell else ""
-            if key and key != self._last:
-                self._last = key
-                yield key
+        last = self._last
+        found = [key for key, _ in groupby(filter(None, self._keys(batch)))]
+        if found:
+            self._last = found[-1]
+        return found[1:] if found[:1] == [last] else found
+
+    def _keys(self, batch: _Batch) -> Iterable[str]:
+        cells, form = batch.column(self._plan.key_column), self._plan.key_form
+        return cells if all_usual(cells) else [form(cell.strip()) if cell else "" for cell in cells]
 
     def starts(self, row: TableRow) -> str:
         """Return the key of the item that begins with a row; empty if none begins, or it has no key."""
@@ -189,27 +209,14 @@ class _Grouping:
         return key
 
 
-def _batches(table: Table, plan: ColumnPlan) -> Iterator[_Batch]:
+def _batches(table: Table, plan: ColumnPlan) -> Iterator[Sequence[TableRow] | PlainRows]:
     """Yield the rows of a table, many at a time."""
-    if not isinstance(table, CsvTable) or not plan.key_column:
-        rows = iter(table.rows())
-        while found := list(islice(rows, _ROWS)):
-            yield _Batch(found if plan.fixed else [plan.canonical(row) for row in found], (), table.columns or ())
+    if isinstance(table, CsvTable):
+        yield from table.rows().batches()
         return
-    parts = table.rows().parts()
-    while some := list(islice(parts, _ROWS)):
-        if any(problem for _, _, problem, _ in some):
-            named = table.columns
-            yield _Batch(
-                [
-                    TableRow(line, dict(zip(named, map(str.strip, cells), strict=False)), cells, problem, maybe=maybe)
-                    for line, cells, problem, maybe in some
-                ],
-                (),
-                named,
-            )
-        else:
-            yield _Batch((), [cells for _, cells, _, _ in some], table.columns)
+    rows = iter(table.rows())
+    while found := list(islice(rows, _ROWS)):
+        yield found if plan.fixed else [plan.canonical(row) for row in found]
 
 
 def _again(numbers: array[int]) -> set[int]:

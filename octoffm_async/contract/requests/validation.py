@@ -56,8 +56,7 @@ _ADDRESS_NEEDED_IF_ASSUMED = (*_ADDRESS_NEEDED, "first_name", "last_name", "post
 
 def gtin_check_digit(body: str) -> int:
     """Compute the check digit that follows ``body`` (GS1: weights 3, 1, 3 … from the right)."""
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
-    return -total % 10
+    return -(3 * sum(map(int, body[::-2])) + sum(map(int, body[-2::-2]))) % 10
 
 
 def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> list[FieldProblem]:

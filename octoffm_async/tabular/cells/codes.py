@@ -8,16 +8,19 @@ elsewhere. Some codes only look like it: the other cells of the column tell them
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .signs import CONTROL, JOINERS, UNSEEN
+from .signs import CONTROL, JOINERS, UNSEEN, WESTERN
 
-_USUAL: Final = r"\+?\d{4,15}|[A-Z]{2,}[-_/ ]?\d{3,15}"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_USUAL: Final = r"\+?\d{1,15}|[A-Z]{2,}[-_/ ]?\d{3,15}|[A-Za-z][\w#/-]{0,50}?\d{5}[\w#/-]*"
 QUICK: Final = re.compile(_USUAL, re.ASCII)
-"""Codes of the usual form, in which nothing can be wrong."""
-ALL_QUICK: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*", re.ASCII)
-"""Many such codes, or empty cells, each with the end of a line behind it."""
+"""Codes of the usual form, in which nothing can be wrong: no number, date or word of a program looks so."""
+_ALL_USUAL: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*+", re.ASCII)
 _FLOAT: Final = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
 _UNCLEAR: Final = re.compile(r"[1-9]\d{0,2}[.,]000", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?\d+[.,]\d*[1-9]\d*", re.ASCII)
@@ -47,6 +50,9 @@ _NAMED_DATE: Final = re.compile(
     rf"|{_MONTH}(?P<p>[-/ .]{{1,2}})\d{{1,2}},? (?:\d{{2,4}}){_TIME}|{_MONTH}[-/ ]{{1,2}}'?\d{{2,4}})",
     re.IGNORECASE,
 )
+_NUMERIC_STARTS: Final = frozenset("+-0123456789")
+_YEAR: Final = re.compile(r"\d{4}", re.ASCII)
+_SHORT_DATE: Final = re.compile(rf"\d{{1,2}}-{_MONTH}", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"=(?:[+-]?\d.*|\$?[A-Z]{1,3}\$?\d+.*|.*\(.*)", re.DOTALL)
 _TRUTH: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 
@@ -64,12 +70,23 @@ class CodeColumn:
 
     def notice(self, cell: str) -> None:
         """Take one cell into account."""
+        cell = cell.strip()
+        if not cell or cell[0] not in _NUMERIC_STARTS:
+            return
         if _DECIMAL.fullmatch(cell):
             self.decimals = True
         elif _LONG.fullmatch(cell):
             self.exact = self.exact or cell[EXACT_DIGITS:].strip("0") != ""
         elif (found := _NUMERIC_DATE.fullmatch(cell)) and not _is_date(found):
             self.no_dates.add(_form(found))
+
+
+def all_usual(cells: Sequence[str]) -> bool:
+    """Return True if all cells are codes of the usual form, or empty."""
+    together = "".join(cells)
+    if together.isdigit() and together.isascii() and max(map(len, cells)) <= EXACT_DIGITS:
+        return True
+    return _ALL_USUAL.fullmatch("\n".join([*cells, ""])) is not None
 
 
 def tidied(cell: str) -> str:
@@ -112,6 +129,21 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
     return cell, reason
 
 
+def mended_text(cell: str) -> tuple[str, str]:
+    """Return a line of an address without the decimals of a float, and the reason why it cannot be sent."""
+    if (found := _FLOAT.fullmatch(cell)) and len(found[1]) <= EXACT_DIGITS:
+        return found[1], ""
+    dated = (found := _NUMERIC_DATE.fullmatch(cell)) is not None and _is_date(found) and _YEAR.search(cell) is not None
+    if dated or _SHORT_DATE.fullmatch(cell):
+        return cell, "is a date: did a spreadsheet make one of the text? Format the column as text and export again"
+    return cell, ""
+
+
+def with_western_digits(cell: str) -> str:
+    """Return a postal code or a phone number in the digits 0 to 9, whatever script it was written in."""
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in unicodedata.normalize("NFKC", cell))
+
+
 def grouping_key(cell: str) -> str:
     """Return the form of a reference by which rows belong together, before the column was seen as a whole."""
     if cell.isalnum() and cell.isascii():
@@ -120,7 +152,7 @@ def grouping_key(cell: str) -> str:
         cell = cell[2:-1]
     if cell.isascii() and cell[-1:] != "0" and cell[:1] != "'":
         return cell if cell.isprintable() else CONTROL.sub("", cell)
-    cell = tidied(cell)
+    cell = tidied(cell).translate(WESTERN)
     return found[1] if (found := _FLOAT.fullmatch(cell)) else cell
 
 

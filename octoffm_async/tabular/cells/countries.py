@@ -45,6 +45,7 @@ _NO_ZERO: Final = frozenset(
 _ZEROS_LOST_MOST: Final = 3
 _PREFIX: Final = re.compile(r"(?:[A-Za-z]{1,3}[ -]?)?(?=\d)", re.ASCII)
 _JOINTS: Final = re.compile("[ \u00a0\u202f-]")
+_DECIMAL: Final = re.compile(r"\d+[.,]\d+")
 _DIGITS: Final = re.compile("[0-9]+")
 _CORSICA: Final = re.compile(r"2[AB]\d{3}", re.ASCII | re.IGNORECASE)
 
@@ -63,12 +64,18 @@ def postal_code(country: str, text: str) -> tuple[str, str]:
     Both are empty where nothing is wrong; the first one is empty where no zeros can be meant.
     """
     lengths = POSTAL_DIGITS.get(country)
-    if lengths is None or (len(text) in lengths and text.isdigit()) or (country == "FR" and _CORSICA.fullmatch(text)):
+    if (
+        lengths is None
+        or (len(text) in lengths and text.isascii() and text.isdigit())
+        or (country == "FR" and _CORSICA.fullmatch(text))
+    ):
         return "", ""
     before = match[0] if (match := _PREFIX.match(text)) else ""
     bare = text[len(before) :]
     digits = _JOINTS.sub("", bare)
     if not (digits.isascii() and digits.isdigit()):
+        if _DECIMAL.fullmatch(text):
+            return "", f"is a decimal number and no postal code of {country}"
         for groups in (_DIGITS.findall(text), _DIGITS.findall(_JOINTS.sub("", text))):
             if sum(len(group) in lengths for group in groups) == 1:  # such as 75011 CEDEX 11, or 1012 AB
                 return "", ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from .. import cell_parsers as parse
-from .codes import QUICK, CodeColumn, mended, tidied
+from .codes import QUICK, CodeColumn, mended, mended_text, tidied, with_western_digits
 from .countries import country_code
 from .numbers import UNCLEAR, NumberCell, plain_number
-from .signs import MADE_UP, SUSPECT, UNSEEN, WESTERN, broken, is_error, is_placeholder
+from .signs import MADE_UP, SUSPECT, UNSEEN, WESTERN, broken, is_error, is_placeholder, lost_letter, without_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from ..notes import ReadingNotes
 
 _CELLS_KNOWN = 5_000
+_SPELLED = re.compile(r"[&%\\]|=\?")
+"""Signs of a text that may spell others."""
 _LONGEST_WORD = 10
 TIDIED = "signs that cannot be seen were removed"
+DIGITS = "digits of another script were written as 0 to 9"
+HTML = "signs that were spelled as on a web page were written themselves"
 LATIN = "signs of Windows-1252 had been read as Latin-1"
 NUMBER = "a whole number was written with decimals"
 LEFT_OUT = "a word for an empty value was left out"
@@ -74,82 +79,109 @@ class FileEvidence:
         return self.codes.setdefault(name, CodeColumn())
 
 
-class _Read(NamedTuple):
+class _Judgement(NamedTuple):
     value: CellValue
     kind: str = ""
+    """The kind of the change, if the cell was mended."""
     reason: str = ""
+    """The reason why the cell cannot be sent."""
 
 
-class CellReader:
-    """The reader of a field's cells.
+class CellReader(dict[str, "CellValue"]):
+    """The values of a field's cells: each cell is judged once, and a dictionary that knows it is the quickest reader.
 
-    It returns None for a cell that holds a word for nothing in a field that may be empty, and raises ValueError for a
-    value that cannot be sent.
+    A cell that holds a word for nothing in a field that may be empty is None; a value that cannot be sent raises
+    ValueError. What was mended is noted for each cell, so such a cell is judged by the slower way each time.
     """
 
     def __init__(
         self, name: str, parser: CellParser, evidence: FileEvidence, notes: ReadingNotes, *, required: bool
     ) -> None:
+        super().__init__()
         self._name = name
         self._parser = parser
         self._notes = notes
         self._required = required
         self._code = evidence.code(name) if parser is parse.code else None
-        self._known: dict[str, _Read] = {}
+        self._in_digits = name.endswith((".postal_code", ".phone"))
+        self._told: dict[str, _Judgement] = {}
+        self._usual = _USUAL.get(parser, _never)
 
-    def __call__(self, cell: str) -> CellValue:
-        found = self._known.get(cell)
-        if found is None:
-            if len(self._known) >= _CELLS_KNOWN:
-                self._known.clear()
-            self._known[cell] = found = self._inspect(str(cell))
-        value, kind, reason = found
-        if reason:
-            raise ValueError(reason)
-        if kind:
-            self._notes.changed(self._name, kind, cell, "" if value is None else str(value))
+    def __missing__(self, cell: str) -> CellValue:
+        if self._usual(cell):
+            value: CellValue = self._parser(str(cell)) if self._parser is parse.gtin else str(cell)
+        else:
+            value, kind, reason = self._told.get(cell) or self._judged(cell)
+            if reason:
+                raise ValueError(reason)
+            if kind:
+                self._notes.changed(self._name, kind, cell, "" if value is None else str(value))
+                return value
+        if len(self) >= _CELLS_KNOWN:
+            self.clear()
+        self[cell] = value
         return value
 
-    def read_code(self, cell: str) -> CellValue:
-        """Read a code, at once if it has the usual form."""
-        return str(cell) if QUICK.fullmatch(cell) else self(cell)
+    def _judged(self, cell: str) -> _Judgement:
+        found = self._inspect(str(cell))
+        if found.kind or found.reason:
+            if len(self._told) >= _CELLS_KNOWN:
+                self._told.clear()
+            self._told[cell] = found
+        return found
 
-    def read_gtin(self, cell: str) -> CellValue:
-        """Read a GTIN, at once if it is made of digits."""
-        return self._parser(str(cell)) if cell.isdecimal() else self(cell)
-
-    def read_text(self, cell: str) -> CellValue:
-        """Read a text, at once if it has none of the signs that need a look and is longer than any word for nothing."""
-        if len(cell) > _LONGEST_WORD and cell[0].isalnum() and SUSPECT.search(cell) is None:
-            return str(cell)
-        return self(cell)
-
-    def _inspect(self, cell: str) -> _Read:
+    def _inspect(self, cell: str) -> _Judgement:
+        if (
+            cell.isascii()
+            and cell.isprintable()
+            and cell[:1] != "'"
+            and cell.strip() == cell
+            and not _SPELLED.search(cell)
+        ):
+            return self._weighed(cell, "")
         bare = tidied(cell) if self._parser in {parse.code, parse.gtin} else cell.translate(UNSEEN).strip()
         kind = TIDIED if bare != cell else ""
+        if self._in_digits and not bare.isascii() and (western := with_western_digits(bare)) != bare:
+            bare, kind = western, DIGITS
         if (western := bare.translate(WESTERN)) != bare:
             bare, kind = western, LATIN
+        if (plain := without_html(bare)) != bare:
+            if self._code is not None:
+                return _Judgement(None, "", self._unless_literal(f"is written as on a web page (is it {plain!r}?)"))
+            bare, kind = plain, HTML
         if reason := broken(bare):
-            return _Read(None, "", reason)
+            return _Judgement(None, "", reason)
+        return self._weighed(bare, kind)
+
+    def _unless_literal(self, reason: str) -> str:
+        return f"{reason}; if it is the value, say --literal {self._name}" if reason else ""
+
+    def _weighed(self, bare: str, kind: str) -> _Judgement:
         if is_error(bare):
-            return _Read(None, "", "is a spreadsheet's error and not a value: correct the cell and export again")
+            return _Judgement(None, "", "is a spreadsheet's error and not a value: correct the cell and export again")
         if is_placeholder(bare) and not (self._parser is parse.country and bare == "NA"):  # Namibia
             literal = f"{MADE_UP}; if it is one, say --literal {self._name}"
-            return _Read(None, "", literal) if self._required else _Read(None, LEFT_OUT)
+            return _Judgement(None, "", literal) if self._required else _Judgement(None, LEFT_OUT)
         return self._parsed(bare, kind)
 
-    def _parsed(self, cell: str, kind: str) -> _Read:
+    def _parsed(self, cell: str, kind: str) -> _Judgement:
         if self._code is not None:
             code, reason = mended(cell, self._code)
-            reason = f"{reason}; if it is the code, say --literal {self._name}" if reason else ""
-            return _Read(code, NUMBER if code != cell else kind, reason)
+            return _Judgement(code, NUMBER if code != cell else kind, self._unless_literal(reason))
+        if self._parser is parse.text and self._name.startswith("delivery_address."):
+            text, reason = mended_text(cell)
+            if lost_letter(cell):
+                reason = "has a question mark in place of a letter, which a program could not write"
+            return _Judgement(text, NUMBER if text != cell else kind, self._unless_literal(reason))
         if self._parser is parse.country and not country_code(cell):
-            return _Read(None, "", "is no country: write its code, such as FR. Or are the columns of this row shifted?")
+            return _Judgement(
+                None, "", "is no country: write its code, such as FR. Or are the columns of this row shifted?"
+            )
         try:
             value = self._parser(cell)
         except ValueError as error:
-            return _Read(None, "", str(error))
-        return _Read(value, COUNTRY if self._parser is parse.country and value != cell else kind)
+            return _Judgement(None, "", str(error))
+        return _Judgement(value, COUNTRY if self._parser is parse.country and value != cell else kind)
 
 
 def reader_for(
@@ -161,20 +193,32 @@ def reader_for(
     *,
     required: bool,
 ) -> CellParser:
-    """Return the reader of a field's cells, a :class:`CellReader` or the quickest of its ways."""
+    """Return the reader of a field's cells."""
     if name in options.literal:
         return parser if parser not in {parse.text, parse.code, parse.country} else str
-    reader = CellReader(name, parser, evidence, notes, required=required)
+    reader = CellReader(name, parser, evidence, notes, required=required).__getitem__
     if parser in {parse.number, parse.whole}:
         return _number_reader(
             reader, parser, options.decimal, evidence.decimal, partial(notes.changed, name, SEPARATED)
         )
-    quick: dict[CellParser, CellParser] = {
-        parse.code: reader.read_code,
-        parse.gtin: reader.read_gtin,
-        parse.text: reader.read_text,
-    }
-    return quick.get(parser, reader)
+    return reader
+
+
+def _usual_text(cell: str) -> bool:
+    """Return True for a text without the signs that need a look, which is longer than any word for nothing."""
+    return len(cell) > _LONGEST_WORD and cell[0].isalnum() and SUSPECT.search(cell) is None
+
+
+def _never(_cell: str) -> bool:
+    return False
+
+
+_USUAL: Final[Mapping[CellParser, Callable[[str], object]]] = {
+    parse.code: QUICK.fullmatch,
+    parse.gtin: str.isdecimal,
+    parse.text: _usual_text,
+}
+"""Quick tests of cells that stand for themselves, by the parser."""
 
 
 def _number_reader(
@@ -187,7 +231,7 @@ def _number_reader(
     def read(cell: str) -> CellValue:
         if len(cell) < _LONGEST_WORD and cell.isascii() and cell.isdigit():
             return quick(cell)
-        if isinstance(cell, NumberCell):
+        if isinstance(cell, NumberCell):  # never of the dictionary, where it equals the same text
             return parser(str(cell))
         if given and ("." in cell or "," in cell):
             return parser(plain_number(cell, given))

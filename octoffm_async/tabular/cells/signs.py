@@ -8,6 +8,7 @@ mended where only one value can be meant, and refused elsewhere.
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Final
 
 UNSEEN: Final = dict.fromkeys(
@@ -49,7 +50,7 @@ _WORDS: Final = frozenset(
     {
         "nan", "nat", "none", "null", "nil", "<na>", "n/a", "n.a.", "n.a", "na/", "<null>",
         "(null)", "[null]", "{null}", "\\n", "undefined", "(blank)", "(leer)", "(vide)", "<none>",
-        "(none)", "<nan>", "-nan", "1.#qnan", "#n/a"
+        "(none)", "<nan>", "-nan", "1.#qnan", "#n/a", "[object object]"
     }
 )  # fmt: skip
 _NAMES_TOO: Final = frozenset({"Nan", "Nat", "Nil"})
@@ -60,6 +61,15 @@ _TWICE: Final = re.compile(
     f"[ÂÃ][{_HIGH}]|â[€‚][{_HIGH}]|[ÄÅÎÏÐÑØÙ][‚ƒ„†‡ˆ‰‹¡¢£¤¥¦§¨©ª«¬\xad¯°±²³´µ¶·¸¹º»¼½¾¿\x80-\x9f]|ï¿½"
 )
 """UTF-8 that was read as Windows-1252: ``RenÃ©`` for ``René``."""
+_OTHERWISE: Final = re.compile("[^\\W\\d_][\u2500-\u259f]|[\u2500-\u259f][^\\W\\d_]|√[^\\s\\d]")
+"""UTF-8 that was read as DOS or old Macs have it: ``M├╝ller``, ``M√ºller``."""
+_ESCAPED: Final = re.compile(
+    r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[C-Fc-f][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|\w%20\w|=\?[\w-]+\?[BbQq]\?"
+)
+_HTML: Final = re.compile(r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[A-Za-z][A-Za-z0-9]{1,8});")
+_LOST_LETTER: Final = re.compile(r"[^\W\d_]\?+[^\W\d_]")
+_UNFILLED: Final = re.compile(r"\{\{.*\}\}|\$\{.*\}|<%.*%>|\{[A-Za-z_.]+\}|%\(?[sd]", re.DOTALL)
+"""The place of a value in a text that a program did not fill."""
 _SYMBOL: Final = "³²¹½¼¾±¬¦¨¯¸¡¿‚„“”‹›«»†‡ƒˆ‰¤¢£¥§¶÷˜"
 _BESIDE: Final = re.compile(
     f"[^\\W\\d_][{_SYMBOL}][^\\W\\d_]"  # a sign inside a word: C½ur, Fran‡ois
@@ -67,9 +77,13 @@ _BESIDE: Final = re.compile(
     "|(?<=[^\\W\\d_]{2})(?<![cdkm]m)[³¹¨¯¸ˆ‡†ƒ‰‚„](?!\\w)"  # a sign behind a word that is no unit: Pawe³
     "|[a-zà-öø-ÿ][ŽŠŸŒ]"  # a capital behind a small letter: RenŽ
     "|[À-ÿŠŒŽšœžŸ]{3}"  # several accented letters in a row: Áííá
+    "|[ÞþÐð]"  # letters of Turkish and of the Baltic languages, which only Icelandic has here: Þahin, Ðiauliai
+    "|(?<![^\\W\\d_])Ý[a-zß-ÿ]"  # Ýzmir
     "|[¤\x80-\x9f]"
 )
-SUSPECT: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}]")
+SUSPECT: Final = re.compile(
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}\u2500-\u259f√&%?:\\\\]"
+)
 """Signs of which one stands in each text that is not taken as it is for its signs."""
 MADE_UP: Final = "is a word for an empty value and no value"
 
@@ -81,7 +95,7 @@ def is_placeholder(cell: str) -> bool:
         return cell not in _NAMES_TOO
     if cell == "NA" or (" " in folded and {"nan", "none", "null"}.issuperset(folded.split())):
         return True
-    return not cell.translate(UNSEEN | JOINERS).strip(_DASHES)
+    return not cell.translate(UNSEEN | JOINERS).strip(_DASHES) or _UNFILLED.fullmatch(cell) is not None
 
 
 def is_error(cell: str) -> bool:
@@ -98,7 +112,25 @@ def broken(cell: str) -> str:
     if (found := _TWICE.search(cell)) is not None:
         meant = _once(cell)
         return f"was read in a wrong encoding before{f': is it {meant!r}?' if meant else ''}"
+    if _OTHERWISE.search(cell):
+        return "was read in a wrong encoding before: export it again as UTF-8"
+    if found := _ESCAPED.search(cell):
+        return f"has {found[0]!r} in place of a letter: a program wrote the text in a coded form"
     return ""
+
+
+def without_html(cell: str) -> str:
+    """Return a text with its signs themselves where a web page spells them: ``Müller`` for ``M&uuml;ller``."""
+    for _ in range(3):  # each program on the way may have spelled them once more
+        if not _HTML.search(cell):
+            break
+        cell = _HTML.sub(lambda found: unescape(found[0]), cell)
+    return cell.strip()
+
+
+def lost_letter(cell: str) -> bool:
+    """Return True if a question mark stands inside a word, as programs write for a letter that they cannot."""
+    return _LOST_LETTER.search(cell) is not None
 
 
 def unlikely_in_western(text: str) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, deque
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
 from ...errors import ConfigurationError
 from ..cells.signs import UNSEEN
@@ -19,7 +19,7 @@ from ..rows import REASON_COLUMN, TableRow
 from .encodings import described, encoding_of, open_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from os import PathLike
 
 LONGEST_LINE = 1 << 20
@@ -27,6 +27,8 @@ LONGEST_LINE = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NOTHING: frozenset[str] = frozenset()
+_FETCHED = 1 << 16
+"""Characters of the lines that are separated together."""
 _MOST_CELLS = 100_000
 _LONGEST_CELL = 200
 """Characters of a cell of a broken row that may be a reference."""
@@ -62,8 +64,8 @@ class CsvTable:
         self.delimiter: str = delimiter or _guess_delimiter(first, self)
         self.columns: tuple[str, ...] = self._header()
         self.mended: bool = REASON_COLUMN in self.columns
-        self.all_longer: bool | None = None
-        """True if each row is longer than the header, by empty cells; None until the file was looked through."""
+        self.all_longer: bool = False
+        """True if each row is longer than the header, by empty cells; found when the file is looked through."""
         self.guesses: Mapping[str, str] = {
             "encoding": described(self.encoding, given=encoding is not None),
             "delimiter": f"{_DELIMITER_NAMES.get(self.delimiter, self.delimiter)}{'' if delimiter else ' (detected)'}",
@@ -81,9 +83,13 @@ class CsvTable:
             raise ConfigurationError(f"cannot read {self.path}: {error.strerror}") from None
 
     def reader(self, lines: Iterator[str]) -> Any:
-        """Return a reader of cells by the row; the header comes first."""
+        """Return a reader of cells by the row, from the beginning of the file; the header comes first."""
         for _ in range(self.skip):
             next(lines, None)
+        return self.cells(lines)
+
+    def cells(self, lines: Iterable[str]) -> Any:
+        """Return a reader of cells by the row."""
         return csv.reader(lines, delimiter=self.delimiter, quoting=self._quoting, strict=True)
 
     def _header(self) -> tuple[str, ...]:
@@ -99,6 +105,17 @@ class CsvTable:
         return header_of(self.path, header)
 
 
+class PlainRows(NamedTuple):
+    """Rows of which each stands on one line and has at most one cell for each column; a blank row may be among them."""
+
+    line: int
+    """The number of the first line."""
+    cells: list[list[str]]
+    lines: list[str]
+    joint: str
+    """The delimiter, if a blank follows it somewhere."""
+
+
 class CsvRows:
     """One pass over a CSV file."""
 
@@ -107,7 +124,6 @@ class CsvRows:
         self._size = table.path.stat().st_size
         self._file: TextIO | None = None
         self._done = False
-        self._taken: list[str] = []
 
     @property
     def share(self) -> float:
@@ -116,71 +132,118 @@ class CsvRows:
         return min(1.0, self._file.buffer.tell() / max(1, self._size))
 
     def __iter__(self) -> Iterator[TableRow]:
-        columns, joint = self._table.columns, f"{self._table.delimiter} "
-        joint = "" if self._table.spaced or joint.isspace() else joint
-        for line, cells, problem, maybe in self.parts():
-            found = dict(zip(columns, map(str.strip, cells), strict=False))
-            split = 0
-            if joint and (joint in self._taken[0] or len(self._taken) > 1):
-                split = _split_at(cells, "".join(self._taken), joint[0])
-            yield TableRow(line, found, cells, problem, maybe=maybe, split=split)
+        columns = self._table.columns
+        for batch in self.batches():
+            if not isinstance(batch, PlainRows):
+                yield from batch
+                continue
+            for line, cells in enumerate(batch.cells, start=batch.line):
+                if not (cells and cells[0] and cells[0][0].isalnum()) and is_blank_row(cells):
+                    continue
+                split = _split_at(cells, batch.lines[line - batch.line], batch.joint) if batch.joint else 0
+                yield TableRow(line, dict(zip(columns, map(str.strip, cells), strict=False)), cells, split=split)
 
-    def parts(self) -> Iterator[tuple[int, list[str], str, frozenset[str]]]:
-        """Yield the line, the cells, the problem and the possible cells of each row, which a row has by name."""
-        table = self._table
+    def batches(self) -> Iterator[PlainRows | list[TableRow]]:
+        """Yield the rows, some hundreds at a time: as lists of cells if each stands on a line of its own."""
+        table, width = self._table, len(self._table.columns)
+        joint = "" if table.spaced or table.delimiter.isspace() else f"{table.delimiter} "
         with table.open() as self._file:
             lines = _Lines(self._file, table.delimiter)
-            reader = table.reader(lines.read())
-            for cells in reader:
+            for cells in table.reader(lines.read()):
                 if cells:
                     break
-            width, taken = len(table.columns), lines.taken
-            self._taken = taken
-            while True:
-                line = reader.line_num + table.skip + lines.skipped + 1
-                taken.clear()
+            while ahead := lines.fetch():
                 try:
-                    cells = next(reader)
-                except StopIteration:
-                    break
-                except csv.Error as error:
-                    reason = lines.reason or str(error)
-                    maybe = lines.rest_of(error)
-                    span = f"lines {line} to {reader.line_num + table.skip + lines.skipped} cannot be separated"
-                    yield line, [], f"{span}: {reason}; is a quote not closed?", maybe
+                    rows: list[list[str]] | None = list(table.cells(ahead))
+                except csv.Error:
+                    rows = None
+                if rows is None or len(rows) != len(ahead) or table.mended or self._odd(rows, ahead, width):
+                    yield list(self._each(lines, joint))
                     continue
-                if not (cells and cells[0] and cells[0][0].isalnum()) and is_blank_row(cells):
-                    continue  # spreadsheets add rows of mere delimiters at the end of a file
-                if table.mended:
-                    cells = [_unharmed(cell) for cell in cells]
-                # Excel omits empty cells at the end of some rows: a needed field is found missing later.
-                if len(cells) == width:
-                    yield line, cells, "", _NOTHING
-                elif len(cells) > width and (table.all_longer is False or not is_blank_row(cells[width:])):
-                    problem = f"the row has {len(cells)} columns, the header {width}"
-                    yield line, cells, problem, frozenset(map(str.strip, cells))
-                elif len(cells) < width and not taken[-1].endswith(("\n", "\r")):
-                    yield line, cells, "the file ends in the middle of this row", frozenset(map(str.strip, cells))
-                else:
-                    yield line, cells, "", _NOTHING
+                split = table.delimiter if joint and any(joint in line for line in ahead) else ""
+                yield PlainRows(lines.drop(), rows, ahead, split)
         self._done = True
+
+    def _odd(self, rows: Sequence[Sequence[str]], lines: Sequence[str], width: int) -> bool:
+        """Return True if some row is too long, or cut off, or if a line is."""
+        lengths = set(map(len, rows))
+        if max(lengths) > width or max(map(len, lines)) == LONGEST_LINE:
+            return True
+        return min(lengths) < width and not lines[-1].endswith(("\n", "\r"))
+
+    def _each(self, lines: _Lines, joint: str) -> Iterator[TableRow]:
+        """Yield the rows that begin on the lines that were fetched, each with its problem."""
+        table, width, taken = self._table, len(self._table.columns), lines.taken
+        reader = table.cells(lines.read())
+        while lines.ahead:
+            taken.clear()
+            line = lines.number + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                reason = lines.reason or str(error)
+                span = f"lines {line} to {lines.number} cannot be separated"
+                maybe = lines.rest_of(error)
+                yield TableRow(line, {}, [], f"{span}: {reason}; is a quote not closed?", maybe=maybe)
+                continue
+            if not (cells and cells[0] and cells[0][0].isalnum()) and is_blank_row(cells):
+                continue  # spreadsheets add rows of mere delimiters at the end of a file
+            if table.mended:
+                cells = [_unharmed(cell) for cell in cells]
+            # Excel omits empty cells at the end of some rows: a needed field is found missing later.
+            problem = ""
+            if len(cells) > width and not (table.all_longer and is_blank_row(cells[width:])):
+                problem = f"the row has {len(cells)} columns, the header {width}"
+            elif len(cells) < width and not taken[-1].endswith(("\n", "\r")):
+                problem = "the file ends in the middle of this row"
+            found = dict(zip(table.columns, map(str.strip, cells), strict=False))
+            maybe = frozenset(map(str.strip, cells)) if problem else _NOTHING
+            split = 0
+            if joint and (joint in taken[0] or len(taken) > 1):
+                split = _split_at(cells, "".join(taken), joint[0])
+            yield TableRow(line, found, cells, problem, maybe=maybe, split=split)
 
 
 class _Lines:
     """The physical lines of a file; those of the current row are kept, so that a row that is broken can be searched."""
 
     def __init__(self, file: TextIO, delimiter: str) -> None:
-        self._next = partial(file.readline, LONGEST_LINE)
+        self._readline = partial(file.readline, LONGEST_LINE)
         self._delimiter = delimiter
+        self.ahead: deque[str] = deque()
+        """Lines that were fetched, and not read."""
+        self.number = 0
+        """The number of the last line that was read."""
         self.taken: list[str] = []
-        self.skipped = 0
-        """Lines that no reader of cells saw."""
         self.reason = ""
+
+    def fetch(self) -> list[str]:
+        """Return the next lines without reading them; none at the end of the file."""
+        size = 0
+        for line in iter(self._readline, ""):
+            self.ahead.append(line)
+            size += len(line)
+            if size >= _FETCHED:
+                break
+        return list(self.ahead)
+
+    def drop(self) -> int:
+        """Take the lines that were fetched for read, and return the number of the first."""
+        first = self.number + 1
+        self.number += len(self.ahead)
+        self.ahead.clear()
+        return first
+
+    def _next(self) -> str:
+        return self.ahead.popleft() if self.ahead else self._readline()
 
     def read(self) -> Iterator[str]:
         """Yield the lines; one of more than :data:`LONGEST_LINE` characters is skipped, and its row is an error."""
         keep = self.taken.append
         for line in iter(self._next, ""):
+            self.number += 1
             keep(line)
             if len(line) < LONGEST_LINE or line[-1] in "\r\n":
                 yield line
@@ -202,7 +265,7 @@ class _Lines:
         self.reason = ""
         if too_long and sum(line.count('"') for line in self.taken) % 2:
             for line in iter(self._next, ""):
-                self.skipped += len(line) < LONGEST_LINE or line[-1] in "\r\n"
+                self.number += len(line) < LONGEST_LINE or line[-1] in "\r\n"
                 if len(found) < _MOST_CELLS:
                     found.update(_cells_of(line, self._delimiter))
                 if line.count('"') % 2:

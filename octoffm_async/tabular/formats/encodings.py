@@ -109,5 +109,6 @@ def _check_western(path: Path, file: BinaryIO) -> None:
         if not line.isascii() and (word := unlikely_in_western(line.decode("cp1252", "replace"))):
             raise ConfigurationError(
                 f"{path}, line {number}: is not UTF-8, and {word!r} is no word in Windows-1252, which was guessed: "
-                f"{SAVE_AS} (cp1250 in Central Europe, iso-8859-15, cp1253 in Greece, mac_roman, cp850 …)"
+                f"{SAVE_AS} (cp1250 in Central Europe, cp1254 in Turkey, cp1257 in the Baltic, cp1253 in Greece, "
+                "iso-8859-15, mac_roman, cp850 …; cp1252 if the word is right)"
             )

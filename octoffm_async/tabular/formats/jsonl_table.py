@@ -108,8 +108,10 @@ def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], 
     found: dict[str, str] = {}
     problem = ""
     for name, value in fields.items():
-        path = before + name
-        if isinstance(value, dict) and path.count(".") < 4:
+        path = before + name if before else name
+        if type(value) is str:
+            found[path] = value.strip()
+        elif isinstance(value, dict) and path.count(".") < 4:
             inner, wrong = _flat(cast("dict[str, Any]", value), f"{path}.")
             found |= inner
             problem = problem or wrong
@@ -123,7 +125,8 @@ def _flat(fields: Mapping[str, Any], before: str = "") -> tuple[dict[str, str], 
 
 def _twice(text: bytes, fields: dict[str, Any]) -> str:
     """Return a name that an object has more than once, of whose values JSON readers keep the last without a word."""
-    if text.count(b'":') + text.count(b'" :') == _members(fields):
+    flat = {dict, list}.isdisjoint(map(type, fields.values()))
+    if text.count(b'":') + text.count(b'" :') == (len(fields) if flat else _members(fields)):
         return ""
     found: list[str] = []
 

@@ -101,6 +101,9 @@ def test_the_next_loop_of_the_thread_is_refused_until_the_client_is_entered_anew
         asyncio.run(opened())
         asyncio.run(client.close())
         assert asyncio.run(entered()) != []
+        client = FulfillmentClient(sandbox.config(), hooks=())
+        asyncio.run(opened())  # fetches the token on a loop that is gone when the client is closed
+        asyncio.run(client.close())
 
 
 def test_a_loop_that_was_opened_here_and_runs_in_a_thread_is_its_own_loop(sandbox: SandboxThread) -> None:

@@ -34,6 +34,16 @@ def test_rows_with_the_same_reference_are_one_order(orders):
     assert (found[0].delivery_address.city, found[0].delivery_mode) == ("Paris", "TrackedHomeDelivery")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("A-1", "A\u200b-1"), ("A-1", '"=""A-1"""'), ("1001", "1001.0"), ("L’1", "L\x921"), ("B-1", "'B-1")],
+)
+def test_a_reference_that_comes_back_in_another_form_is_seen(orders, one, other):
+    found, faulty = orders(order_row(one), order_row("B"), order_row(other))
+    assert [order.reference for order in found] == ["B"]
+    assert len(faulty) == 2
+
+
 @pytest.mark.parametrize("second", ["P-2", "P-1"])
 def test_rows_of_one_order_that_do_not_stand_together_are_all_refused_before_one_leaves(orders, second):
     found, faulty = orders(

@@ -105,6 +105,8 @@ def damaged(rows, delimiter, encoding, all_damage):
 @given(good_rows(), st.sampled_from(",;\t"), st.sampled_from(ENCODINGS), damages)
 @example([["R-0", "P-00", "2", "Fanny", "Lambert", "Allée Ardente 12", "68000", "Colmar", "FR", "", "", ""]], ",", "utf-8",
          [("insert", 0.5, ", ")])  # fmt: skip
+@example([["R-0", f"P-0{line}", "1", "Fanny", "Lambert", "Allée Ardente 12", "68000", "Colmar", "FR", "", "", ""]
+          for line in range(3)], ",", "utf-8", [("insert", 0.0, ","), ("swap rows", 0.5, 1)])  # fmt: skip
 def test_no_damaged_file_yields_a_value_that_was_not_in_its_row_or_is_not_told(
     tmp_path, rows, delimiter, encoding, all_damage
 ):
@@ -134,7 +136,8 @@ def test_no_damaged_file_yields_a_value_that_was_not_in_its_row_or_is_not_told(
 
 
 def tidy(cell):
-    return cell.translate(dict.fromkeys([0x200B, 0xFEFF])).strip().strip("'")
+    cell = cell.translate(dict.fromkeys([0x200B, 0xFEFF])).strip()
+    return cell[1:].removesuffix("'") if cell.startswith("'") else cell
 
 
 def check(order, own, told):
@@ -142,7 +145,7 @@ def check(order, own, told):
     to = order.delivery_address
     for name in HEADER[3:11]:
         value = getattr(to, name)
-        if value is None or name in told:
+        if not value or name in told:  # an empty cell is an empty name
             continue
         assert any(part in line for line in own for part in value.splitlines()), (name, value)
         for other, words in OTHERS.items():

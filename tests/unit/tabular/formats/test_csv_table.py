@@ -1,9 +1,12 @@
+import csv
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from octoffm_async import ConfigurationError
-from octoffm_async.tabular.formats import encodings
+from octoffm_async.tabular.formats import csv_table, encodings
 from octoffm_async.tabular.formats.csv_table import CsvTable, escape_formula
 from octoffm_async.tabular.formats.open import open_table
 
@@ -86,3 +89,37 @@ def test_a_workbook_under_another_name_is_reported(tmp_path):
 @given(st.text())
 def test_a_guarded_cell_is_no_formula(cell):
     assert not escape_formula(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def rows_by_a_plain_reader(text):
+    """The line on which each row begins, and its cells."""
+    reader, line = csv.reader(io.StringIO(text, newline="")), 1
+    for cells in reader:
+        if line > 1 and any(cells):
+            yield line, cells
+        line = reader.line_num + 1
+
+
+LINES = ["1,x,3", '2,"x, y",3', '3,"x\ny",z', '4,"""",', "5,x", "", ",,", "6,é,\u2028", '"7",8,9']
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=25), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 60))
+def test_rows_are_the_same_in_each_way_of_reading_them(tmp_path_factory, rows, end, fetched):
+    text = end.join(["a,b,c", *rows, ""])
+    path = tmp_path_factory.getbasetemp() / "ways.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_table, "_FETCHED", fetched)
+        found = [(row.line, row.raw, row.problem) for row in CsvTable(path).rows()]
+    assert found == [(line, cells, "") for line, cells in rows_by_a_plain_reader(text)]
+
+
+def test_a_broken_row_between_others_leaves_their_lines_right(table):
+    rows = list(table(b'a,b\n1,2\n"3"x,4\n5,6\n7,8,9\n10,11').rows())
+    assert [(row.line, row.cells.get("b"), bool(row.problem)) for row in rows] == [
+        (2, "2", False),
+        (3, None, True),
+        (4, "6", False),
+        (5, "8", True),
+        (6, "11", False),
+    ]
