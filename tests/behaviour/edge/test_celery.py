@@ -24,12 +24,13 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[3]
 WORKER = "-m celery -A tasks worker --pool prefork -c 2 --max-tasks-per-child 6 --without-gossip --without-mingle --"
+Process = subprocess.Popen[bytes]
 SETTINGS = ("worker.lost_wait=0.1", "task.track_started=true")
 
 
 @pytest.fixture
-def send(octoffm_sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The task of a worker in a folder with the guide's files, and a broker made of files."""
+def worker(octoffm_sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """A worker in a folder with the guide's files, and a broker made of files."""
     write_files("synchronous-code", tmp_path)
     (tmp_path / "results").mkdir()
     (tmp_path / "data_in").mkdir()
@@ -45,7 +46,7 @@ def send(octoffm_sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.Mon
             [sys.executable, *WORKER.split(), *SETTINGS], stdout=log, stderr=log, start_new_session=True
         )
         try:
-            yield importlib.import_module("tasks").send_order
+            yield process
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -55,13 +56,16 @@ def send(octoffm_sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.octoffm_sandbox(catalogue=1, stock=1000)
-def test_a_task_whose_process_is_killed_is_done_once(octoffm_sandbox: SandboxThread, send: Any) -> None:
+def test_a_task_whose_process_is_killed_is_done_once(octoffm_sandbox: SandboxThread, worker: Process) -> None:
+    send: Any = importlib.import_module("tasks").send_order
     octoffm_sandbox.next_fault(Fault.STALL_AFTER, operation="outbound.create")
     bodies = [order(f"ORDER-{number}", product="SKU-000001").to_dict() for number in range(6)]
-    first = [send.delay(body) for body in bodies]
-    while len(waiting := [one for one in first if not one.ready()]) > 1:  # for an answer that does not come
+    first = [send.delay(bodies[0])]
+    while not octoffm_sandbox.effects.outbound:  # it is created, and its answer does not come
+        assert worker.poll() is None
         time.sleep(0.05)
-    os.kill(waiting[0].info["pid"], signal.SIGKILL)
+    os.kill(first[0].info["pid"], signal.SIGKILL)
+    first += [send.delay(body) for body in bodies[1:]]
     ids = [one.get(interval=0.05) for one in first]
     again = [send.delay(body) for body in bodies]
     assert [one.get(interval=0.05) for one in again] == ids
