@@ -194,7 +194,8 @@ async def test_a_damaged_limit_begins_again_with_a_fraction_and_that_is_said_onc
             assert answers[0].epoch > first.epoch
         (again,) = await store.exchange([asked])
         assert again.place >= answers[0].place + 5 * 200_000
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    ours = [record.levelno for record in caplog.records if record.name == "octoffm_async"]
+    assert ours == [logging.WARNING]
 
 
 @pytest.mark.parametrize("kind", SHARED)
