@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
-STORE_TIMEOUT, ATTEMPTS = 1.0, 2
-"""Seconds that a store may take to reply, and how often it is asked before it counts as unavailable: calls wait in the
-meantime. A busy process may have been too late to read a reply; alone beside others, it would exceed the limit."""
+STORE_TIMEOUT = 1.0
+"""Seconds that a store may take to reply; it counts as unavailable if it is late twice. Calls wait in the meantime. A
+busy process may have been too late to read a reply; alone beside others, it would exceed the limit."""
 RETRY = 1.0
 """Seconds between two tries of an unavailable store; up to half as long again, so that clients spread out."""
 MAX_REQUESTS = 32
@@ -74,7 +74,7 @@ class LeaseClient:
     ``is_unavailable``: the store is unavailable now.
     """
 
-    longest_retry: float = ATTEMPTS * STORE_TIMEOUT + 1.5 * RETRY
+    longest_retry: float = 2 * STORE_TIMEOUT + 1.5 * RETRY
 
     def __init__(self, store: LimitStore) -> None:
         self.is_unavailable: bool = False
@@ -137,18 +137,16 @@ class LeaseClient:
         sent = loop.time()
         self._vague = 0 if self._offset.width(sent) <= VAGUE else self._vague + 1
         leasing = not 0 < self._vague <= VAGUE_MOST
-        requests = [limiter.build_request(sent, leasing=leasing) for limiter in limiters]
+        requests: list[LeaseRequest] = [limiter.build_request(sent, leasing=leasing) for limiter in limiters]
         try:
-            for left in range(0 if self.is_unavailable else ATTEMPTS - 1, -1, -1):
+            try:
+                replies = await self._ask(requests)
+            except TimeoutError:
+                if self.is_unavailable:
+                    raise
                 sent = loop.time()
-                try:
-                    async with asyncio.timeout(STORE_TIMEOUT):
-                        replies = await self._store.exchange(requests)
-                    break
-                except TimeoutError:
-                    if not left:
-                        raise
-                    requests = [each._replace(used=0) for each in requests]  # they may have been counted
+                requests = [each._replace(used=0) for each in requests]  # these may have been counted
+                replies = await self._ask(requests)
             self._apply_replies(limiters, requests, replies, sent)
         except Exception as error:  # noqa: BLE001  (calls of the API must go on, whatever a store raises)
             self._on_failure(error)
@@ -157,6 +155,10 @@ class LeaseClient:
                 limiter.on_store_unavailable(loop.time())
                 if isinstance(error, ConfigurationError):
                     limiter.fail(error)
+
+    async def _ask(self, requests: Sequence[LeaseRequest]) -> Sequence[LeaseReply]:
+        async with asyncio.timeout(STORE_TIMEOUT):
+            return await self._store.exchange(requests)
 
     def _apply_replies(
         self, limiters: list[Participant], requests: list[LeaseRequest], replies: Sequence[LeaseReply], sent: float
