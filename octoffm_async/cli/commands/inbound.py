@@ -88,7 +88,7 @@ async def list_orders(
     return await print_rows(remote, target, each_alone(aiter(orders)), SUPPLIES)
 
 
-@group.command("show")
+@group.command("show", short_help="Show a supply order with its lines.")
 @click.argument("supply_order", metavar="ID")
 @remote_command
 async def show(remote: Remote, supply_order: str) -> int:
@@ -109,7 +109,7 @@ async def show(remote: Remote, supply_order: str) -> int:
     return ExitCode.DONE
 
 
-@group.command("delivery-note")
+@group.command("delivery-note", short_help="Fetch the delivery note for the parcels.")
 @click.argument("supply_order", metavar="ID")
 @output_option("File to write; by default under its own name, and - is standard output.")
 @remote_command

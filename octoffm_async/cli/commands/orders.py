@@ -102,7 +102,7 @@ async def list_orders(
     return await print_rows(remote, target, each_alone(items), ORDERS)
 
 
-@group.command("show")
+@group.command("show", short_help="Show a shipping order, by id or reference.")
 @order_options
 @remote_command
 async def show(remote: Remote, selector: OrderSelector) -> int:

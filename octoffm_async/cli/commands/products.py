@@ -51,7 +51,7 @@ COLUMNS = (
 PRODUCTS = kind_of(SellerReference, "product", "products", COLUMNS, private=False)
 
 
-@group.command("list")
+@group.command("list", short_help="List the seller's products.")
 @list_options
 @remote_command
 async def list_products(remote: Remote, max_items: int | None, target: RowTarget) -> int:
@@ -63,7 +63,7 @@ async def list_products(remote: Remote, max_items: int | None, target: RowTarget
 group.add_command(list_products, "references")
 
 
-@group.command("add-reference")
+@group.command("add-reference", short_help="Add your reference to a registered product.")
 @click.option("--gtin", required=True, help="GTIN of the product, 8 to 14 digits.")
 @click.option("--reference", required=True, metavar="REF", help="Your own reference for it.")
 @click.option(

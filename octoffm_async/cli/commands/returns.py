@@ -63,7 +63,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
     return lines
 
 
-@group.command("create")
+@group.command("create", short_help="Announce a customer's return.")
 @click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
 @click.option("--reference", metavar="REF", help="The same order, by your own reference.")
 @click.option("--reason", type=OpenEnumParam(ReturnReason), required=True, help="Why it comes back.")
@@ -136,7 +136,7 @@ async def list_returns(
     return await print_rows(remote, target, each_alone(aiter(found)), RETURNS)
 
 
-@group.command("show")
+@group.command("show", short_help="Show a return with its lines.")
 @click.argument("return_id", metavar="ID")
 @remote_command
 async def show(remote: Remote, return_id: str) -> int:

@@ -153,7 +153,7 @@ def referenced(look: Callable[[Stock], str | None]) -> RowKind:
     return STOCKS._replace(columns={REFERENCE: "text", **STOCKS.columns}, flat=flat, fields=fields)
 
 
-@group.command("show")
+@group.command("show", short_help="Show the quantities of a stock.")
 @click.argument("stock_id", metavar="ID")
 @remote_command
 async def show(remote: Remote, stock_id: str) -> int:
