@@ -37,7 +37,7 @@ COMMANDS = {
     "demo": Later("octoffm_async.cli.demo.demo:demo", "See everything work, on an embedded emulator."),
     "guide": Later(
         "octoffm_async.cli.guide.guide:guide",
-        "Read the guide: what to do, step by step, and what to do when something goes wrong.",
+        "Read the guide: each task, and what may go wrong.",
     ),
     "inbound": Later("octoffm_async.cli.commands.inbound:group", "Supply orders: goods sent in to the warehouse."),
     "jobs": Later("octoffm_async.cli.jobs.jobs:jobs", "Inspect, resume, settle and back up runs in a journal."),

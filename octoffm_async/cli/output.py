@@ -165,6 +165,18 @@ def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
     rows.close()
 
 
+def print_item(
+    item: Any, facts: dict[str, object], *tables: tuple[Sequence[Any], Sequence[Column]], as_json: bool
+) -> None:
+    """Print an answer: as JSON with all its fields, or for people as facts and the tables of its parts."""
+    if as_json:
+        print_json_line(as_fields(item))
+        return
+    print_facts(facts)
+    for parts, columns in tables:
+        print_table(parts, columns)
+
+
 def refusal_text(refusal: Refusal | None) -> str:
     """Return a refusal's code and message."""
     return "" if refusal is None else ": ".join(part for part in (refusal.code, refusal.message) if part)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TITLES = {"already": "created before", "unsent": "not sent"}
 
 
-@click.command()
+@click.command(short_help="Show the jobs and workers of the fleet.")
 @click.argument("job", required=False)
 @cluster_option
 @click.option("--watch", is_flag=True, help="Repeat until no work is left.")

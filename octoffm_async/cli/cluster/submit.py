@@ -72,7 +72,11 @@ _OPTIONS = (
 def _command(kind: str) -> click.Group:
     group = click.Group(kind, help=f"Jobs of {_TARGETS[kind][0].plural}.")
 
-    @group.command("create", help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.")
+    @group.command(
+        "create",
+        help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.",
+        short_help=f"Load a file of {_TARGETS[kind][0].plural}.",
+    )
     @with_options(*_OPTIONS, *(follow_options(*_GOALS[kind]) if _GOALS[kind] else ()))
     def create(address: str, chunk: int, **options: Any) -> int:
         with file_options(**options) as given:

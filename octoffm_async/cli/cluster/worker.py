@@ -44,7 +44,7 @@ def _minutes(context: click.Context, option: click.Parameter, given: str | None)
     return int(number) * (60 if unit == "h" else 1)
 
 
-@click.command()
+@click.command(short_help="Process submitted jobs until stopped.")
 @cluster_option
 @click.option(
     "--concurrency", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="Chunks at a time."

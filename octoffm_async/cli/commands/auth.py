@@ -40,7 +40,7 @@ class ReadResult(NamedTuple):
 _COLUMNS = (Column("service", "service"), Column("can be read", "text"))
 
 
-@group.command("check")
+@group.command("check", short_help="Check the credentials, and what they can reach.")
 @remote_command
 async def check(remote: Remote) -> int:
     """Fetch a token and read one item of each service, to see what the credentials can reach. Nothing is changed.

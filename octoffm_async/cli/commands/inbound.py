@@ -13,10 +13,7 @@ from ..filters import OpenEnumParam, country_option, period_options
 from ..lazy import Later, LazyGroup
 from ..output import (
     Column,
-    as_fields,
-    print_facts,
-    print_json_line,
-    print_table,
+    print_item,
     quantity_of,
     received_of,
     refusal_of,
@@ -91,20 +88,28 @@ async def list_orders(
     return await print_rows(remote, target, each_alone(aiter(orders)), SUPPLIES)
 
 
-@group.command("show")
+@group.command("show", short_help="Show a supply order with its lines.")
 @click.argument("supply_order", metavar="ID")
 @remote_command
 async def show(remote: Remote, supply_order: str) -> int:
     """Show a supply order with its lines: announced, received, missing."""
     order = await remote.client.inbound.get(supply_order)
-    if remote.as_json:
-        print_json_line(as_fields(order))
-    else:
-        _print_order(order)
+    facts: dict[str, object] = {
+        "id": order.inbound_shipment_id,
+        "reference": order.reference,
+        "code": order.code,
+        "status": order.status,
+        "refusal": refusal_text(order.refusal),
+        "country": order.storage_country,
+        "expected": order.expected_delivery_date,
+        "created": order.created_at,
+        "updated": order.updated_at,
+    }
+    print_item(order, facts, (order.lines, _LINES), as_json=remote.as_json)
     return ExitCode.DONE
 
 
-@group.command("delivery-note")
+@group.command("delivery-note", short_help="Fetch the delivery note for the parcels.")
 @click.argument("supply_order", metavar="ID")
 @output_option("File to write; by default under its own name, and - is standard output.")
 @remote_command
@@ -113,20 +118,3 @@ async def delivery_note(remote: Remote, supply_order: str, output: Path | None) 
     note = await remote.client.inbound.delivery_note(supply_order)
     save_document(remote, note, output, of=supply_order)
     return ExitCode.DONE
-
-
-def _print_order(order: InboundShipment) -> None:
-    print_facts(
-        {
-            "id": order.inbound_shipment_id,
-            "reference": order.reference,
-            "code": order.code,
-            "status": order.status,
-            "refusal": refusal_text(order.refusal),
-            "country": order.storage_country,
-            "expected": order.expected_delivery_date,
-            "created": order.created_at,
-            "updated": order.updated_at,
-        }
-    )
-    print_table(order.lines, _LINES)

@@ -12,10 +12,7 @@ from ..filters import OpenEnumParam, period_options
 from ..lazy import Later, LazyGroup
 from ..output import (
     Column,
-    as_fields,
-    print_facts,
-    print_json_line,
-    print_table,
+    print_item,
     quantity_of,
     refusal_of,
     refusal_text,
@@ -105,7 +102,7 @@ async def list_orders(
     return await print_rows(remote, target, each_alone(items), ORDERS)
 
 
-@group.command("show")
+@group.command("show", short_help="Show a shipping order, by id or reference.")
 @order_options
 @remote_command
 async def show(remote: Remote, selector: OrderSelector) -> int:
@@ -115,12 +112,9 @@ async def show(remote: Remote, selector: OrderSelector) -> int:
     """
     orders = await find_orders(remote, selector)
     for place, order in enumerate(orders):
-        if remote.as_json:
-            print_json_line(as_fields(order))
-            continue
-        if place:
+        if place and not remote.as_json:
             click.echo()
-        _print_order(order)
+        print_item(order, _facts(order), (order.lines, _LINES), (order.parcels, _PARCELS), as_json=remote.as_json)
     return ExitCode.DONE
 
 
@@ -136,24 +130,20 @@ async def _picked(
                 return
 
 
-def _print_order(order: OutboundShipment) -> None:
-    print_facts(
-        {
-            "id": order.outbound_shipment_id,
-            "reference": order.reference,
-            "status": order.status,
-            "state": order.state,
-            "refusal": refusal_text(order.refusal),
-            "from": order.storage_country,
-            "mode": order.delivery_mode,
-            "to": _address(order.delivery_address),
-            "created": order.created_at,
-            "updated": order.updated_at,
-            "status since": order.status_updated_at,
-        }
-    )
-    print_table(order.lines, _LINES)
-    print_table(order.parcels, _PARCELS)
+def _facts(order: OutboundShipment) -> dict[str, object]:
+    return {
+        "id": order.outbound_shipment_id,
+        "reference": order.reference,
+        "status": order.status,
+        "state": order.state,
+        "refusal": refusal_text(order.refusal),
+        "from": order.storage_country,
+        "mode": order.delivery_mode,
+        "to": _address(order.delivery_address),
+        "created": order.created_at,
+        "updated": order.updated_at,
+        "status since": order.status_updated_at,
+    }
 
 
 def _address(to: ShippedTo | None) -> str:

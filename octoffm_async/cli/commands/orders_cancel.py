@@ -16,7 +16,7 @@ from ..documents import dry_run_option, print_request
 from ..errors import ExitCode
 from ..files.extra_members import check_against_contract, extra_option
 from ..options import note
-from ..output import as_fields, print_facts, print_json_line
+from ..output import print_item
 from ..remote import remote_command
 from .orders_find import find_order_id, order_options
 
@@ -65,10 +65,8 @@ async def cancel(
         return print_request(remote, REQUEST_CANCELLATION, body)
     request_id = await remote.client.outbound.request_cancellation(order, reason=reason, extra=extra)
     decided = await _decision(remote, request_id, wait)
-    if remote.as_json:
-        print_json_line(as_fields(decided))
-    else:
-        print_facts({"order": order, "request": request_id, "status": decided.status})
+    facts: dict[str, object] = {"order": order, "request": request_id, "status": decided.status}
+    print_item(decided, facts, as_json=remote.as_json)
     match None if decided.status is None else decided.status.meaning:
         case CancellationStatus.ACCEPTED:
             return ExitCode.DONE

@@ -27,7 +27,7 @@ FLOW = tuple(status for status in OutboundStatus if OutboundStatus.SHIPPED.reach
 _LONG = 3600.0
 
 
-@click.command()
+@click.command(short_help="Follow a shipping order to a status.")
 @order_options
 @click.option(
     "--until", type=OpenEnumParam(OutboundStatus), default="Shipped", show_default=True, help="Wait for this status."

@@ -19,7 +19,7 @@ from ..documents import dry_run_option, print_request
 from ..errors import ExitCode
 from ..filters import OpenEnumParam
 from ..lazy import Later, LazyGroup
-from ..output import Column, as_fields, print_facts, print_json_line
+from ..output import Column, print_item
 from ..remote import remote_command
 from ..rows.target import each_alone, kind_of, list_options, print_rows
 
@@ -51,7 +51,7 @@ COLUMNS = (
 PRODUCTS = kind_of(SellerReference, "product", "products", COLUMNS, private=False)
 
 
-@group.command("list")
+@group.command("list", short_help="List the seller's products.")
 @list_options
 @remote_command
 async def list_products(remote: Remote, max_items: int | None, target: RowTarget) -> int:
@@ -63,7 +63,7 @@ async def list_products(remote: Remote, max_items: int | None, target: RowTarget
 group.add_command(list_products, "references")
 
 
-@group.command("add-reference")
+@group.command("add-reference", short_help="Add your reference to a registered product.")
 @click.option("--gtin", required=True, help="GTIN of the product, 8 to 14 digits.")
 @click.option("--reference", required=True, metavar="REF", help="Your own reference for it.")
 @click.option(
@@ -83,11 +83,9 @@ async def add_reference(remote: Remote, gtin: str, reference: str, condition: st
     result = await remote.client.products.add_reference(
         gtin=gtin, seller_product_reference=reference, product_condition=condition
     )
-    if remote.as_json:
-        print_json_line(as_fields(result))
-    else:
-        why = ": ".join(part for part in (result.code, result.message) if part)
-        print_facts({"reference": result.seller_product_reference, "status": result.status, "why": why})
+    why = ": ".join(part for part in (result.code, result.message) if part)
+    facts: dict[str, object] = {"reference": result.seller_product_reference, "status": result.status, "why": why}
+    print_item(result, facts, as_json=remote.as_json)
     return exit_code_of_product(result)
 
 

@@ -16,7 +16,7 @@ from ..documents import dry_run_option, output_option, print_request, save_docum
 from ..errors import ExitCode
 from ..files.extra_members import check_against_contract, extra_option
 from ..filters import OpenEnumParam, period_options
-from ..output import Column, as_fields, print_facts, print_json_line, print_table, quantity_of, received_of
+from ..output import Column, print_item, print_json_line, quantity_of, received_of
 from ..remote import remote_command
 from ..rows.target import each_alone, kind_of, list_options, print_rows
 
@@ -63,7 +63,7 @@ def lines_of(context: click.Context, option: click.Parameter, given: Sequence[st
     return lines
 
 
-@group.command("create")
+@group.command("create", short_help="Announce a customer's return.")
 @click.option("--order", metavar="ID", help="The shipping order that comes back, by its id.")
 @click.option("--reference", metavar="REF", help="The same order, by your own reference.")
 @click.option("--reason", type=OpenEnumParam(ReturnReason), required=True, help="Why it comes back.")
@@ -136,16 +136,30 @@ async def list_returns(
     return await print_rows(remote, target, each_alone(aiter(found)), RETURNS)
 
 
-@group.command("show")
+@group.command("show", short_help="Show a return with its lines.")
 @click.argument("return_id", metavar="ID")
 @remote_command
 async def show(remote: Remote, return_id: str) -> int:
     """Show a return with its lines: announced, received, and in which state."""
     found = await remote.client.returns.get(return_id)
-    if remote.as_json:
-        print_json_line(as_fields(found))
-    else:
-        _print_return(found)
+    facts: dict[str, object] = {
+        "id": found.return_id,
+        "type": found.type,
+        "status": found.status,
+        "reason": found.reason,
+        "recommended": found.recommended_return_reason,
+        "order id": found.outbound_shipment_id,
+        "reference": found.reference,
+        "parcel": found.parcel_id,
+        "comment": found.comment,
+        "warehouse": found.warehouse_comment,
+        "label": found.has_label,
+        "received": found.receipt_date,
+        "created": found.created_at,
+        "updated": found.updated_at,
+        "undeclared": found.undeclared_quantity or None,
+    }
+    print_item(found, facts, (found.lines, _LINES), as_json=remote.as_json)
     return ExitCode.DONE
 
 
@@ -158,26 +172,3 @@ async def label(remote: Remote, return_id: str, output: Path | None) -> int:
     document = await remote.client.returns.label(return_id)
     save_document(remote, document, output, of=return_id)
     return ExitCode.DONE
-
-
-def _print_return(found: Return) -> None:
-    print_facts(
-        {
-            "id": found.return_id,
-            "type": found.type,
-            "status": found.status,
-            "reason": found.reason,
-            "recommended": found.recommended_return_reason,
-            "order id": found.outbound_shipment_id,
-            "reference": found.reference,
-            "parcel": found.parcel_id,
-            "comment": found.comment,
-            "warehouse": found.warehouse_comment,
-            "label": found.has_label,
-            "received": found.receipt_date,
-            "created": found.created_at,
-            "updated": found.updated_at,
-            "undeclared": found.undeclared_quantity or None,
-        }
-    )
-    print_table(found.lines, _LINES)

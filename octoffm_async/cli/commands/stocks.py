@@ -13,7 +13,7 @@ from ...tabular.flat_rows import flat_row
 from ..errors import ExitCode
 from ..filters import OpenEnumParam, country_option, period_options, reference_option, upper_case
 from ..lazy import Later, LazyGroup
-from ..output import Column, as_fields, print_facts, print_json_line, print_table
+from ..output import Column, as_fields, print_item
 from ..remote import remote_command
 from ..rows.target import each_alone, kind_of, list_options, print_rows, rows_options
 from .stocks_watch import watch
@@ -153,15 +153,12 @@ def referenced(look: Callable[[Stock], str | None]) -> RowKind:
     return STOCKS._replace(columns={REFERENCE: "text", **STOCKS.columns}, flat=flat, fields=fields)
 
 
-@group.command("show")
+@group.command("show", short_help="Show the quantities of a stock.")
 @click.argument("stock_id", metavar="ID")
 @remote_command
 async def show(remote: Remote, stock_id: str) -> int:
     """Show a stock: its quantities by type and by country, with the last change of each."""
     stock = await remote.client.stocks.get(stock_id)
-    if remote.as_json:
-        print_json_line(as_fields(stock))
-        return ExitCode.DONE
     facts: dict[str, object] = {
         "id": stock.id,
         "product id": stock.product_id,
@@ -170,8 +167,8 @@ async def show(remote: Remote, stock_id: str) -> int:
         "condition": stock.product_condition,
         "updated": stock.updated_at,
     }
-    print_facts(facts | {column.title: column.text(stock) for column in _QUANTITIES})
-    print_table(stock.localizations, _COUNTRIES)
+    facts |= {column.title: column.text(stock) for column in _QUANTITIES}
+    print_item(stock, facts, (stock.localizations, _COUNTRIES), as_json=remote.as_json)
     return ExitCode.DONE
 
 

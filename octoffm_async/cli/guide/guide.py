@@ -38,7 +38,7 @@ class PageName(click.ParamType[GuidePage]):
         return [CompletionItem(name) for name in ORDER if name.startswith(incomplete)]
 
 
-@click.command()
+@click.command(short_help="Read the guide: each task, and what may go wrong.")
 @click.argument("page", metavar="[NAME]", required=False, type=PageName())
 @click.option("--html", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write all pages as a site.")
 def guide(page: GuidePage | None, folder: Path | None) -> None:

@@ -16,7 +16,7 @@ from ..errors import line_of
 from ..runtime import run_async
 
 
-@click.command()
+@click.command(short_help="Write a complete copy of a journal's file.")
 @click.argument("journal", metavar="FILE", type=click.Path(path_type=Path))
 @click.argument("target", metavar="[TARGET]", required=False, type=click.Path(path_type=Path))
 def backup(journal: Path, target: Path | None) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..options import JournalAddress
 
 
-@click.command()
+@click.command(short_help="Delete old, decided items from the journal.")
 @journal_option
 @click.option(
     "--older-than",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..options import JournalAddress
 
 
-@click.command()
+@click.command(short_help="Record a new address or new credentials.")
 @journal_option
 @env_file_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")

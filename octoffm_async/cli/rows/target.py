@@ -14,7 +14,7 @@ from ...tabular.flat_rows import columns_of, flat_row
 from ...text import printable
 from ..documents import STDOUT, atomic_replace, output_option
 from ..errors import ExitCode
-from ..options import note, renamed_option, with_options
+from ..options import is_quiet, note, renamed_option, with_options
 from ..output import Column, TablePrinter, as_fields, bytes_output, json_line, print_json_line
 from .formats import FORMATS
 
@@ -185,7 +185,7 @@ async def print_rows(
             note(f"no {kind.name} matches")
     elif remote.as_json:
         print_json_line({"file": str(target.file), kind.plural.replace(" ", "_"): count})
-    else:
+    elif not is_quiet():
         click.echo(printable(f"{target.file}: {count:,} {kind.name if count == 1 else kind.plural}"))
     return ExitCode.DONE
 

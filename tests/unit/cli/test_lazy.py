@@ -61,6 +61,12 @@ def test_the_list_of_commands_says_what_the_commands_say() -> None:
             assert command.get_short_help_str(200) == later.help
 
 
+def test_no_line_of_a_list_of_commands_is_cut() -> None:
+    for group in groups(octoffm):
+        with click.Context(group, info_name="octoffm", terminal_width=80) as context:
+            assert "...\n" not in group.get_help(context).partition("Commands:\n")[2], group.name
+
+
 def test_commands_are_a_mapping_that_imports_one_value_at_a_time() -> None:
     commands = LazyCommands(
         {"a": Later("nowhere:a", "First."), "b": Later("octoffm_async.cli.demo.demo:demo", "Second.")}

@@ -246,12 +246,12 @@ def test_signals_end_a_run_in_order(moving: Api, number: signal.Signals, code: i
 
 def test_a_second_signal_ends_at_once(moving: Api) -> None:
     path = file_of(moving.folder, *[f"A-{number:03}" for number in range(50)])
-    moving.sandbox.set_fault_rates({Fault.LATENCY: (1.0, 20.0)}, only="writes")
-    command = [*COMMAND, "orders", "create", str(path), *ORDERS]
+    moving.sandbox.set_fault_rates({Fault.LATENCY: (0.9, 20.0)}, only="writes")
+    command = [*COMMAND, "orders", "create", str(path), *ORDERS, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
         assert process.stderr is not None
-        while not moving.sandbox.stats()["tokens_issued"]:
-            pass
+        assert process.stdout.readline()  # one is created, and others are in flight
         process.send_signal(signal.SIGTERM)
         process.stderr.readline()
         process.send_signal(signal.SIGINT)

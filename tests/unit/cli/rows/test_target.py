@@ -44,6 +44,7 @@ def test_json_lines_of_standard_output_are_those_of_the_library(api):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600  # addresses of customers
     done = api.octoffm("orders", "list", "-o", "o.jsonl", "--json")
     assert done.rows == [{"file": "o.jsonl", "shipping_orders": 1}]
+    assert api.octoffm("orders", "list", "-o", "o.jsonl", "-q")[1:] == ("", "")
 
 
 def test_columns_are_chosen_by_name_in_every_form(api):
