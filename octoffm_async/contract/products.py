@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -38,7 +38,7 @@ class RegistrationStatus(OpenEnum):
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
-    UNCONFIRMED: ClassVar["RegistrationStatus"]
+    UNCONFIRMED: "RegistrationStatus"
     """Of this package: the API accepted the call without results, and does not list the reference yet."""
 
 
