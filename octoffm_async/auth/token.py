@@ -41,8 +41,10 @@ def life_of(answer: TokenAnswer) -> float:
     """Return the life of a token in seconds, cut to the longest that is believed.
 
     Raises:
-        UnusableAnswerError: The token is empty, or its life is zero.
+        UnusableAnswerError: The token is empty or no text of a header, or its life is zero.
     """
+    if not (answer.access_token.isascii() and answer.access_token.isprintable()):
+        raise UnusableAnswerError("the token endpoint gave a token with a sign that cannot be sent in a header")
     if not answer.access_token.strip() or not answer.expires_in > 0:
         raise UnusableAnswerError(f"the token endpoint gave no usable token (expires_in = {answer.expires_in})")
     return min(answer.expires_in, LONGEST_LIFE)
@@ -52,7 +54,7 @@ def token_from(answer: TokenAnswer, *, asked_at: float) -> Token:
     """Return the token of a response to a request sent at ``asked_at``.
 
     Raises:
-        UnusableAnswerError: The token is empty, or its life is zero.
+        UnusableAnswerError: The token is empty or no text of a header, or its life is zero.
     """
     return token_of(Secret(answer.access_token), life=life_of(answer), asked_at=asked_at)
 

@@ -12,7 +12,8 @@ late wake-up for good. The bucket alone would break the limit by ``b - 1``; the 
 
 **Jitter.** The API counts requests when it receives them, the client when it sends them. If one request may take ``J``
 seconds longer to the API than another, the requests of a window T + J can be received within T. Therefore the limiter
-uses T + J in place of T: ``J`` is the configured ``limit_jitter``, and the spread of the round trips of late.
+uses T + J in place of T: ``J`` is the configured ``limit_jitter``, and the spread of the round trips of late. A
+request that waited for a new connection was sent later than the client knows, so it counts from its response.
 
 **Adaptation.** The limit is not published, so the configured limit is a ceiling; below it the rate is the one that
 :mod:`.adaptive_rate` finds. A 429 concerns the key, not the call: it stops every call of the same seller and group
@@ -183,12 +184,18 @@ class RateLimiter:
         """
         return self.control.epoch - (self.control.blocked_since is not None and not probe)
 
-    def on_accepted(self, *, epoch: int, sent_at: float, now: float) -> bool:
-        """Record that the API's limit accepted a request, whatever the response; return True if that ended a block."""
+    def on_accepted(self, *, epoch: int, sent_at: float, now: float, connected: bool = False) -> bool:
+        """Record that the API's limit accepted a request, whatever the response; return True if that ended a block.
+
+        ``connected`` is True if the request had to wait for a new connection.
+        """
         self._accepted += 1
         self._in_flight_limit.answered(now - sent_at, self.in_flight + 1)
         if self._windows is not None:
-            self._windows.answered(now - sent_at, now)
+            if connected:
+                self._windows.connected(sent_at, now)
+            else:
+                self._windows.answered(now - sent_at, now)
         return self.control.accepted(epoch=epoch, sent_at=sent_at)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple
@@ -93,6 +94,13 @@ class SlidingWindow:
     def add(self, now: float) -> None:
         """Record that a request is sent."""
         self._left.append(now)
+
+    def connected(self, sent_at: float, now: float) -> None:
+        """Record the response to a request that waited for a new connection: it was received by now at the latest."""
+        left = self._left
+        if left and left[0] <= sent_at:
+            del left[bisect_right(left, sent_at) - 1]
+        left.append(now)
 
     def answered(self, seconds: float, now: float) -> None:
         """Record a round trip."""

@@ -134,7 +134,7 @@ def _target(response: Response, secrets: Iterable[str]) -> str:
         shown = f"{target.scheme}://{target.hostname}{'' if target.port is None else f':{target.port}'}{target.path}"
     except ValueError:
         location = ""
-    if not location or not shown.isprintable():
+    if not location or not shown.startswith(("http://", "https://")) or not shown.isprintable():
         return "no address that can be read"
     return redact(shown, secrets)[:EXCERPT_CHARACTERS]
 

@@ -66,6 +66,7 @@ from .background import Background
 from .call import CallState
 from .decoding.answers import Answers, BadRowsError, UnusableError
 from .decoding.drift import DriftLog
+from .decoding.identifiers import refuse_another
 from .error_mapping import classify_token_answer, failure_of, unusable
 from .event_emitter import EventEmitter
 from .options import DEFAULTS
@@ -439,6 +440,8 @@ class Session:
     def _decode(self, operation: Operation[T], call: CallState, response: Response, token: Token | None) -> T:
         try:
             skip = call.options.on_bad_row == "skip"
+            if operation.identifier:
+                refuse_another(operation, call.body, response)
             return self._answers.read(operation, response, skip_bad_rows=skip)
         except BadRowsError as reason:
             bad = BadRowError.of(unusable(response, str(reason), secrets=self._secrets(token)))

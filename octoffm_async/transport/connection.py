@@ -150,7 +150,7 @@ class Http1Connection(BaseProtocol):
         self.is_single: bool = is_single
         """True if it is closed after its first response."""
         self.idle_connections: IdleConnections = idle_connections
-        self.history: ConnectionHistory = ConnectionHistory(self.close)
+        self.history: ConnectionHistory = ConnectionHistory(self.close, is_new=not (is_reused or is_single))
         self.transport: asyncio.Transport | None = transport
         self._connection = connection
         self._handler = handler

@@ -30,10 +30,12 @@ class IdObserver(Protocol):
 class ConnectionHistory:
     """The last creations that one connection answered. ``close`` drops the connection."""
 
-    __slots__ = ("_close", "_observers", "doubt_reason", "last", "observer", "recent_ids")
+    __slots__ = ("_close", "_observers", "doubt_reason", "is_new", "last", "observer", "recent_ids")
 
-    def __init__(self, close: Callable[[], None]) -> None:
+    def __init__(self, close: Callable[[], None], *, is_new: bool = False) -> None:
         self._close = close
+        self.is_new: bool = is_new
+        """True until a second request goes over the connection: the first one waited for it."""
         self.doubt_reason: str = ""
         """The reason for which the connection's responses are no longer believed."""
         self.recent_ids: deque[str] = deque(maxlen=RECENT_IDS)

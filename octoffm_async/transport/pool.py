@@ -62,6 +62,7 @@ class ConnectionPool:
         while idle:
             connection, _ = idle.popitem()
             if connection.is_open():
+                connection.history.is_new = False
                 return connection
             if not connection.is_idle:
                 idle.note_closing()

@@ -148,10 +148,10 @@ class SharedRateLimiter(RateLimiter):
         if self._short_of_room:
             self._wake()
 
-    def on_accepted(self, *, epoch: int, sent_at: float, now: float) -> bool:
+    def on_accepted(self, *, epoch: int, sent_at: float, now: float, connected: bool = False) -> bool:
         """Record that the API's limit accepted the request; return True if that ended a block."""
         self._used += 1
-        ended = super().on_accepted(epoch=epoch, sent_at=sent_at, now=now)
+        ended = super().on_accepted(epoch=epoch, sent_at=sent_at, now=now, connected=connected)
         if ended and not self._client.is_unavailable:
             self._client.request(self)
         return ended

@@ -5,7 +5,8 @@ address of an operation all come with one. A false id would be reported as Creat
 Therefore:
 
 - A body that names the id (``outboundShipmentId``, in any spelling, or ``id``; also in an array of one, or within
-  ``data`` or ``result``) gives it, if it is one word or a whole number.
+  ``data`` or ``result``) gives it, if it is one word or a whole number, unless it reports a problem beside it: an item
+  may be refused within a 2xx response, and the id be that of an earlier order.
 - A bare text or number is believed if it looks like an id: a GUID, or one word with a digit in it that is no status,
   flag, count or date.
 - ``Location`` and ``Content-Location`` give it if they name the collection and one segment behind it, unless the body
@@ -13,6 +14,8 @@ Therefore:
 - At every place an id has a digit, and is not zero or a negative number: "accepted" is a status, "count" behind the
   collection is not an order, and -1 is what programs write where they have no id. GUIDs, numbers and words of any form
   have digits. That an API has ids of letters only is improbable; all its orders would be looked up by reference.
+
+- A body with the reference of another order is the response to another request (:func:`refuse_another`).
 
 Any other response is unusable, and the outcome of the creation unknown: it is looked up by its reference.
 """
@@ -27,6 +30,7 @@ import msgspec
 
 from ...contract.answers.id_forms import GUID, LONGEST, NO_ID, can_be_id
 from ...contract.contract_file.translation import value_at_path
+from ...contract.operations import Repeatability
 from ...transport.headers import identifier_in
 from .unusable import UnusableError
 
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 _LEAST_BARE_NUMBER = 1000
 """A smaller bare number is a flag, a count or an HTTP status."""
 _WRAPS = ("data", "result")
+_SIGNS = ("status", "errors", "error", "success")
+"""Members by which a body tells that the request failed."""
 _WORD = re.compile(r"(?=[A-Za-z_.:~-]*[0-9])[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?", re.ASCII)
 _NIL = "00000000-0000-0000-0000-000000000000"
@@ -85,6 +91,9 @@ def identifier_reader(
             found: Any = decode(response.body).held
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _odd_identifier(location, response)
+        body = response.body.lower()
+        if b"error" in body or b"success" in body or b"status" in body:  # it may tell of a failure, in any spelling
+            return _odd_identifier(location, response)
         if deeper:
             for _ in range(deeper):
                 found = found.held
@@ -99,6 +108,35 @@ def identifier_reader(
         return found if usual else _odd_identifier(location, response)
 
     return read
+
+
+def refuse_another(operation: Operation[Any], request: bytes | None, response: Response) -> None:
+    """Check that the response to a creation does not have the reference of another order.
+
+    An API may keep references in another spelling, or with a prefix or a suffix.
+
+    Raises:
+        UnusableError: It has: it answers another request, and so may others that came over its connection.
+    """
+    if (
+        b"reference" not in response.body.lower()
+        or request is None
+        or operation.repeatability is not Repeatability.VERIFY
+    ):
+        return
+    ours, theirs = _reference_in(_json(request)), _reference_in(_json(response.body))
+    if not ours or not theirs or ours in theirs or theirs in ours:
+        return
+    if response.history is not None:
+        response.history.doubt("a response had the reference of another order")
+        response.history.drop()
+    raise UnusableError("it has the reference of another order")
+
+
+def _reference_in(content: Any) -> str:
+    """Return the letters and digits of the reference of an object, or an empty text."""
+    found = _member(cast("dict[str, Any]", content), "reference") if isinstance(content, dict) else None
+    return "".join(filter(str.isalnum, found)).casefold() if isinstance(found, str) else ""
 
 
 def _odd_identifier(location: _IdLocation, response: Response) -> str:
@@ -134,6 +172,8 @@ def _in_body(content: Any, location: _IdLocation, headers: Mapping[str, str]) ->
     outer = cast("dict[str, Any]", only)
     wraps = [_member(outer, name) for name in _WRAPS]
     for members in (outer, *(cast("dict[str, Any]", wrap) for wrap in wraps if isinstance(wrap, dict))):
+        if _says_it_failed(members):
+            return None
         if (found := _named(value_at_path(members, location.place)[1])) is not None:
             return found
         # "id" alone does not say whose id it is: not that of the created object, where the response is about another.
@@ -179,9 +219,13 @@ def _is_problem(headers: Mapping[str, str]) -> bool:
 
 
 def _reports_a_problem(members: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
-    status, errors, error, success = (_member(members, name) for name in ("status", "errors", "error", "success"))
+    return _says_it_failed(members) or _is_problem(headers)
+
+
+def _says_it_failed(members: Mapping[str, Any]) -> bool:
+    status, errors, error, success = (_member(members, name) for name in _SIGNS)
     failed = isinstance(status, int) and not isinstance(status, bool) and status >= 400
-    return failed or bool(errors or error) or success is False or _is_problem(headers)
+    return failed or bool(errors or error) or success is False
 
 
 def _leads_elsewhere(collection: str, headers: Mapping[str, str]) -> bool:

@@ -51,7 +51,7 @@ def read_token(response: Response, drift: DriftLog) -> TokenAnswer:
         form = "nothing" if stated == b"null" else "an unreadable value"
         drift.note(CREATE_TOKEN.name, {("$.expires_in", "missing"): form})
     return TokenAnswer(
-        access_token=found.access_token,
+        access_token=found.access_token.strip(),
         expires_in=UNSTATED_LIFE if life is None else life,
         token_type=found.token_type or "Bearer",
     )

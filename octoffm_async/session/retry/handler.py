@@ -65,7 +65,9 @@ class RetryHandler:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
         limiter = call.limiter
         now = call.clock()
-        if limiter.on_accepted(epoch=call.limiter_epoch, sent_at=call.attempt_started_at, now=now):
+        connected = response.history is not None and response.history.is_new
+        epoch, sent_at = call.limiter_epoch, call.attempt_started_at
+        if limiter.on_accepted(epoch=epoch, sent_at=sent_at, now=now, connected=connected):
             call.limiter_epoch = limiter.control.epoch  # its body may still tell of a quota: see note_quota
             self._events.rate_changed(call, "throttled", now)
         if not limiter.wants_advice:

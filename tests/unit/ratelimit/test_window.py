@@ -35,6 +35,28 @@ def test_no_window_of_the_server_holds_more_if_round_trips_show_how_unevenly_req
     assert worst_window(arrived[len(cycle) :], limit.per - 1e-6) <= limit.calls
 
 
+@given(LIMITS, st.lists(st.none() | st.floats(0.0, 0.9), min_size=1, max_size=60))
+def test_a_request_that_waits_for_its_connection_counts_from_its_response(
+    limit: Limit, waits: list[float | None]
+) -> None:
+    """A cold start: connecting takes several round trips, and the requests behind it go over warm connections."""
+    window, now, arrived = SlidingWindow(limit, jitter=0.0), 1000.0, list[float]()
+    responses: list[tuple[float, float]] = []
+    for wait in waits:
+        while True:
+            due = now + max(0.0, window.wait(now))
+            if not responses or min(responses)[0] > due:
+                break
+            now, sent_at = responses.pop(responses.index(min(responses)))
+            window.connected(sent_at, now)
+        now = due
+        window.add(now)
+        arrived.append(now + (wait or 0.0) * limit.per)
+        if wait is not None:
+            responses.append((arrived[-1], now))
+    assert worst_window(arrived, limit.per - 1e-6) <= limit.calls
+
+
 def test_without_the_spread_a_window_would_hold_one_more() -> None:
     limit, travels = Limit(5, per=1.0), [0.0, 2 * SPREAD_MOST, 0.0] * 10
     for answered, worst in ((True, 5), (False, 6)):

@@ -284,6 +284,7 @@ TARGETS = {
     "https://[new.example/v3": "no address that can be read",
     "https://new.example/\x1b[31m": "no address that can be read",
     "https://new.example:port/": "no address that can be read",
+    "javascript:alert(1)": "no address that can be read",
     f"https://new.example/{SECRET}": "https://new.example/***",
 }
 

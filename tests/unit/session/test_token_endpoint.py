@@ -86,6 +86,26 @@ async def test_a_life_that_is_over_is_named(stated: str) -> None:
     assert len(transport.token_calls) == 1
 
 
+@pytest.mark.parametrize("around", ["", "\n", " ", "\r\n", "\t"])
+async def test_blanks_around_a_token_are_not_sent(around: str) -> None:
+    transport = FakeTransport(lambda sent: COUNT)
+    transport.token_script = lambda sent: answer(200, token("3600", access_token=f"{around}abc{around}"))
+    async with client_of(transport) as client:
+        assert await client.outbound.count() == 7
+    assert {sent.headers["Authorization"] for sent in transport.sent} == {"Bearer abc"}
+
+
+@pytest.mark.parametrize("secret", ["abc\r\nX-Evil: 1", "abc\0", "ab\x1bc", "abc\u00e9", "a\u200bbc"])
+async def test_a_token_that_cannot_be_sent_is_no_fault_of_the_settings(secret: str) -> None:
+    transport = FakeTransport(lambda sent: COUNT)
+    transport.token_script = lambda sent: answer(200, token("3600", access_token=secret))
+    async with client_of(transport) as client:
+        with pytest.raises(UnusableAnswerError, match="a token with a sign that cannot be sent") as caught:
+            await client.outbound.count()
+    assert secret not in str(caught.value)
+    assert not transport.sent
+
+
 @pytest.mark.parametrize("scheme", [None, "bearer", "BEARER", "DPoP"])
 async def test_the_scheme_of_a_token_may_be_spelled_in_any_way(scheme: str | None) -> None:
     transport = FakeTransport(lambda sent: COUNT)

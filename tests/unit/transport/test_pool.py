@@ -63,6 +63,13 @@ async def test_those_who_wait_get_the_one_connection_in_turn() -> None:
         assert server.connections == 1
 
 
+async def test_a_response_shows_whether_its_request_waited_for_a_new_connection() -> None:
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        for is_new in (True, False, False):
+            history = (await get(transport, server.url)).history
+            assert history is None or history.is_new is is_new  # None: aiohttp's own session has the connection
+
+
 async def test_what_goes_through_a_session_gets_it_too() -> None:
     async with Server(OK + b"Content-Length: 0\r\n\r\n", stay=True) as server, opened() as transport:
         await get(transport, server.url)

@@ -44,6 +44,8 @@ def answered(body: Any, headers: dict[str, str] | None = None, status: int = 201
         ({"outboundShipmentId": "accepted"}, HERE, "S-2"),
         ({"outboundShipmentId": f" {ID}\n"}, {}, ID),
         ({"OutboundShipmentId": "S-1"}, {}, "S-1"),
+        ({"outboundShipmentId": "S-1", "status": "Created"}, {}, "S-1"),
+        ({"outboundShipmentId": "S-1", "status": 201, "errors": [], "error": None, "success": True}, {}, "S-1"),
         ({"outbound_shipment_id": "S-1"}, {}, "S-1"),
         ({"outbound-shipment-id": 17}, {}, "17"),
         ({"id": "S-1"}, {}, "S-1"),
@@ -158,6 +160,22 @@ def test_where_an_identifier_is_found(body: Any, headers: dict[str, str], found:
         ({"id": "S-1", "errors": ["no stock"]}, HERE),
         ({"id": "S-1", "Success": False}, HERE),
         ({"outboundShipmentId": None, "errors": {"lines": ["no stock"]}}, HERE),
+        # a problem beside an id
+        *(
+            ({"outboundShipmentId": ID} | told, {})
+            for told in (
+                {"errors": [{"code": "QuotaExceeded"}]},
+                {"error": "no stock"},
+                {"success": False},
+                {"status": 409},
+                {"Errors": {"lines": ["no stock"]}},
+                {"ERROR": "no stock"},
+                {"Success": False},
+                {"Status": 500},
+            )
+        ),
+        ({"data": {"outboundShipmentId": ID, "errors": ["no stock"]}}, {}),
+        ([{"outboundShipmentId": ID, "success": False}], {}),
         ({"error": "no stock"}, HERE),
         # addresses of something else
         *((b"", {"Location": location}) for location in ("", "/", "https://api.example/", "S-1", "/x/S-1")),
@@ -222,3 +240,25 @@ async def test_a_creation_without_an_id_that_can_be_one_is_unknown(body: bytes, 
         with pytest.raises(UnusableAnswerError) as caught:
             await client.outbound.request_cancellation("S-1")
         assert caught.value.outcome_unknown
+
+
+@pytest.mark.parametrize("theirs", ["ANOTHER-9", "O-11", "", None, 7])
+@pytest.mark.parametrize("name", ["reference", "Reference"])
+async def test_the_response_to_another_order_is_believed_for_none(theirs: object, name: str) -> None:
+    """Its reference shows it: responses came out of step, or a cache answered."""
+    transport = FakeTransport(lambda _: answered({"outboundShipmentId": ID, name: theirs}))
+    async with FulfillmentClient(config(), transport=transport, hooks=()) as client:
+        if theirs not in ("ANOTHER-9", "O-11"):  # it has none
+            assert await client.outbound.create(order("O-12")) == ID
+            return
+        with pytest.raises(UnusableAnswerError, match="the reference of another order") as caught:
+            await client.outbound.create(order("O-12"))
+    assert caught.value.outcome_unknown
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize("theirs", ["O-12", " o-12 ", "O12", "SHOP/O-12", "O-12_1", "o\u200b-12"])
+async def test_an_api_may_keep_a_reference_in_another_spelling(theirs: str) -> None:
+    transport = FakeTransport(lambda _: answered({"outboundShipmentId": ID, "reference": theirs}))
+    async with FulfillmentClient(config(), transport=transport, hooks=()) as client:
+        assert await client.outbound.create(order("O-12")) == ID
