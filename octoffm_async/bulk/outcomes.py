@@ -152,7 +152,9 @@ class Summary(msgspec.Struct, kw_only=True):
     ``looking_up`` is the number of items whose outcome is unknown so far and that are being looked up, ``following``
     that of created ones whose status is awaited: what a run with a journal waits for at its end.
 
-    ``odd_references`` is the number of references of sent items that an API may store in another form.
+    ``odd_references`` is the number of references of sent items that an API may store in another form. ``rejected`` is
+    the number of items that a file could not give (:func:`octoffm_async.tabular.read_orders`): they are no items of the
+    run, and have no outcome.
     """
 
     created: int = 0
@@ -169,6 +171,7 @@ class Summary(msgspec.Struct, kw_only=True):
     odd_references: int = 0
     looking_up: int = 0
     following: int = 0
+    rejected: int = 0
 
     @property
     def per_second(self) -> float:

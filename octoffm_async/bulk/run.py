@@ -84,6 +84,7 @@ class Run(Generic[T, OutcomeT_co]):
         self._options = options
         self._delivery = (ItemOutcomeQueue if options.with_items else OutcomeQueue)(options, self._end)
         self._outcomes = cast("BoundedQueue[OutcomeT_co]", self._delivery)  # a job makes the outcomes of its kind only
+        self._items = items
         self._intake = RunInput(job, items, options, self._delivery)
         self._main: asyncio.Task[None] | None = None
         self._taken = False
@@ -135,7 +136,7 @@ class Run(Generic[T, OutcomeT_co]):
         """The counts so far."""
         if self._main is not None and not self._main.done():
             self._delivery.keep_time()
-        self._count_odd()
+        self._count_input()
         self._delivery.summary.looking_up, self._delivery.summary.following = self._job.awaited()
         return self._delivery.summary
 
@@ -230,13 +231,16 @@ class Run(Generic[T, OutcomeT_co]):
             await self._intake.close()
         finally:
             await self._job.close()
-            self._count_odd()
+            self._count_input()
             if self._job.odd is not None:
                 self._job.odd.tell_all()
 
-    def _count_odd(self) -> None:
+    def _count_input(self) -> None:
+        summary = self._delivery.summary
         if self._job.odd is not None:
-            self._delivery.summary.odd_references = self._job.odd.count
+            summary.odd_references = self._job.odd.count
+        rejected = getattr(self._items, "rejected", 0)  # of a file of items; another input has none
+        summary.rejected = rejected if isinstance(rejected, int) else 0
 
     async def _handle_batches(self) -> None:
         try:

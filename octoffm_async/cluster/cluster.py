@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from ..bulk.durable.status_tracking import InboundGoal, OutboundGoal
     from ..config import Secret
     from ..stores.database import Database
+    from ..tabular.cells.notes import ReadingNotes
     from ..tabular.column_plan import ColumnPlan
     from ..tabular.item_types import ItemType
-    from ..tabular.notes import ReadingNotes
     from ..tabular.rows import Table
     from .jobs import CreationKind, JobRecord
     from .status import FleetStatus, ItemRecord

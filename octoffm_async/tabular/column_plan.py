@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from .cell_parsers import CellParser, CellValue
+    from .cells.notes import ReadingNotes
     from .cells.readers import FileEvidence
     from .item_types import ItemType
-    from .notes import ReadingNotes
     from .rows import Table
 
 _NAMES_KEPT = 1_000

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from ..contract.requests.fingerprints import differing_fields, fingerprint
 from ..disk.first_lines import FirstOccurrences
+from .cells.notes import ReadingNotes
 from .column_plan import CellProblem
-from .notes import ReadingNotes
 from .survey import Survey, look_through, same_item
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ class ItemReader(Iterator[Any]):
 
     def __next__(self) -> Any:
         return next(self._items)
+
+    @property
+    def rejected(self) -> int:
+        """The number of items that were rejected: a run counts them in its summary."""
+        return self.faulty
 
     @property
     def share(self) -> float:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from ..contract.base import Request
     from .cell_parsers import CellParser, CellValue
+    from .cells.notes import ReadingNotes
     from .cells.readers import ReadingOptions
-    from .notes import ReadingNotes
 
 EXTRA: Final = "extra."
 """Prefix of a member that the API has and the package does not model; the rest of the name is the API's."""

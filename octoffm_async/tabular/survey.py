@@ -21,8 +21,8 @@ from .formats.csv_table import CsvTable, PlainRows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from .cells.notes import ReadingNotes
     from .column_plan import ColumnPlan
-    from .notes import ReadingNotes
     from .rows import Table, TableRow
 
 _ROWS = 500

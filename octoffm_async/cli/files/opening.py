@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...errors import ConfigurationError
-from ...tabular.column_plan import header_fits, plan_for
-from ...tabular.exports import NAMES, exports_of, read_export
-from ...tabular.formats.open import open_table
-from ...tabular.mapping_file import Mapping, save_mapping
+from ...tabular.exports import NAMES, exports_of
+from ...tabular.item_file import open_items
+from ...tabular.mapping_file import save_mapping
 from ...text import printable
 
 if TYPE_CHECKING:
+    from ...tabular.cells.notes import ReadingNotes
     from ...tabular.column_plan import ColumnPlan
     from ...tabular.item_types import ItemType
-    from ...tabular.notes import ReadingNotes
     from ...tabular.rows import Table
     from .options import FileOptions
 
@@ -28,28 +25,20 @@ def open_file(file_options: FileOptions, target: ItemType) -> tuple[Table, Colum
     Raises:
         ConfigurationError: The file cannot be read, or its columns do not fit.
     """
-    given, reading = file_options.whole_mapping, file_options.reading
-    export = None if file_options.export is None else read_export(file_options.export, target.plural)
-    table = open_table(
+    given = file_options.whole_mapping
+    opened = open_items(
         file_options.readable,
-        delimiter=file_options.delimiter or (None if export is None else export.delimiter),
+        target,
+        given,
+        file_options.reading,
+        export=file_options.export,
+        delimiter=file_options.delimiter,
         encoding=file_options.encoding,
-        quoted=export is None or export.quoted,
         sheet=file_options.sheet,
-        fits=header_fits(target, given.columns, given.values) if export is None else export.fits,
     )
-    if export is None:
-        plan = plan_for(table, target, given.columns, given.values, reading)
-    else:
-        if table.columns is None:
-            raise ConfigurationError(f"{file_options.file} has no columns: --from is for CSV files and workbooks")
-        mapping = Mapping(export.mapping(table.columns), {}).with_(given.columns, given.values)
-        reading = replace(reading, statuses=export.rules(table.columns))
-        plan = plan_for(table, target, mapping.columns, mapping.values, reading, by_name=False)
-        plan = replace(plan, unused=export.unknown(plan.unused))
     if file_options.save_mapping is not None:
         save_mapping(file_options.save_mapping, given)
-    return table, plan
+    return opened
 
 
 def notes_fact(notes: ReadingNotes) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..cell_parsers import CellParser, CellValue
-    from ..notes import ReadingNotes
+    from .notes import ReadingNotes
 
 _CELLS_KNOWN = 5_000
 _SPELLED = re.compile(r"[&%\\]|=\?")
