@@ -20,18 +20,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from octoffm_async import (
-    Created,
-    Failed,
-    FulfillmentClient,
-    Outcome,
-    ProductRows,
-    Refused,
-    RejectsReport,
-    Skipped,
-    Unknown,
-)
+from octoffm_async import Created, Failed, FulfillmentClient, Outcome, Refused, Skipped, Unknown
 from octoffm_async.sandbox import Sandbox
+from octoffm_async.tabular import read_products
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -86,17 +77,20 @@ def trouble(outcome: Outcome) -> str:
 
 async def synchronise(client: FulfillmentClient, catalogue: Path, journal: Path) -> Night:
     """Send the products that the journal does not know yet. The file is read row by row, however long it is."""
-    known = 0
-    with RejectsReport(f"{catalogue.stem}.rejects.csv") as report:
-        products = ProductRows(catalogue, mapping=MAPPING, on_reject=report)
-        async with client.bulk.create_products(products, journal=journal) as run:
-            async for outcome in run:
-                if why := trouble(outcome):
-                    report.add(outcome.key, why)
-                elif isinstance(outcome, Skipped):
-                    known += 1
+    known = refused = 0
+    async with (
+        read_products(catalogue, mapping=MAPPING, rejects=f"{catalogue.stem}.rejects.csv", keep=True) as products,
+        client.bulk.create_products(products, journal=journal) as run,
+    ):
+        async for outcome in run:
+            if why := trouble(outcome):
+                products.reject(outcome.key, why)
+                refused += 1
+                continue
+            products.release(outcome.key)
+            known += isinstance(outcome, Skipped)
     summary = run.summary
-    return Night(summary.created, known, report.rows, summary.unknown, summary.seconds)
+    return Night(summary.created, known, summary.rejected + refused, summary.unknown, summary.seconds)
 
 
 async def main(catalogue: Path) -> int:

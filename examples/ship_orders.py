@@ -8,31 +8,24 @@ again after a crash. Exit code 1 means that something needs a person's attention
 from __future__ import annotations
 
 import asyncio
-import csv
 import os
 import sys
 import tempfile
 from contextlib import asynccontextmanager
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from octoffm_async import (
-    Created,
-    DeliveryAddress,
-    FulfillmentClient,
-    OutboundShipmentRequest,
-    ProductRows,
-    ShipmentLine,
-    Skipped,
-)
+from octoffm_async import Created, FulfillmentClient, Skipped
 from octoffm_async.sandbox import Sandbox
+from octoffm_async.tabular import read_orders, read_products
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
 HERE = Path(__file__).parent
 ORDERS = HERE / "orders.csv"
+MAPPING = {"seller_product_reference": "product"}  # the other columns have the fields' own names
+VALUES = {"delivery_mode": "TrackedHomeDelivery", "storage_country": "FR"}
 
 
 @asynccontextmanager
@@ -48,47 +41,34 @@ async def open_client() -> AsyncGenerator[tuple[FulfillmentClient, Path]]:
         with tempfile.TemporaryDirectory() as folder:
             async with Sandbox(seed=7, speed=3600) as sandbox, FulfillmentClient(sandbox.config()) as client:
                 async with client.bulk.create_products(
-                    ProductRows(HERE / "catalogue.csv", mapping={"gtin": "ean", "title": "name"})
+                    read_products(HERE / "catalogue.csv", mapping={"gtin": "ean", "title": "name"})
                 ) as run:
                     await run.wait()
                 sandbox.add_stock(quantity=100)
                 yield client, Path(folder, "once.journal")
 
 
-def read_orders(path: Path) -> Iterator[OutboundShipmentRequest]:
-    """Yield the orders of a CSV file with a row for each line; rows of one order follow each other."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for reference, group in groupby(csv.DictReader(file), key=lambda row: row["reference"]):
-            rows = list(group)
-            columns = (name for name in DeliveryAddress.__struct_fields__ if name != "extra")
-            address: dict[str, Any] = {name: rows[0][name] for name in columns if rows[0].get(name)}
-            yield OutboundShipmentRequest(
-                reference=reference,
-                lines=[ShipmentLine(seller_product_reference=r["product"], quantity=int(r["quantity"])) for r in rows],
-                delivery_address=DeliveryAddress(**address),
-                delivery_mode="TrackedHomeDelivery",
-                storage_country="FR",
-            )
-
-
-async def ship(client: FulfillmentClient, journal: Path) -> set[str]:
-    """Place the orders, wait until each is shipped or refused, and return the ids of the shipped ones."""
+async def ship(client: FulfillmentClient, journal: Path) -> tuple[set[str], int]:
+    """Place the orders, wait until each is shipped or refused; return the shipped ones' ids, and the number of all."""
     shipped: set[str] = set()
-    async with client.bulk.create_outbound(read_orders(ORDERS), journal=journal, follow="shipped") as run:
+    async with (
+        read_orders(ORDERS, mapping=MAPPING, values=VALUES) as orders,
+        client.bulk.create_outbound(orders, journal=journal, follow="shipped") as run,
+    ):
         async for outcome in run:
             match outcome:
                 case Created(id=order) | Skipped(earlier=Created(id=order)):
                     shipped.add(order)
                 case _:
                     print(f"not shipped: {outcome}")
-    return shipped
+    return shipped, run.summary.total + run.summary.rejected
 
 
 async def main() -> int:
     """Ship, then print the parcels."""
     async with open_client() as (client, journal):
         print(f"against {client.config.base_url}, seller {client.seller_id}")
-        shipped = await ship(client, journal)
+        shipped, orders = await ship(client, journal)
         count = parcels = 0
         async for order in client.outbound.list(state="Valid"):
             if order.outbound_shipment_id in shipped:
@@ -98,7 +78,7 @@ async def main() -> int:
                     numbers = ", ".join(f"{parcel.carrier} {parcel.tracking_number}" for parcel in order.parcels)
                     print(f"{order.reference}: {numbers}")
         print(f"{count} orders shipped in {parcels} parcels")
-    return 0 if count == sum(1 for _ in read_orders(ORDERS)) else 1
+    return 0 if count == orders else 1
 
 
 if __name__ == "__main__":

@@ -125,9 +125,8 @@ if TYPE_CHECKING:
     from .ratelimit.stats import Health, KeyStats, Stats
     from .resources.raw_responses import RawResponse
     from .session.pagination import Page, Pager
-    from .tabular.product_rows import ProductRows
+    from .tabular.product_rows import ProductRows, RejectsReport
     from .tabular.rejected_row import RejectedRow
-    from .tabular.rejects import RejectsReport
     from .transport.response import Response
 else:
     __getattr__, __dir__ = lazy_names(
@@ -153,9 +152,8 @@ else:
                 "Summary",
                 "Unknown",
             ),
-            "octoffm_async.tabular.product_rows": ("ProductRows",),
+            "octoffm_async.tabular.product_rows": ("ProductRows", "RejectsReport"),
             "octoffm_async.tabular.rejected_row": ("RejectedRow",),
-            "octoffm_async.tabular.rejects": ("RejectsReport",),
             "octoffm_async.bulk.run": ("Run",),
             "octoffm_async.feeds.stock_scan": ("StockScan",),
             "octoffm_async.client": ("FulfillmentClient", "SellerClient"),

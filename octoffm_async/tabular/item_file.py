@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Generic, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 from anyio import to_thread
 
@@ -29,20 +30,20 @@ from .rejects import RejectsFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from collections.abc import Mapping as Pairs
-    from os import PathLike
     from types import TracebackType
 
     from ..contract.inbound import InboundShipmentRequest
     from ..contract.outbound import OutboundShipmentRequest
     from ..contract.products import FulfillmentProduct
     from .column_plan import ColumnPlan
+    from .item_reader import OnRejected
     from .item_types import ItemType
     from .rows import Table
 
 __all__ = ["ItemFile", "ReadSettings", "RejectedItem", "read_orders", "read_products", "read_supply_orders"]
 
 ItemT = TypeVar("ItemT")
-AnyPath: TypeAlias = "str | PathLike[str]"
+AnyPath: TypeAlias = str | PathLike[str]
 
 
 class ReadSettings(TypedDict, total=False):
@@ -87,10 +88,6 @@ class ItemFile(ItemReader, Generic[ItemT]):
     """
 
     def __init__(self, path: AnyPath, target: ItemType, settings: ReadSettings) -> None:
-        given: Any = settings.get("mapping", {})
-        saved = isinstance(given, str) or hasattr(given, "__fspath__")
-        values = {name: _text(value) for name, value in settings.get("values", {}).items()}
-        mapping = load_mapping(given).with_({}, values) if saved else Mapping({}, {}).with_(given, values)
         options = ReadingOptions(
             decimal=settings.get("decimal", ""),
             literal=frozenset(settings.get("literal", ())),
@@ -100,16 +97,17 @@ class ItemFile(ItemReader, Generic[ItemT]):
         table, plan = open_items(
             Path(path),
             target,
-            mapping,
+            _mapping_of(settings),
             options,
             export=settings.get("export"),
             delimiter=settings.get("delimiter"),
             encoding=settings.get("encoding"),
             sheet=settings.get("sheet"),
         )
-        rejects: Any = settings.get("rejects")
+        rejects = settings.get("rejects")
         self._rejects = None if rejects is None or callable(rejects) else RejectsFile(rejects, table)
-        super().__init__(table, plan, self._rejects or rejects, keep=settings.get("keep", False))
+        on_rejected = cast("OnRejected | None", rejects if self._rejects is None else self._rejects)
+        super().__init__(table, plan, on_rejected, keep=settings.get("keep", False))
 
     @property
     def guesses(self) -> list[str]:
@@ -223,5 +221,12 @@ def open_items(
     return table, replace(plan, unused=known.unknown(plan.unused))
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _mapping_of(settings: ReadSettings) -> Mapping:
+    given = settings.get("mapping", {})
+    values = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in settings.get("values", {}).items()
+    }
+    if isinstance(given, str | PathLike):
+        return load_mapping(given).with_({}, values)
+    return Mapping({}, {}).with_(given, values)

@@ -1,46 +1,47 @@
-"""Products from a CSV file, row by row: valid rows are yielded, others are reported with their reason.
-
-The file is UTF-8, with or without a byte order mark, and has a header. It is never held as a whole, so its length does
-not matter; the keys seen move to disk when they are many. A line number is the physical line on which a row begins,
-counted from 1 (the header's), so that an editor finds it even when cells hold line breaks.
-"""
+"""Deprecated names of one release: :func:`read_products` reads products, and writes rejected rows to a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import csv
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO, TypeAlias
 
 from ..contract.requests.checks import FieldProblem
+from ..disk.private_file import create_file, open_safely
+from ..errors import ConfigurationError
 from .column_plan import plan_for
 from .formats.csv_table import CsvTable
 from .item_reader import ItemReader
 from .item_types import PRODUCTS
 from .rejected_row import RejectedRow
+from .rejects import harmless
 
 if TYPE_CHECKING:
     from os import PathLike
+    from types import TracebackType
 
     from ..contract.products import FulfillmentProduct
     from .column_plan import ColumnPlan
     from .item_reader import RejectedItem
 
-__all__ = ["ProductRowIterator", "ProductRows"]
+__all__ = ["ProductRowIterator", "ProductRows", "RejectsReport"]
 
 OnReject: TypeAlias = Callable[[RejectedRow], None]
 ConstantValue: TypeAlias = str | float | bool
+COLUMNS = ("line", "key", "field", "value", "reason")
 
 
 class ProductRows:
-    """The products of a CSV file.
+    """The products of a CSV file, deprecated: :func:`octoffm_async.tabular.read_products` reads all formats.
 
     It can be iterated several times; each iteration reads the file again.
 
     ``mapping`` names the column of each field; columns with a field's own name need none. ``constants`` are values for
-    every row. Fields are those of :class:`FulfillmentProduct` (``weight_g`` or ``packaging.weight_g``). Without
-    ``seller_product_reference`` the GTIN is the reference. ``on_reject`` is called with every row that cannot be sent:
-    wrong number of columns, an unreadable cell, an empty cell of a mapped field, a violation of the API's documented
-    rules, a reference that was yielded before.
+    every row. ``on_reject`` is called with every row that cannot be sent.
 
     Raises:
         ConfigurationError: at once if the file cannot be read, is empty, has no header or is not UTF-8, or if fields
@@ -56,6 +57,7 @@ class ProductRows:
         on_reject: OnReject | None = None,
         delimiter: str | None = None,
     ) -> None:
+        _deprecated("ProductRows", "read_products")
         self.path: Path = Path(path)
         self._on_reject = on_reject
         self._table = CsvTable(path, delimiter=delimiter)
@@ -65,48 +67,87 @@ class ProductRows:
         return ProductRowIterator(self._table, self._plan, self._on_reject)
 
 
-class ProductRowIterator(Iterator["FulfillmentProduct"]):
+class ProductRowIterator(ItemReader):
     """One pass over the file. ``rows`` were read, ``rejected`` of them; ``line`` is the start of the last one."""
 
     def __init__(self, table: CsvTable, plan: ColumnPlan, on_reject: OnReject | None) -> None:
-        self._on_reject = on_reject
-        self._items = ItemReader(table, plan, self._reject)
+        super().__init__(table, plan, None if on_reject is None else lambda one: on_reject(_row_of(one)))
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> FulfillmentProduct:
-        product: FulfillmentProduct = next(self._items)
+        product: FulfillmentProduct = super().__next__()
         return product
 
-    @property
-    def rows(self) -> int:
-        """Number of rows read so far."""
-        return self._items.rows
 
-    @property
-    def rejected(self) -> int:
-        """Number of rows that were not yielded."""
-        return self._items.faulty
+def _row_of(one: RejectedItem) -> RejectedRow:
+    found = [FieldProblem(problem.field.removeprefix("packaging."), *problem[3:]) for problem in one.problems]
+    return RejectedRow(one.line, one.key, tuple(found))
 
-    @property
-    def line(self) -> int:
-        """Line on which the last row begins."""
-        return self._items.line
 
-    @property
-    def share(self) -> float:
-        """Fraction of the file that was read, from 0 to 1."""
-        return self._items.share
+class RejectsReport:
+    """Writer of rejected rows to ``path``, one line per problem, deprecated: ``read_products(…, rejects=path)``.
+
+    The file is created (replacing an older one) at the first reject, so a run without rejects leaves none. Every line
+    is flushed: a report survives a crash. The object itself is a callback: ``ProductRows(..., on_reject=report)``.
+    ``rows`` counts rejected rows, not lines.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        _deprecated("RejectsReport", "read_products(…, rejects=…)")
+        self.path: Path = Path(path)
+        self.rows: int = 0
+        self._file: TextIO | None = None
+        self._writer: Any = None
+
+    def __call__(self, row: RejectedRow) -> None:
+        """Report a row.
+
+        Raises:
+            ConfigurationError: the file cannot be created.
+        """
+        if self._file is None:
+            self._open()
+        self.rows += 1
+        for problem in row.problems or (FieldProblem("", "", "no reason was given"),):
+            cells = ("" if row.line is None else row.line, row.key, problem.field, problem.value, problem.reason)
+            self._writer.writerow([harmless(cell) for cell in cells])
+
+    def add(self, key: str, reason: str, *, line: int | None = None) -> None:
+        """Report an item that was refused as a whole, for instance by the API."""
+        self(RejectedRow(line, key, (FieldProblem("", "", reason),)))
 
     def close(self) -> None:
-        """End the pass early. It ends by itself at the end of the file."""
-        self._items.close()
+        """Close the file, if there is one."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
-    def _reject(self, faulty: RejectedItem) -> None:
-        if self._on_reject is not None:
-            problems = [
-                FieldProblem(problem.field.removeprefix("packaging."), problem.value, problem.reason)
-                for problem in faulty.problems
-            ]
-            self._on_reject(RejectedRow(faulty.line, faulty.key, tuple(problems)))
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        try:
+            raw: BinaryIO
+            if self.rows:  # a report after closing is appended
+                raw = os.fdopen(open_safely(self.path, os.O_WRONLY | os.O_APPEND, what="rejects file"), "ab")
+            else:
+                raw = create_file(self.path)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from None
+        # The byte order mark makes spreadsheets read the file as UTF-8.
+        encoding = "utf-8" if self.rows else "utf-8-sig"
+        self._file = file = TextIOWrapper(raw, encoding, newline="", line_buffering=True)
+        self._writer = csv.writer(file)
+        if not self.rows:
+            self._writer.writerow(COLUMNS)
+
+
+def _deprecated(name: str, instead: str) -> None:
+    warnings.warn(f"{name} is deprecated: use octoffm_async.tabular.{instead}", DeprecationWarning, stacklevel=3)

@@ -7,21 +7,18 @@ cell that a spreadsheet could take for a formula gets an apostrophe, which is re
 from __future__ import annotations
 
 import csv
-import os
 import re
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 import msgspec
 
-from ..contract.requests.checks import FieldProblem
-from ..disk.private_file import create_file, open_safely
+from ..disk.private_file import create_file
 from ..errors import ConfigurationError
 from ..text import UnwritableOutputError, printable
 from .formats.csv_table import escape_formula
-from .rejected_row import RejectedRow
 from .rows import LINE_COLUMN, REASON_COLUMN, RESERVED
 
 if TYPE_CHECKING:
@@ -133,74 +130,9 @@ def _without_ours(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in {LINE_COLUMN, REASON_COLUMN}}
 
 
-__all__ = ["RejectedRow", "RejectsReport"]
-
-COLUMNS = ("line", "key", "field", "value", "reason")
 _OBEYED = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but for tabs and line ends, and signs that turn the direction of writing."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-class RejectsReport:
-    """Writer of rejected rows to ``path``, one line per problem: line, key, field, value, reason.
-
-    The file is created (replacing an older one) at the first reject, so a run without rejects leaves none. Every line
-    is flushed: a report survives a crash. The object itself is a callback: ``ProductRows(..., on_reject=report)``.
-    ``rows`` counts rejected rows, not lines.
-    """
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path: Path = Path(path)
-        self.rows: int = 0
-        self._file: TextIO | None = None
-        self._writer: Any = None
-
-    def __call__(self, row: RejectedRow) -> None:
-        """Report a row.
-
-        Raises:
-            ConfigurationError: the file cannot be created.
-        """
-        if self._file is None:
-            self._open()
-        self.rows += 1
-        for problem in row.problems or (FieldProblem("", "", "no reason was given"),):
-            cells = ("" if row.line is None else row.line, row.key, problem.field, problem.value, problem.reason)
-            self._writer.writerow([harmless(cell) for cell in cells])
-
-    def add(self, key: str, reason: str, *, line: int | None = None) -> None:
-        """Report an item that was refused as a whole, for instance by the API."""
-        self(RejectedRow(line, key, (FieldProblem("", "", reason),)))
-
-    def close(self) -> None:
-        """Close the file, if there is one."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _open(self) -> None:
-        try:
-            raw: BinaryIO
-            if self.rows:  # a report after closing is appended
-                raw = os.fdopen(open_safely(self.path, os.O_WRONLY | os.O_APPEND, what="rejects file"), "ab")
-            else:
-                raw = create_file(self.path)
-        except OSError as error:
-            raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from None
-        # The byte order mark makes spreadsheets read the file as UTF-8.
-        encoding = "utf-8" if self.rows else "utf-8-sig"
-        self._file = file = TextIOWrapper(raw, encoding, newline="", line_buffering=True)
-        self._writer = csv.writer(file)
-        if not self.rows:
-            self._writer.writerow(COLUMNS)
 
 
 def harmless(cell: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from ...client import FulfillmentClient
 from ...config import Limit
 from ...errors import ConfigurationError
 from ...sandbox import SandboxProcess
-from ...tabular.rejects import RejectsReport
 from ..errors import ExitCode
 from ..options import parse_pairs, rate_option
 from ..progress import CommandResults, display_for, steps_table
@@ -119,19 +119,18 @@ def demo(
 
 async def _run(plan: DemoOptions, show: Display) -> int:
     calls, seconds = plan.limit
-    with RejectsReport(plan.rejects) as report:
-        source = _source(plan, report)
+    with closing(_source(plan)) as source:
         async with (
             SandboxProcess(seed=plan.seed, limit=plan.limit) as sandbox,
             FulfillmentClient(sandbox.config(limit=Limit(calls, per=seconds))) as client,
         ):
-            demo = Demo(client, sandbox, source, report, show, orders=plan.orders, seed=plan.seed)
+            demo = Demo(client, sandbox, source, show, orders=plan.orders, seed=plan.seed)
             await demo.run()
-    rows = Accounting(total=source.rows, sent=demo.registered, reported=report.rows)
+    rows = Accounting(total=source.rows, sent=demo.registered, reported=source.reported)
     wrong = demo.wrong_orders()
     facts: dict[str, Any] = {"rows": rows} if plan.catalogue else {"products": source.rows}
     facts |= {
-        "rejects file": str(report.path) if report.rows else None,
+        "rejects file": str(plan.rejects) if plan.catalogue and source.reported else None,
         "orders wrong on purpose": wrong,
         "peak memory MiB": peak_memory(),
     }
@@ -140,14 +139,14 @@ async def _run(plan: DemoOptions, show: Display) -> int:
     return exit_code
 
 
-def _source(plan: DemoOptions, report: RejectsReport) -> DemoInput:
+def _source(plan: DemoOptions) -> DemoInput:
     if plan.catalogue is None:
         return MadeUpProducts(plan.products, seed=plan.seed)
     if plan.rejects.resolve() == plan.catalogue.resolve():
         raise ConfigurationError(f"--rejects would overwrite the catalogue {plan.catalogue}")
     if not plan.rejects.parent.is_dir():  # found out now, not at the first reject in the middle of the run
         raise ConfigurationError(f"--rejects: there is no folder {plan.rejects.parent}")
-    return CatalogueFile(plan.catalogue, plan.mapping, plan.constants, report)
+    return CatalogueFile(plan.catalogue, plan.mapping, plan.constants, plan.rejects)
 
 
 def exit_code_of_demo(results: Sequence[StepResult], rows: Accounting, *, wrong_orders: int) -> ExitCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,13 +10,11 @@ from ...contract.common import ShipmentLine
 from ...contract.outbound import DeliveryAddress, DeliveryMode, OutboundShipmentRequest
 from ...contract.products import FulfillmentProduct, Packaging
 from ...contract.requests.validation import gtin_check_digit
-from ...tabular.product_rows import ProductRowIterator, ProductRows
+from ...tabular.item_file import read_products
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from ...tabular.rejects import RejectsReport
 
 UNKNOWN_PRODUCT = "NO-SUCH-PRODUCT"
 """The product in the deliberately wrong orders: the API accepts them and refuses them later."""
@@ -38,8 +37,17 @@ class DemoInput(Protocol):
         """Yield the references of the products, in the same order."""
         ...
 
-    def line_of(self, key: str) -> int | None:
-        """Return the line of a product that was just yielded; call this once for each outcome."""
+    def settle(self, key: str, reason: str) -> None:
+        """Report a product that was yielded and not registered, if there is a reason; call this for each outcome."""
+        ...
+
+    def close(self) -> None:
+        """Close the input, and what was reported."""
+        ...
+
+    @property
+    def reported(self) -> int:
+        """Rows that were reported, for whatever reason."""
         ...
 
     @property
@@ -59,40 +67,44 @@ class DemoInput(Protocol):
 
 
 class CatalogueFile:
-    """Products of a CSV file; rows that cannot be sent go to ``report``."""
+    """Products of a file; rows that cannot be sent, or are refused, go to the rejects file."""
 
-    def __init__(
-        self, path: Path, mapping: Mapping[str, str], constants: Mapping[str, str], report: RejectsReport
-    ) -> None:
-        self._rows = ProductRows(path, mapping=mapping, constants=constants, on_reject=report)
-        self._product_rows = ProductRows(path, mapping=mapping, constants=constants)
-        self._reading: ProductRowIterator | None = None
-        self._lines: dict[str, int] = {}
+    def __init__(self, path: Path, mapping: Mapping[str, str], values: Mapping[str, str], rejects: Path) -> None:
+        self._read = partial(read_products, path, mapping=mapping, values=values)
+        self._items = self._read(rejects=rejects, keep=True)
+        self._refused = 0
 
     def products(self) -> Iterator[FulfillmentProduct]:
-        self._reading = reading = iter(self._rows)
-        for product in reading:
-            self._lines[product.seller_product_reference] = reading.line
-            yield product
+        return self._items
 
     def references(self) -> Iterator[str]:
-        return (product.seller_product_reference for product in self._product_rows)
+        return (product.seller_product_reference for product in self._read())
 
-    def line_of(self, key: str) -> int | None:
-        # Removed when read, so that only items in flight are held.
-        return self._lines.pop(key, None)
+    def settle(self, key: str, reason: str) -> None:
+        if reason:
+            self._items.reject(key, reason)
+            self._refused += 1
+        else:
+            self._items.release(key)
+
+    def close(self) -> None:
+        self._items.close()
 
     @property
     def rows(self) -> int:
-        return 0 if self._reading is None else self._reading.rows
+        return self._items.rows
 
     @property
     def rejected(self) -> int:
-        return 0 if self._reading is None else self._reading.rejected
+        return self._items.rejected
+
+    @property
+    def reported(self) -> int:
+        return self._items.rejected + self._refused
 
     @property
     def share(self) -> float:
-        return 0.0 if self._reading is None else self._reading.share
+        return self._items.share
 
 
 class MadeUpProducts:
@@ -104,6 +116,7 @@ class MadeUpProducts:
         self._count = count
         self._seed = seed
         self.rows: int = 0
+        self.reported: int = 0
 
     def products(self) -> Iterator[FulfillmentProduct]:
         rng = Random(self._seed)
@@ -114,8 +127,11 @@ class MadeUpProducts:
     def references(self) -> Iterator[str]:
         return (_reference(number) for number in range(1, self._count + 1))
 
-    def line_of(self, key: str) -> int | None:  # noqa: ARG002  (the protocol's)
-        return None
+    def settle(self, key: str, reason: str) -> None:  # noqa: ARG002  (the protocol's)
+        self.reported += bool(reason)
+
+    def close(self) -> None:
+        pass
 
     @property
     def share(self) -> float:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ...client import FulfillmentClient
     from ...contract.outbound import OutboundShipment
     from ...sandbox import SandboxProcess
-    from ...tabular.rejects import RejectsReport
     from ..progress import Display
     from .input import DemoInput
 
@@ -47,7 +46,6 @@ class Demo:
         client: FulfillmentClient,
         sandbox: SandboxProcess,
         source: DemoInput,
-        report: RejectsReport,
         show: Display,
         *,
         orders: int,
@@ -57,7 +55,6 @@ class Demo:
         self._client = client
         self._sandbox = sandbox
         self._source = source
-        self._report = report
         self._show = show
         self._rng = Random(seed)
         self._sample = Sample(SAMPLE, self._rng)
@@ -77,7 +74,7 @@ class Demo:
         await self.follow()
 
     async def register(self) -> None:
-        """Register the products of the source; refused ones go to the report, with their lines."""
+        """Register the products of the source; refused ones go to the rejects file."""
         async with self._step("register") as counts:
             source = self._source
 
@@ -146,18 +143,19 @@ class Demo:
         return sum(is_wrong(number, self._orders) for number in range(1, self._orders + 1))
 
     def _take(self, outcome: Outcome) -> None:
-        line = self._source.line_of(outcome.key)
+        reason = ""
         match outcome:
             case Created():
                 self._sample.add(outcome.key)
             case Refused():
-                self._report.add(outcome.key, f"refused: {outcome.message or outcome.code}", line=line)
+                reason = f"refused: {outcome.message or outcome.code}"
             case Failed():
-                self._report.add(outcome.key, f"failed: {outcome.error}", line=line)
+                reason = f"failed: {outcome.error}"
             case Unknown() | Skipped():
-                self._report.add(outcome.key, f"{type(outcome).__name__.lower()}: {outcome.reason}", line=line)
+                reason = f"{type(outcome).__name__.lower()}: {outcome.reason}"
             case _:
                 pass
+        self._source.settle(outcome.key, reason)
 
     def _count(self, step: str, outcome: str) -> int:
         return sum(result.counts.get(outcome, 0) for result in self.results if result.step == step)

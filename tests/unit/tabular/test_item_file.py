@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octoffm_async import ConfigurationError, Created, FulfillmentClient
+from octoffm_async import ConfigurationError, Created, FulfillmentClient, ProductRows, RejectsReport
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.tabular import RejectedItem, read_orders, read_products, read_supply_orders
 from octoffm_async.tabular.mapping_file import Mapping, save_mapping
@@ -98,3 +98,12 @@ def test_a_file_is_closed_that_was_not_read_to_its_end(orders):
     with read_orders(orders, values=ORDER_VALUES) as items:
         assert next(items).reference == "A"
     assert list(items) == []
+
+
+def test_the_names_of_before_say_what_to_use(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text(f"gtin\n{GOOD}\n")
+    with pytest.warns(DeprecationWarning, match="read_products"):
+        assert [one.gtin for one in ProductRows(path)] == [GOOD]
+    with pytest.warns(DeprecationWarning, match="read_products"):
+        RejectsReport(tmp_path / "r.csv")

@@ -11,6 +11,7 @@ from octoffm_async.tabular.formats import csv_table
 from octoffm_async.tabular.product_rows import ProductRows
 from octoffm_async.tabular.rejected_row import RejectedRow
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")
 GOOD = "4006381333931"
 OTHER = "96385074"
 MEASURES = {"length_cm": "20", "width_cm": 15, "height_cm": 10.5, "weight_g": "500"}

@@ -3,7 +3,11 @@ import csv
 import pytest
 
 from octoffm_async import ConfigurationError, FieldProblem
-from octoffm_async.tabular.rejects import RejectedRow, RejectsReport, harmless
+from octoffm_async.tabular.product_rows import RejectsReport
+from octoffm_async.tabular.rejected_row import RejectedRow
+from octoffm_async.tabular.rejects import harmless
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")
 
 
 def lines(path):
