@@ -274,6 +274,17 @@ def write_new_file(path: Path, content: bytes) -> None:
         raise
 
 
+def draft_beside(path: Path) -> Path:
+    """Make an empty file for its owner alone beside another, under a name that nobody can foresee.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    descriptor, fresh = _fresh(path, private=True)
+    os.close(descriptor)
+    return fresh
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system can."""
     with suppress(OSError, AttributeError):  # Windows syncs no folders

@@ -5,12 +5,12 @@ A file that is not a journal of a known version is never written to.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ...disk.private_file import draft_beside
 from ...errors import ConfigurationError, JournalDamagedError, JournalError, JournalInUseError, JournalWriteError
 from .file.change_record import KNOWN
 from .file.completeness import STANDING, VERIFY, is_part, log_of
@@ -189,14 +189,9 @@ def create(path: Path) -> None:
     Raises:
         JournalWriteError: the file cannot be created.
     """
-    draft = path.with_name(path.name + ".new")
+    draft: Path | None = None
     try:
-        for leftover in (draft, draft.with_name(draft.name + "-journal")):
-            leftover.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with suppress(AttributeError):  # Windows has no modes to set
-            os.fchmod(descriptor, 0o600)
-        os.close(descriptor)
+        draft = draft_beside(path)
         with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
             script = "; ".join(SCHEMA)
             connection.executescript(
@@ -205,10 +200,12 @@ def create(path: Path) -> None:
             )
         draft.replace(path)
     except sqlite3.Error as error:
-        draft.unlink(missing_ok=True)
         raise translated(error, path) from error
     except OSError as error:
         raise JournalWriteError(f"the journal {path} cannot be made: {error.strerror}") from error
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -44,12 +44,9 @@ WRITING = frozenset(
     ]
 )
 ALLOWED = {
-    ("journal/sqlite/file/backup.py", "os.open"): "O_EXCL and 0600; SQLite then writes into it",
     ("journal/sqlite/file/backup.py", "open"): "synchronises the backup that it has made",
     ("journal/sqlite/file/backup.py", "link"): "gives the backup its name, if that is free",
     ("journal/sqlite/file/backup.py", "rename"): "the same on file systems without links",
-    ("journal/sqlite/file/file_identity.py", "os.open"): "O_EXCL and 0600; SQLite then writes into it",
-    ("journal/sqlite/schema.py", "os.open"): "O_EXCL and 0600; SQLite then writes into it",
     ("journal/sqlite/schema.py", "connect"): "the journal itself",
     ("probe/folder.py", "mkdir"): "the folder of a probe, 0700",
     ("stores/file.py", "connect"): "a file that was prepared: it is for its owner alone",

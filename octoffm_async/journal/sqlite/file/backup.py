@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
+from ....disk.private_file import draft_beside, sync_folder
 from ....errors import ConfigurationError, JournalError, JournalWriteError
 from .. import schema
 from .completeness import log_of, note_backup
@@ -27,16 +28,15 @@ def back_up(journal: str | os.PathLike[str], target: str | os.PathLike[str], *, 
         JournalWriteError: the copy cannot be written.
     """
     source, target = Path(journal).resolve(), Path(target).absolute()
-    schema.check_folder(target)
-    for there in (target, log_of(target)):
-        if os.path.lexists(there):
-            raise ConfigurationError(f"{there} is there already: a backup overwrites nothing")
-    version = schema.recognise(source)
-    if version is None:
-        raise JournalError(f"there is no journal {source}")
-    draft = target.with_name(target.name + ".new")
     try:
-        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        schema.check_folder(target)
+        for there in (target, log_of(target)):
+            if os.path.lexists(there):
+                raise ConfigurationError(f"{there} is there already: a backup overwrites nothing")
+        version = schema.recognise(source)
+        if version is None:
+            raise JournalError(f"there is no journal {source}")
+        draft = draft_beside(target)
         try:
             _copy(source, draft, version, now)
             _put(draft, target)
@@ -74,9 +74,4 @@ def _put(draft: Path, target: Path) -> None:
         raise
     except OSError:  # a file system without hard links
         draft.rename(target)
-    with suppress(OSError, AttributeError):  # Windows syncs no folders
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(target.parent)

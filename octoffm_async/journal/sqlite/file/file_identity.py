@@ -14,6 +14,7 @@ import sqlite3
 from pathlib import Path
 from typing import TypeAlias
 
+from ....disk.private_file import write_new_file
 from ....errors import ConfigurationError, JournalError, JournalWriteError
 from .completeness import VERIFY
 
@@ -104,10 +105,10 @@ class OpenFileIdentity:
                 self._known[name] = identity
 
     def _lost(self, name: Path, connection: sqlite3.Connection) -> str:
-        saved = self._path.with_name(f"{self._path.name}.saved-{os.getpid()}")
+        saved = self._path.with_name(f"{self._path.name}.saved-{os.getpid()}-{os.urandom(4).hex()}")
         lost_file = f"{name} was removed or replaced while the journal was open: no more orders are sent"
         try:
-            os.close(os.open(saved, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            write_new_file(saved, b"")
             connection.execute("VACUUM INTO ?", (str(saved),))
         except (OSError, sqlite3.Error) as error:
             lost = f"its records are lost ({error})"

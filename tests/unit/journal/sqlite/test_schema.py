@@ -144,7 +144,6 @@ async def test_a_page_that_went_bad_is_reported_when_it_is_read_and_the_file_is_
 
 def test_a_journal_is_made_for_its_owner_only_whatever_the_umask(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite"
-    (tmp_path / "orders.sqlite.new").write_text("left by a killed process")
     before = os.umask(0)
     try:
         create(path)

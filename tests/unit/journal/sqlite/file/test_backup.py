@@ -57,7 +57,7 @@ async def test_a_backup_of_a_journal_that_is_being_written_is_whole_and_private(
         assert "is a backup: what was sent since 2026-09-21 14:13:20+00:00" in messages[0]
 
 
-@pytest.mark.parametrize("there", ["backup.sqlite", "backup.sqlite-wal", "backup.sqlite.new"])
+@pytest.mark.parametrize("there", ["backup.sqlite", "backup.sqlite-wal"])
 async def test_a_backup_overwrites_nothing(path: Path, tmp_path: Path, there: str) -> None:
     async with SQLiteJournal(path):
         pass
@@ -80,7 +80,7 @@ def test_what_is_no_journal_or_cannot_be_written_is_reported_and_leaves_nothing(
     with pytest.raises(ConfigurationError, match="does not exist"):
         back_up(path, tmp_path / "nowhere" / "backup", now=NOW)
     with pytest.raises(JournalWriteError, match="cannot be made"):
-        back_up(path, tmp_path / ("b" * 253), now=NOW)
+        back_up(path, tmp_path / ("b" * 256), now=NOW)
     assert beside(path) == []
 
 

@@ -53,7 +53,7 @@ async def test_a_journal_that_lost_a_name_takes_nothing_more_and_is_saved(path: 
         assert str(name) in str(caught.value)
         with pytest.raises(JournalWriteError):
             await journal_run.mark_sent([outgoing("C")])
-    saved = path.with_name(f"{path.name}.saved-{os.getpid()}")
+    (saved,) = path.parent.glob(f"{path.name}.saved-{os.getpid()}-*")
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename(path.with_name("again.sqlite"))
     async with SQLiteJournal(path.with_name("again.sqlite")) as journal:
@@ -72,7 +72,8 @@ async def test_a_run_whose_journal_is_removed_sends_nothing_more_and_goes_on_fro
         _, error = await all_of(client.bulk.create_outbound(removing(), journal=path))
         assert isinstance(error, JournalWriteError)
         assert 0 < len(sandbox.effects.outbound) < 1200
-        path.with_name(f"{path.name}.saved-{os.getpid()}").rename(path)
+        (saved,) = path.parent.glob(f"{path.name}.saved-*")
+        saved.rename(path)
         outcomes, error = await all_of(client.bulk.create_outbound(orders(1200), journal=path, patience=0))
         assert error is None
         assert {type(outcome) for outcome in outcomes} == {Created, Skipped}
