@@ -31,7 +31,7 @@ from tests.support.fakes import config
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 10_000
-SMALL = config(connect_timeout=2.0, read_timeout=0.15, max_answer_bytes=MOST, max_connections=1)
+SMALL = config(connect_timeout=2.0, read_timeout=0.4, max_answer_bytes=MOST, max_connections=1)
 
 
 @pytest.fixture(params=["connector", "session"], autouse=True)
