@@ -1,7 +1,7 @@
 """Write the reference of the public modules as HTML; exit code 1 if a docstring or a signature could not be read.
 
-Run it with the Python of an environment that holds the package with the extras ``cluster`` and ``redis``, and pdoc:
-``python .ci/reference.py DIR``.
+Run it with the Python of an environment that holds pdoc, and the package with the extras ``cluster``, ``otel`` and
+``redis``: ``python .ci/reference.py DIR``.
 """
 
 from __future__ import annotations

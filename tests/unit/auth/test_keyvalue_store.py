@@ -332,7 +332,7 @@ class TestClients:
                     sandbox.tokens.expire_now()
                     await asyncio.gather(one.outbound.count(), two.outbound.count())
                 with pytest.raises(BlockingError):
-                    FileStore(store.path)  # what makes one looks at the file: the check above would have seen that
+                    FileStore(tmp_path / "other" / "state.sqlite")  # makes a folder: the check would have seen that
             assert sandbox.tokens.requests == 2
             await tokens.close()
 

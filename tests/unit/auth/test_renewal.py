@@ -363,6 +363,7 @@ async def stopping(path: Path, stop: Stop, monkeypatch: pytest.MonkeyPatch) -> A
     source = TokenSource(fetch, store=store, account=ACCOUNT, lease=60.0)
     yield source
     await source.close()
+    await store.close()
 
 
 SAVED = ("save", "release_renewal_lock", "")
@@ -381,16 +382,16 @@ async def test_a_renewal_may_be_cancelled_anywhere_and_leaves_no_lock(
             waiters = [asyncio.create_task(source.get()) for _ in range(5)]
             async with asyncio.timeout(5):
                 results = await asyncio.gather(*waiters, return_exceptions=True)
-        other = FileTokenStore(path)
-        async with asyncio.timeout(5):
-            lock = await other.acquire_renewal_lock(ACCOUNT, lease=60)
-            while lock is None:  # a thread may still be at it
-                await asyncio.sleep(0.001)
+        async with FileTokenStore(path) as other:
+            async with asyncio.timeout(5):
                 lock = await other.acquire_renewal_lock(ACCOUNT, lease=60)
-        await other.release_renewal_lock(ACCOUNT, lock)
-        endpoint = Endpoint(takes=0.01)
-        assert len(await texts(sources(endpoint, other, 3))) == 3
-        assert endpoint.calls == (stop.where not in SAVED)
+                while lock is None:  # a thread may still be at it
+                    await asyncio.sleep(0.001)
+                    lock = await other.acquire_renewal_lock(ACCOUNT, lease=60)
+            await other.release_renewal_lock(ACCOUNT, lock)
+            endpoint = Endpoint(takes=0.01)
+            assert len(await texts(sources(endpoint, other, 3))) == 3
+            assert endpoint.calls == (stop.where not in SAVED)
         if not stop.where:
             break
         places.append(stop.where)

@@ -152,7 +152,7 @@ async def test_what_was_said_while_aiohttp_had_it_is_no_answer_either(monkeypatc
     async with Server(HELLO, OK + b"Content-Length: 6\r\n\r\nforged", stay=True) as server, opened() as transport:
         await get(transport, server.url)
         with transport._wire.aside():  # type: ignore[union-attr]
-            await asyncio.sleep(0.05)
+            await server.said.wait()
         assert (await get(transport, server.url)).body == b"hi"
         assert server.connections == 2
 

@@ -145,7 +145,7 @@ def test_a_worker_is_stopped_in_order_by_a_signal(call, folder: Path) -> None:
     job = submit(call, "--chunk", 150)
     with SandboxThread(catalogue=1, stock=100_000) as sandbox:
         environment = os.environ | sandbox.environment()
-        command = [*COMMAND, "cluster", "worker", "--rate", "30/1", "--lease", "3"]
+        command = [*COMMAND, "cluster", "worker", "--rate", "30/1"]
         child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
         try:
             ends = time.monotonic() + 30
@@ -168,7 +168,7 @@ def test_a_fleet_is_watched_until_nothing_is_left_to_do(call, folder: Path, monk
     write(folder, 60)
     job = submit(call, "--chunk", 20)
     with SandboxThread(catalogue=1, stock=100_000) as sandbox:
-        command = [*COMMAND, "cluster", "worker", "--rate", "30/1", "--lease", "3"]
+        command = [*COMMAND, "cluster", "worker", "--rate", "30/1"]
         child = subprocess.Popen(command, env=os.environ | sandbox.environment(), stderr=subprocess.DEVNULL)
         try:
             code, out, err = call("status", "--watch", "--every", 0.2, "--json")
