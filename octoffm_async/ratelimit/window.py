@@ -23,8 +23,8 @@ KEPT_FREE_FOR = 30.0
 SMALL = 6
 """Windows of at most so many requests need two free places: with one, bulk calls are too far apart for another soon."""
 
-SPREAD_MOST, SPREAD_TERM = 0.025, 30.0
-"""The part of a window by which the spread of round trips lengthens it at most, so that 95 % of a limit can be used;
+SPREAD_MOST, SPREAD_TERM = 0.01, 30.0
+"""The part of a window by which the spread of round trips lengthens it at most, so that 97 % of a limit can be used;
 and the seconds over which round trips are compared."""
 
 

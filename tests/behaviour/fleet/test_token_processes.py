@@ -79,11 +79,12 @@ async def check_one_call_per_expiry(sharing: dict[str, str], *, tokens: int) -> 
             reports = [await started.report() for _ in range(10)]
             took = time.monotonic() - begin
         stats = await sandbox.stats()
-    # The last process may renew the token while it closes, and has saved it all the same.
+    # The last process may renew the token while it closes, and has saved it all the same; Redis forgets it as it expires.
     asked = await stored_token(sandbox.config(), sharing["OCTOFFM_STORE"], sharing.get(VARIABLE))
     for report in reports:
         asked |= report["seen"]
-    assert stats["tokens_issued"] == len(asked) == sum(report["fetched"] for report in reports)
+    assert stats["tokens_issued"] == sum(report["fetched"] for report in reports)
+    assert 0 <= stats["tokens_issued"] - len(asked) <= 1
     assert stats["by_operation"]["token.create"] == {"200": stats["tokens_issued"]}
     assert len(asked) >= tokens
     times = sorted(asked.values())
