@@ -79,7 +79,7 @@ async def check_one_call_per_expiry(sharing: dict[str, str], *, tokens: int) -> 
             reports = [await started.report() for _ in range(10)]
             took = time.monotonic() - begin
         stats = await sandbox.stats()
-    # The last process may renew the token while it closes, and has saved it all the same; Redis forgets it as it expires.
+    # The last process may renew the token while it closes: it has saved it, and Redis forgets it as it expires.
     asked = await stored_token(sandbox.config(), sharing["OCTOFFM_STORE"], sharing.get(VARIABLE))
     for report in reports:
         asked |= report["seen"]
