@@ -25,7 +25,7 @@ from .formats.open import open_table
 from .item_reader import ItemReader, RejectedItem
 from .item_types import ORDERS, PRODUCTS, SUPPLIES
 from .mapping_file import Mapping, load_mapping
-from .rejects import RejectsFile
+from .rejects import ClosedAtExit, RejectsFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,7 +80,7 @@ class ReadSettings(TypedDict, total=False):
     fill_down: bool
 
 
-class ItemFile(ItemReader, Generic[ItemT]):
+class ItemFile(ItemReader, ClosedAtExit, Generic[ItemT]):
     """The items of a file, once: an iterator, and a context manager that closes the file and the rejects file.
 
     A run takes it as its items; ``run.summary.rejected`` is then the number of items that the file could not give. The
@@ -132,14 +132,6 @@ class ItemFile(ItemReader, Generic[ItemT]):
         super().close()
         if self._rejects is not None:
             self._rejects.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     async def __aenter__(self) -> Self:
         try:

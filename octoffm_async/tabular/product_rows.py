@@ -18,11 +18,10 @@ from .formats.csv_table import CsvTable
 from .item_reader import ItemReader
 from .item_types import PRODUCTS
 from .rejected_row import RejectedRow
-from .rejects import harmless
+from .rejects import ClosedAtExit, harmless
 
 if TYPE_CHECKING:
     from os import PathLike
-    from types import TracebackType
 
     from ..contract.products import FulfillmentProduct
     from .column_plan import ColumnPlan
@@ -86,7 +85,7 @@ def _row_of(one: RejectedItem) -> RejectedRow:
     return RejectedRow(one.line, one.key, tuple(found))
 
 
-class RejectsReport:
+class RejectsReport(ClosedAtExit):
     """Writer of rejected rows to ``path``, one line per problem, deprecated: ``read_products(…, rejects=path)``.
 
     The file is created (replacing an older one) at the first reject, so a run without rejects leaves none. Every line
@@ -123,14 +122,6 @@ class RejectsReport:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self) -> None:
         try:

@@ -30,7 +30,23 @@ if TYPE_CHECKING:
     from .rows import Table, TableRow
 
 
-class RejectsFile:
+class ClosedAtExit:
+    """A base for files that are closed when their ``with`` block is left."""
+
+    def close(self) -> None:
+        """Close the file."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class RejectsFile(ClosedAtExit):
     """A writer of rows of ``table`` to ``path``: JSON lines if the table is, else CSV with the table's delimiter.
 
     The file is created (and an older one replaced) at the first reject, so a run without rejects makes none; only its
@@ -66,14 +82,6 @@ class RejectsFile:
                 file.close()
             except OSError as error:
                 raise UnwritableOutputError(f"cannot write {self.path}: {error.strerror}") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _write(self, rows: Sequence[TableRow], reasons: dict[int, list[str]], otherwise: str) -> None:
         file = self._file or self._open()
