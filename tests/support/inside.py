@@ -3,7 +3,6 @@
 from octoffm_async.bulk.durable.job import JournaledJob
 from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.bulk.reconciliation.reference_matching import tidied
-from octoffm_async.cli import main
 from octoffm_async.contract.adoption import adopt
 from octoffm_async.contract.base import modelled_fields
 from octoffm_async.contract.requests.validation import gtin_check_digit
@@ -19,7 +18,6 @@ __all__ = [
     "PostgresJournal",
     "adopt",
     "gtin_check_digit",
-    "main",
     "modelled_fields",
     "outgoing_items_of",
     "sqlite_engine",
