@@ -38,7 +38,7 @@ from .adaptive_concurrency import AdaptiveConcurrency
 from .adaptive_rate import AdaptiveRate
 from .priority_queue import PriorityQueue
 from .stats import KeyStats
-from .window import KEPT_FREE_FOR, LeakyBucket, SlidingWindow, bucket_for
+from .window import KEPT_FREE_FOR, LeakyBucket, SlidingWindow, bucket_for, timer_delay
 
 if TYPE_CHECKING:
     from ..config import Limit
@@ -360,7 +360,7 @@ class RateLimiter:
         while True:
             now, lane = loop.time(), self._waiters.next_lane()
             if (pause := self.paused_until - now) > 0:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(timer_delay(pause))
             elif not self._may_send(now, lane):
                 await self._sleep_until_room(self._window_wait(now, lane))
             elif in_hand or (rate := self.control.rate(now)) is None:
@@ -377,7 +377,7 @@ class RateLimiter:
         loop = asyncio.get_running_loop()
         self._room = loop.create_future()
         self._room_timed = wait > 0
-        timer = loop.call_later(wait, self._wake) if wait > 0 else None
+        timer = loop.call_later(timer_delay(wait), self._wake) if wait > 0 else None
         try:
             await self._room
         finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import asyncio
+from bisect import bisect_left, bisect_right
 from collections import deque
 from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,8 @@ TIMER_LAG = 0.01
 """Seconds of late wake-up for which a bucket compensates."""
 HANDFUL = 0.001
 """Seconds' worth of requests that a bucket gives out at once: a timer has no finer resolution."""
+LOOK_AGAIN = 60_000
+"""Milliseconds after which a request that waits for a bucket looks again at the latest."""
 KEPT_FREE = 0.01
 """The part of a window that bulk calls leave free for interactive calls while such calls come."""
 KEPT_FREE_FOR = 30.0
@@ -26,6 +29,15 @@ SMALL = 6
 SPREAD_MOST, SPREAD_TERM = 0.01, 30.0
 """The part of a window by which the spread of round trips lengthens it at most, so that 97 % of a limit can be used;
 and the seconds over which round trips are compared."""
+
+
+def timer_delay(wait: float) -> float:
+    """Return a wait in seconds, rounded up to whole milliseconds.
+
+    A timer of uvloop ends up to a millisecond early. What is left of the wait is then too short for another timer, so
+    that one who waits for the exact time would look at the clock in every turn of the loop, on a whole processor.
+    """
+    return ceil(wait * 1000) / 1000
 
 
 class Bucket(NamedTuple):
@@ -118,7 +130,7 @@ class SlidingWindow:
 
     def idle(self, now: float) -> bool:
         """Return True if no request of the last window needs to be remembered."""
-        return not self._left or self._left[-1] <= now - self.period
+        return not self._left or self._left[-1] <= now - self.period - self.spread
 
 
 class LeakyBucket:
@@ -132,13 +144,12 @@ class LeakyBucket:
     requests: it is part of the late wake-up for which the bucket compensates anyway.
     """
 
-    __slots__ = ("_cost", "_in_hand", "_limiter", "_spare", "_waiting")
+    __slots__ = ("_cost", "_in_hand", "_limiter", "_spare")
 
     def __init__(self) -> None:
         self._cost = 0.0
         self._spare = 0.0
         self._in_hand = 0.0
-        self._waiting = 0.0
         self._limiter = AsyncLimiter(1.0, 1.0)
 
     def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:
@@ -146,9 +157,7 @@ class LeakyBucket:
         cost = self._cost = 1.0 / rate
         self._spare = max(0.0, HANDFUL - cost) if burst is None else 0.0
         room = (bucket_for(rate, burst).burst + ahead) * cost - self._spare
-        self._limiter.max_rate = max(
-            room, self._waiting
-        )  # with less capacity than its cost, a request that waits would wait for ever
+        self._limiter.max_rate = room
         return self._limiter.has_capacity(cost)
 
     def take_from_hand(self, rate: float) -> bool:
@@ -170,11 +179,12 @@ class LeakyBucket:
 
     async def acquire(self) -> None:
         """Wait for a permit and take it. Only one task may wait at a time."""
-        cost = self._cost
-        if not self._limiter.has_capacity(cost):
-            self._waiting = cost
-        try:
-            await self._limiter.acquire(cost)
-        finally:
-            if self._waiting == cost:
-                self._waiting = 0.0
+        # Not by the limiter's own wait, see `timer_delay`.
+        while not self._limiter.has_capacity(self._cost):  # noqa: ASYNC110  (a bucket tells nobody that it leaks)
+            await asyncio.sleep(self._wait() / 1000)
+        await self._limiter.acquire(self._cost)
+
+    def _wait(self) -> int:
+        """Return the milliseconds after which the bucket has room for a request, or :data:`LOOK_AGAIN`."""
+        limiter, cost = self._limiter, self._cost
+        return 1 + bisect_left(range(1, LOOK_AGAIN), x=True, key=lambda wait: limiter.has_capacity(cost - wait / 1000))

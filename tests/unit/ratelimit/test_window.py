@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from octoffm_async import Limit
+from octoffm_async.contract.operations import Group
+from octoffm_async.ratelimit.registry import LimiterRegistry
+from octoffm_async.ratelimit.shared.store import MemoryLimits
 from octoffm_async.ratelimit.window import SPREAD_MOST, SPREAD_TERM, SlidingWindow
+from tests.support.fakes import config
 from tests.unit.ratelimit.test_limiter import worst_window
 
 LIMITS = st.builds(Limit, st.integers(1, 40), per=st.sampled_from([0.5, 1.0, 10.0]))
@@ -84,3 +93,42 @@ def test_a_spread_is_forgotten_after_two_terms_without_it() -> None:
             assert window.spread == pytest.approx(0.02)
     window.answered(0.02, 2 * SPREAD_TERM)
     assert window.spread == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_who_waits_for_a_permit_on_uvloop_leaves_the_processor_to_others(shared: bool) -> None:
+    """Its timers end early by up to a millisecond: what waits here for the exact time would look in every turn."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def spent(wait: Callable[[], Awaitable[object]]) -> float:
+        started = time.process_time()
+        for _ in range(200):
+            await wait()
+        return time.process_time() - started
+
+    async def ratio() -> float:
+        limiters = LimiterRegistry(config(limit=Limit(1300)), MemoryLimits() if shared else None)
+        limiters.rebind()
+        limiter = limiters.of("1", Group.STOCKS)
+
+        async def acquire() -> None:
+            await limiter.acquire("bulk")
+            limiter.release()
+
+        permits = await spent(acquire)
+        limiters.close()
+        await limiters.return_leases()
+        return permits / await spent(partial(asyncio.sleep, 0.001))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ratio()) < 3.0
+
+
+def test_a_window_is_remembered_for_as_long_as_its_requests_count() -> None:
+    window = SlidingWindow(Limit(1, per=1.0), jitter=0.0)
+    window.answered(0.0, 1000.0)
+    window.answered(SPREAD_MOST, 1000.0)
+    window.add(1000.0)
+    assert window.wait(1001.0) > 0.0
+    assert not window.idle(1001.0)
+    assert window.idle(1001.0 + SPREAD_MOST)
