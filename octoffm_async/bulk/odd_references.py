@@ -54,13 +54,7 @@ class OddReferences:
         Raises:
             ValidationError: it is odd, and odd references are refused.
         """
-        reason = reference_oddity(reference)
-        like = self._recent.setdefault(tidied(reference), reference)
-        if len(self._recent) > self._most:
-            self._recent.clear()
-        if like != reference:
-            why = f"differs from {like[:60]!r}, which came before, only in what an API may drop or change"
-            reason = f"{reason}, {why}" if reason else why
+        reason = self.reason(reference)
         if not reason:
             return
         if self._strict:
@@ -70,6 +64,17 @@ class OddReferences:
             self.first.append(f"{reference[:60]!r} {reason}")
         if self.count == 1:
             self.on_warning(f"odd reference: {self.first[0]}: {_MEANING}")
+
+    def reason(self, reference: str) -> str:
+        """Return what is odd in a reference, by itself or beside those before it; empty if nothing is."""
+        reason = reference_oddity(reference)
+        like = self._recent.setdefault(tidied(reference), reference)
+        if len(self._recent) > self._most:
+            self._recent.clear()
+        if like != reference:
+            why = f"differs from {like[:60]!r}, which came before, only in what an API may drop or change"
+            reason = f"{reason}, {why}" if reason else why
+        return reason
 
     def checking(self, check: Callable[[object], None], key: Callable[[object], str]) -> Callable[[object], None]:
         """Return a check of items that also looks at the references of valid items."""

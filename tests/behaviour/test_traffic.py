@@ -12,10 +12,10 @@ pytestmark = pytest.mark.one_loop
 
 QUOTAS = [
     *(Case(5, 1.0), Case(20, 60.0, seed=3)),
-    *(Case(20, 1.0, then=5), Case(5, 10.0, then=20)),
-    *(Case(5, 1.0, processes=4), Case(5, 60.0, processes=2)),
+    *(Case(20, 1.0, then=5), Case(5, 1.0, processes=4)),
 ]
 MORE_QUOTAS = [
+    *(Case(5, 10.0, then=20), Case(5, 60.0, processes=2)),
     *(Case(5, 60.0), Case(20, 10.0), Case(20, 60.0, then=5)),
     *(Case(5, 10.0, processes=8), Case(5, 60.0, processes=8)),
     Case(20, 1.0, ceiling=Limit(100_000)),  # which is of no use

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ...bulk.odd_references import OddReferences
 from ...contract.contract_file.encoding import RequestEncoder
 from ...contract.contract_file.translation import Translation
-from ...contract.requests.checks import reference_oddity
 from ...tabular.item_reader import ItemReader
 from ...tabular.rejects import RejectsFile
 from ...text import is_unicode, printable, safe_json
@@ -49,11 +49,11 @@ def dry_run(file_options: FileOptions, table: Table, plan: ColumnPlan, operation
                 click.echo(f"{file_options.file}, {printable(str(problem))}")
 
     first: list[bytes] = []
-    odd = 0
+    odd, references = 0, OddReferences(plan.target.plural, plan.target.key)
     items = ItemReader(table, plan, print_rejected)
     for item in items:
         reference: str = getattr(item, plan.target.key)
-        if reason := reference_oddity(reference):
+        if reason := references.reason(reference):
             odd += 1
             if odd <= FIRST and not file_options.as_json:
                 click.echo(

@@ -104,8 +104,7 @@ async def lost(transport: AiohttpTransport, url: str, count: int, *, together: i
 ENDINGS: list[Ending] = [at_once, a_little_later, by_reset, with_a_408]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("each", [1, 7])
+@pytest.mark.parametrize(("ending", "each"), [(ending, 7 if at % 2 else 1) for at, ending in enumerate(ENDINGS)])
 async def test_after_a_few_losses_creations_use_new_connections(ending: Ending, each: int) -> None:
     async with Closing(ending, each=each) as server, opened(ROOMY) as transport:
         assert await lost(transport, server.url, 30) <= CLOSINGS_TO_LEARN

@@ -101,6 +101,17 @@ def test_a_dry_run_checks_all_shows_bodies_and_sends_nothing(octoffm, octoffm_sa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("first", "second"), [("Cmd-1", "cmd-1"), ("007", "7"), ("A 1", "A1"), ("É-10", "E\u0301-10")])
+def test_a_dry_run_tells_references_that_an_api_may_take_for_one(octoffm, first, second):
+    Path("o.csv").write_text("\n".join([ORDER_HEADER, order_row(first), order_row("B-2"), order_row(second), ""]))
+    code, out, _ = octoffm("orders", "create", "o.csv", *ORDERS, "--dry-run")
+    assert code == 0
+    assert f"o.csv, line 4: odd reference: {second!r}" in out
+    assert f"differs from {first!r}, which came before" in out
+    code, out, _ = octoffm("orders", "create", "o.csv", *ORDERS, "--dry-run", "--json", "--strict-references")
+    assert (code, summary(out)["odd_references"]) == (1, 1)
+
+
 def test_where_the_journal_is_lost_every_order_is_looked_up_first(octoffm, stocked):
     write_orders(4)
     octoffm("orders", "create", "orders.csv", *ORDERS)
