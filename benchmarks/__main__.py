@@ -6,6 +6,7 @@
     python -m benchmarks memory --size 100000  a part with another size
     python -m benchmarks million_rows          the command with a file of 1,000,000 rows, interrupted on the way
     python -m benchmarks list                  the parts and the peers
+    python -m benchmarks page                  a page of the results in the folder of --out
 
 Peers come with ``pip install '.[bench]'``; those that are not installed are left out.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from . import peers
 from .options import OUT, Options
+from .page import write_page
 from .parts import PARTS, named
 from .report import heading_of, save, text_of
 
@@ -75,9 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
         show()
         return 0
     try:
+        if names == ["page"]:
+            print(write_page(options.out))
+            return 0
         chosen = named(names)
         peers.installed(names=options.peers)
-    except LookupError as error:
+    except (FileNotFoundError, LookupError) as error:
         print(error, file=sys.stderr)
         return 2
     print(heading_of(options))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .options import Options
     from .rounds import Column, Result, Table
 
@@ -22,6 +22,8 @@ PACKAGES = (
     "uvloop",
     "anyio",
     "httpx",
+    "httpx2",
+    "openai",
     "pydantic",
     "requests",
     "pyreqwest",
@@ -34,10 +36,7 @@ PACKAGES = (
 def text_of(table: Table) -> str:
     """Return the table as aligned text."""
     rows = [["", *(column.heading for column in table.columns)]]
-    rows += [
-        [subject, *(_cell(table.cell(subject, column), column) for column in table.columns)]
-        for subject in table.subjects()
-    ]
+    rows += [[subject, *(_cell(table, subject, column) for column in table.columns)] for subject in table.subjects()]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -46,12 +45,16 @@ def text_of(table: Table) -> str:
         for row in rows
     ]
     baseline = table.baseline()
-    foot = [] if baseline is None else [f"×: against {baseline}, median of the ratios within each round"]
-    return "\n".join([table.title, "-" * len(lines[0]), *lines, *foot])
+    foot = "medians over the rounds [quartiles]" + (f"; ×: against {baseline}, within each round" if baseline else "")
+    return "\n".join([table.title, "-" * len(lines[0]), *lines, foot])
 
 
-def _cell(value: float | None, column: Column) -> str:
-    return "" if value is None else f"{value:,.{column.decimals}f}"
+def _cell(table: Table, subject: str, column: Column) -> str:
+    value, quartiles = table.cell(subject, column), table.quartiles(subject, column)
+    if value is None:
+        return ""
+    spread = "" if quartiles is None else f" [{'..'.join(f'{each:,.{column.decimals}f}' for each in quartiles)}]"
+    return f"{value:,.{column.decimals}f}{spread}"
 
 
 def summary_of(table: Table) -> dict[str, dict[str, float | None]]:
@@ -66,7 +69,9 @@ def surroundings(options: Options) -> dict[str, Any]:
     """Return the surroundings of the measurement: versions, processors, options."""
     return {
         "python": sys.version.split()[0],
+        "date": datetime.now(UTC).date().isoformat(),
         "platform": platform.platform(),
+        "processor": _processor(),
         "processors": os.cpu_count(),
         "stub_processors": options.processors().stub,
         "client_processors": options.processors().client,
@@ -88,6 +93,14 @@ def heading_of(options: Options) -> str:
     return f"Python {known['python']}, {known['processors']} processors{load}, {options.rounds} rounds\n{packages}"
 
 
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
 def _version(name: str) -> str | None:
     try:
         return version(name)
@@ -102,7 +115,10 @@ def save(result: Result, options: Options, folder: Path) -> list[Path]:
         "part": result.part,
         "surroundings": surroundings(options),
         "notes": result.notes,
-        "tables": [{**msgspec.to_builtins(table), "summary": summary_of(table)} for table in result.tables],
+        "tables": [
+            {**msgspec.to_builtins(table), "summary": summary_of(table), "text": text_of(table)}
+            for table in result.tables
+        ],
         "lines": msgspec.to_builtins(result.lines),
     }
     written = [folder / f"{result.part}.json"]

@@ -1,7 +1,8 @@
-"""Interleaved rounds (A B C A B C …) and their results: medians, and ratios within each round."""
+"""Interleaved rounds, each in an order of its own (A B C, C A B, …), and their results: medians, quartiles, ratios."""
 
 from __future__ import annotations
 
+import random
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,12 +52,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         values = self.figures[subject].get(key)
         return statistics.median(values) if values else None
 
-    def ratio(self, subject: str, key: str, against: str) -> float | None:
-        """Return the median of the ratios within each round."""
-        mine, theirs = self.figures[subject].get(key), self.figures.get(against, {}).get(key)
-        if not mine or not theirs:
-            return None
-        return statistics.median(a / b if b else float("nan") for a, b in zip(mine, theirs, strict=True))
+    def rounds(self, subject: str, column: Column) -> list[float]:
+        """Return the values of a cell of the table in each round: figures, or ratios within the round."""
+        mine = self.figures[subject].get(column.key, [])
+        if column.against is None:
+            return mine
+        theirs = self.figures.get(column.against, {}).get(column.key, [])
+        return [a / b if b else float("nan") for a, b in zip(mine, theirs, strict=True)] if theirs else []
 
     def subjects(self) -> list[str]:
         """Return the subjects from the smallest to the largest, or as they were measured."""
@@ -65,10 +67,17 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return sorted(self.figures, key=lambda subject: self.median(subject, self.lead) or 0.0)
 
     def cell(self, subject: str, column: Column) -> float | None:
-        """Return the value of a cell of the table."""
-        if column.against is None:
-            return self.median(subject, column.key)
-        return self.ratio(subject, column.key, column.against)
+        """Return the value of a cell of the table: the median over the rounds."""
+        values = self.rounds(subject, column)
+        return statistics.median(values) if values else None
+
+    def quartiles(self, subject: str, column: Column) -> tuple[float, float] | None:
+        """Return the quartiles of a cell of the table; of less than four rounds the least and the most."""
+        values = self.rounds(subject, column)
+        if len(values) < 2 or column.key != self.lead:
+            return None
+        low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+        return (low, high) if len(values) > 3 else (min(values), max(values))
 
     def baseline(self) -> str | None:
         """Return the subject that the others are compared with."""
@@ -108,11 +117,17 @@ class Measured(NamedTuple):
 
 
 def interleave(cases: Sequence[Case], rounds: int) -> Measured:
-    """Measure every case once a round, one after another, in the same order each round."""
+    """Measure every case once a round, one after another.
+
+    The order is another in each round, so that no case always has the same one before it; it is the same in each run.
+    """
+    shuffle = random.Random(rounds).shuffle
     figures: dict[str, dict[str, list[float]]] = {case.name: {} for case in cases}
     order: list[str] = []
     for _ in range(rounds):
-        for case in cases:
+        shuffled = list(cases)
+        shuffle(shuffled)
+        for case in shuffled:
             order.append(case.name)
             for key, value in case.measure().items():
                 figures[case.name].setdefault(key, []).append(value)

@@ -36,6 +36,7 @@ TYPED = "msgspec, typed (ours)"
 READER = "this package's reader"
 LEARNED = f"{READER}, learned spelling"
 AS_TEXT = f"{READER}, numbers as text"
+CONSTRUCT = "generated SDK (openai's runtime)"
 WAYS = (
     TYPED,
     READER,
@@ -44,9 +45,9 @@ WAYS = (
     "json + dataclasses",
     "orjson + dataclasses",
     "pydantic, from bytes",
-    "Stainless-style construct",
+    CONSTRUCT,
 )
-NEEDS = {"orjson + dataclasses": "orjson", "pydantic, from bytes": "pydantic", "Stainless-style construct": "pydantic"}
+NEEDS = {"orjson + dataclasses": "orjson", "pydantic, from bytes": "pydantic", CONSTRUCT: "openai"}
 
 
 def ways() -> list[str]:
@@ -77,10 +78,10 @@ def decoder(way: str) -> Callable[[bytes], list[Any]]:
         from ..peers import pydantic_models
 
         return lambda body: pydantic_models.Page.model_validate_json(body).items
-    if way == "Stainless-style construct":
-        from ..peers import stainless_models
+    if way == CONSTRUCT:
+        from ..peers import openai_runtime
 
-        return lambda body: stainless_models.construct_type(json.loads(body), stainless_models.Page).items
+        return lambda body: openai_runtime.Page.construct(**json.loads(body)).items
     from ..peers.plain_models import Stock
 
     loads = _loads(way)

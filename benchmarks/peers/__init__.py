@@ -32,8 +32,8 @@ class Entry(NamedTuple):
 
 
 ENTRIES = (
-    Entry(OURS, "ours:without_hook", ours=True, note="the full call: token, limit, retries and deadline on"),
-    Entry(f"{OURS}, LoggingHook", "ours:with_logging", ours=True),
+    Entry(OURS, "ours:Ours", ours=True, note="the client as it comes: token, limit, retries, deadline and logging"),
+    Entry(f"{OURS}, no logging", "ours:without_hook", ours=True),
     Entry(
         f"{OURS}, OpenTelemetry",
         "ours:with_telemetry",
@@ -63,10 +63,13 @@ ENTRIES = (
         "requests in threads", "requests_threads:Threads", ("requests",), threads=True, note="a thread for each call"
     ),
     Entry(
-        "Stainless-style SDK",
-        "stainless:Stainless",
-        ("httpx", "pydantic"),
-        note="one client with those SDKs' limits (100 connections kept); at 50 in flight httpx's pool is most of it",
+        "httpx2 + pydantic", "httpx_pydantic:Httpx2", ("httpx2", "pydantic"), note="one client, 200 connections kept"
+    ),
+    Entry(
+        "generated SDK (openai's runtime)",
+        "openai_runtime:OpenAIRuntime",
+        ("openai", "pydantic"),
+        note="what Stainless generates: retries, lazy models; its own limits (100 connections kept)",
     ),
     Entry("pyreqwest (Rust)", "pyreqwest_peer:Pyreqwest", ("pyreqwest",)),
     Entry("wreq (Rust)", "wreq_peer:Wreq", ("wreq",)),

@@ -1,14 +1,16 @@
-"""httpx with pydantic: with its defaults, and with everything set for speed."""
+"""httpx with pydantic: with its defaults, and with everything set for speed; and httpx2."""
 # pyright: basic, reportMissingImports=false
 
 from __future__ import annotations
 
+import importlib
 import ssl
+from typing import Any
 
 import httpx
 
 from ..answers import HEADERS, ORDER
-from .base import Spread, Target, Walked, next_address
+from .base import MOST_IN_FLIGHT, Spread, Target, Walked, next_address
 from .pydantic_models import Created, Order, Page, Stock
 
 
@@ -22,7 +24,10 @@ class Default(Spread):
         """See Peer."""
         self._target = target
         headers = {name: value for name, value in HEADERS.items() if name != "Content-Type"}
-        self._client = httpx.AsyncClient(headers=headers, verify=target.ssl_context() or True)
+        self._client: Any = self._make(headers=headers, verify=target.ssl_context() or True)
+
+    def _make(self, **settings: Any) -> Any:
+        return httpx.AsyncClient(**settings)
 
     async def post(self) -> str:
         """See Peer."""
@@ -110,3 +115,12 @@ class Best(Default):
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
         timeout = httpx.Timeout(None)
         return httpx.AsyncClient(headers=HEADERS, verify=self._ssl, limits=limits, timeout=timeout, trust_env=False)
+
+
+class Httpx2(Default):
+    """httpx2, the successor, with one client that keeps a connection for each call in flight."""
+
+    def _make(self, **settings: Any) -> Any:
+        httpx2: Any = importlib.import_module("httpx2")
+        limits = httpx2.Limits(max_connections=MOST_IN_FLIGHT, max_keepalive_connections=MOST_IN_FLIGHT)
+        return httpx2.AsyncClient(limits=limits, **settings)

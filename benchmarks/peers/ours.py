@@ -62,7 +62,7 @@ class Ours(Spread):
 
     def __init__(
         self,
-        hooks: Sequence[Hook] = (),
+        hooks: Sequence[Hook] = (LoggingHook(),),
         *,
         item_by_item: bool = False,
         api: str = API,
@@ -104,12 +104,7 @@ class Ours(Spread):
 
 def without_hook() -> Ours:
     """Make a peer without a hook."""
-    return Ours()
-
-
-def with_logging() -> Ours:
-    """Make a peer with the standard hook, its logger at the usual level."""
-    return Ours([LoggingHook()])
+    return Ours(())
 
 
 def with_telemetry() -> Ours:
@@ -124,17 +119,17 @@ def with_telemetry() -> Ours:
 
 def item_by_item() -> Ours:
     """Make a peer without a hook that reads lists as items and not as pages."""
-    return Ours(item_by_item=True)
+    return Ours((), item_by_item=True)
 
 
 def learned() -> Ours:
     """Make a peer without a hook for an API with all names in PascalCase, which the first response shows."""
-    return Ours(api=PASCAL_API)
+    return Ours((), api=PASCAL_API)
 
 
 def with_contract() -> Ours:
     """Make a peer without a hook for an API with other names, which a contract file gives."""
-    return Ours(api=RENAMED_API, contract=renames())
+    return Ours((), api=RENAMED_API, contract=renames())
 
 
 def renames() -> ContractFile:

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from multidict import CIMultiDict
 from yarl import URL
 
 from octoffm_async import OutboundShipmentRequest, Stock
@@ -37,6 +38,7 @@ class Tuned(Spread):
     async def open(self, target: Target) -> None:
         """See Peer."""
         self._target = target
+        self._headers = CIMultiDict(HEADERS)
         self._orders, self._stock = URL(target.orders, encoded=True), URL(target.stock, encoded=True)
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
         connector = aiohttp.TCPConnector(limit=MOST_IN_FLIGHT, ssl=target.ssl_context() or True)
@@ -45,18 +47,18 @@ class Tuned(Spread):
     async def post(self) -> str:
         """See Peer."""
         body = self._encode(self._order)
-        async with self._session.post(self._orders, data=body, headers=HEADERS, timeout=self._timeout) as response:
-            answer = await response.read()
-            if response.status != 201:
-                raise RuntimeError(response.status)
+        response = await self._session.post(self._orders, data=body, headers=self._headers, timeout=self._timeout)
+        answer = await response.read()  # at its end the connection is free again
+        if response.status != 201:
+            raise RuntimeError(response.status)
         return CREATED.decode(answer).outbound_shipment_id
 
     async def get(self) -> Stock:
         """See Peer."""
-        async with self._session.get(self._stock, headers=HEADERS, timeout=self._timeout) as response:
-            answer = await response.read()
-            if response.status != 200:
-                raise RuntimeError(response.status)
+        response = await self._session.get(self._stock, headers=self._headers, timeout=self._timeout)
+        answer = await response.read()
+        if response.status != 200:
+            raise RuntimeError(response.status)
         return STOCK.decode(answer)
 
     async def page_walk(self) -> Walked:
@@ -65,11 +67,11 @@ class Tuned(Spread):
         address: str | None = self._target.stocks
         while address is not None:
             url = URL(address, encoded=True)
-            async with self._session.get(url, headers=HEADERS, timeout=self._timeout) as response:
-                answer = await response.read()
-                if response.status != 200:
-                    raise RuntimeError(response.status)
-                following = next_address(self._target, response.headers.get("Link"))
+            response = await self._session.get(url, headers=self._headers, timeout=self._timeout)
+            answer = await response.read()
+            if response.status != 200:
+                raise RuntimeError(response.status)
+            following = next_address(self._target, response.headers.get("Link"))
             items = PAGE.decode(answer).items
             rows, last, address = rows + len(items), items[-1], following
         return Walked(rows, last)

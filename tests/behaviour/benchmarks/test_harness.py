@@ -156,9 +156,13 @@ def test_a_child_whose_parent_was_killed_measures_no_more(capfd, loop):
 
 def test_rounds_are_interleaved_and_figures_stay_with_their_case():
     clock = iter(range(100))
-    measured = interleave([Case(name, lambda: {"cpu": float(next(clock))}) for name in "ABC"], 3)
-    assert measured.order == list("ABCABCABC")
-    assert measured.figures == {"A": {"cpu": [0, 3, 6]}, "B": {"cpu": [1, 4, 7]}, "C": {"cpu": [2, 5, 8]}}
+    measured = interleave([Case(name, lambda: {"cpu": float(next(clock))}) for name in "ABC"], 5)
+    rounds = [measured.order[at : at + 3] for at in range(0, 15, 3)]
+    assert all(sorted(each) == list("ABC") for each in rounds)
+    assert len({tuple(each) for each in rounds}) > 1  # nobody always has the same one before it
+    assert list(measured.figures) == list("ABC")
+    for name, figures in measured.figures.items():
+        assert figures["cpu"] == [at for at, each in enumerate(measured.order) if each == name]
 
 
 def table(**figures: list[float]) -> Table:
@@ -175,8 +179,16 @@ def table(**figures: list[float]) -> Table:
 def test_ratios_are_taken_within_each_round():
     drifting = table(slow=[30.0, 60.0, 90.0], base=[10.0, 30.0, 90.0])
     assert drifting.median("slow", "cpu") == 60
-    assert drifting.ratio("slow", "cpu", "base") == 2  # of 3, 2 and 1; not 60 / 30 by chance
-    assert table(slow=[3.0, 80.0, 9.0], base=[1.0, 8.0, 9.0]).ratio("slow", "cpu", "base") == 3
+    ratio = drifting.columns[1]
+    assert drifting.cell("slow", ratio) == 2  # of 3, 2 and 1; not 60 / 30 by chance
+    assert drifting.quartiles("slow", ratio) == (1, 3)
+    assert table(slow=[3.0, 80.0, 9.0], base=[1.0, 8.0, 9.0]).cell("slow", ratio) == 3
+
+
+def test_a_table_shows_the_spread_of_its_figures():
+    figures = table(slow=[8.0, 100.0, 9.0, 10.0, 11.0], base=[1.0] * 5)
+    assert "10.0 [9.0..11.0]" in text_of(figures)  # one round beside something else is no spread
+    assert "9.0 [8.0..11.0]" in text_of(table(slow=[8.0, 11.0, 9.0], base=[1.0] * 3))
 
 
 def test_a_table_is_printed_from_the_fastest_to_the_slowest():
@@ -195,7 +207,7 @@ def test_a_run_writes_complete_json(tmp_path, capsys):
     assert saved["surroundings"]["packages"]["aiohttp"]
     assert [one["name"] for one in saved["tables"]] == ["post", "get"]
     for one in saved["tables"]:
-        assert one["order"] == [*ALWAYS[:2], *ALWAYS[:2]]
+        assert sorted(one["order"]) == sorted([*ALWAYS[:2], *ALWAYS[:2]])
         assert set(one["figures"]) == set(one["summary"]) == set(ALWAYS[:2])
         for name, figures in one["figures"].items():
             assert figures["requests"] == [8, 8], name
@@ -272,3 +284,20 @@ def test_stub_and_clients_keep_to_processors_of_their_own():
     assert not set(stub) & set(client)
     assert bool(stub) == bool(client)
     assert Options(pin=False).processors() == ([], [])
+
+
+def test_a_page_shows_what_was_measured_where_and_when(tmp_path, capsys):
+    settings = ["--rounds", "2", "--size", "2", "--out", str(tmp_path)]
+    assert main(["fan_out", *settings]) == 0
+    assert main(["page", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "README.md").read_text()
+    saved = json.loads((tmp_path / "fan_out.json").read_bytes())
+    assert saved["surroundings"]["date"] in page
+    assert f"msgspec {saved['surroundings']['packages']['msgspec']}" in page
+    for one in saved["tables"]:
+        assert one["text"] in page
+        assert all(subject in page for subject in one["figures"])
+    for picture in tmp_path.glob("*.svg"):
+        assert f"]({picture.name})" in page
+    assert main(["page", "--out", str(tmp_path / "empty")]) == 2
+    assert "no results in" in capsys.readouterr().err
