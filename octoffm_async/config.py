@@ -91,7 +91,8 @@ class Config:
     """Limits of single groups (``products``, ``stocks``, ``outbound``) in place of ``limit``."""
     limit_jitter: float = 0.02
     """Longest additional time of one request on its way to the API that its round trip does not show; the limiter
-    lengthens every window by it, and by the spread of the round trips of late (up to 1 % of the window)."""
+    lengthens every window by it, and by what the round trips of its requests show (up to 1 % of the window, and up to
+    10 % on a busy machine)."""
     max_in_flight: int = 50
     """Requests in flight per seller and group. The throughput of one client process peaks between 10 and 100."""
     max_waiting: int = 10_000

@@ -368,7 +368,7 @@ class RateLimiter:
             else:
                 in_hand = True
                 ready = self._paced(rate, lane)
-                await self._bucket.acquire()
+                self._woke_late(await self._bucket.acquire())
                 if ready:
                     return
 
@@ -380,10 +380,16 @@ class RateLimiter:
         timer = loop.call_later(timer_delay(wait), self._wake) if wait > 0 else None
         try:
             await self._room
+            if timer is not None:
+                self._woke_late(loop.time() - timer.when())
         finally:
             self._room, self._room_timed = None, False
             if timer is not None:
                 timer.cancel()
+
+    def _woke_late(self, seconds: float) -> None:
+        if seconds > 0 and self._windows is not None:
+            self._windows.woke_late(seconds, asyncio.get_running_loop().time())
 
     def _wake(self) -> None:
         if self._room is not None and not self._room.done():

@@ -26,9 +26,13 @@ KEPT_FREE_FOR = 30.0
 SMALL = 6
 """Windows of at most so many requests need two free places: with one, bulk calls are too far apart for another soon."""
 
-SPREAD_MOST, SPREAD_TERM = 0.01, 30.0
-"""The part of a window by which the spread of round trips lengthens it at most, so that 97 % of a limit can be used;
-and the seconds over which round trips are compared."""
+LATE_MOST, LATE_LEAST = 0.01, 0.001
+"""The part of a window by which a request that was late on its way lengthens it at most, so that 97 % of a limit can be
+used; and the seconds below which it is not counted."""
+LATE_MOST_WHEN_BUSY = 0.1
+"""The same part while this process itself is late: on a busy machine, where requests are late for as long."""
+TERM = 30.0
+"""Seconds for which the fastest round trip and the latest wake-up count; and for as long again."""
 
 
 def timer_delay(wait: float) -> float:
@@ -55,31 +59,37 @@ def bucket_for(rate: float, burst: int | None = None) -> Bucket:
 class SlidingWindow:
     """The times of the requests of the last window: exact for every window of ``limit``, lengthened by ``jitter``.
 
-    The spread of the round trips of late (:meth:`answered`) lengthens it further: it shows how unevenly requests travel
-    from a busy machine, over new connections, or to a busy server. An API that needs long for some responses shows the
-    same, so the spread counts up to :data:`SPREAD_MOST`.
+    A request whose round trip takes longer than the fastest of late (:meth:`answered`) may have been received later by
+    that time. While it counts, it lengthens the window: requests travel unevenly from a busy machine, or to a busy
+    server. An API that needs long for some responses shows the same, so this is bounded: by :data:`LATE_MOST`, and on a
+    busy machine, which is known from late timers (:meth:`woke_late`), by as much as those are late.
     """
 
     __slots__ = (
         "_fastest",
+        "_fastest_before",
+        "_late",
         "_left",
-        "_slowest",
-        "_spread_before",
-        "_spread_most",
+        "_per",
         "_term_ends_at",
+        "_wake_up",
+        "_wake_up_before",
         "calls",
+        "late_most",
         "period",
         "places",
         "small",
-        "spread",
     )
 
     def __init__(self, limit: Limit, *, jitter: float) -> None:
-        self._fastest = self._slowest = self._spread_before = 0.0
-        self._spread_most = SPREAD_MOST * limit.per
+        self._fastest = self._fastest_before = inf
+        self._wake_up = self._wake_up_before = 0.0
         self._term_ends_at = -inf
-        self.spread: float = 0.0
-        """Seconds by which the round trips of late differ, as far as they count."""
+        self._late: deque[tuple[float, float]] = deque()
+        """When late responses came and by how much they were late: of the last window, and only if none is later."""
+        self._per = limit.per
+        self.late_most: float = LATE_MOST * limit.per
+        """Seconds by which late requests lengthen the window at most."""
         self.calls: int = limit.calls
         self.period: float = limit.per + jitter
         self.places: int = 0 if limit.calls == 1 else ceil(limit.calls * KEPT_FREE)
@@ -96,7 +106,7 @@ class SlidingWindow:
     def wait(self, now: float, *, spare: int = 0) -> float:
         """Return the seconds until one more request may be sent and ``spare`` places stay free; 0 or less is now."""
         left = self._left
-        horizon = now - self.period - self.spread
+        horizon = now - self.period - self.late(now)
         while left and left[0] <= horizon:
             left.popleft()
         # The wait ends when the oldest request that makes the window too full is a period old (:mod:`.limiter`).
@@ -116,21 +126,44 @@ class SlidingWindow:
 
     def answered(self, seconds: float, now: float) -> None:
         """Record a round trip."""
-        if now >= self._term_ends_at:  # of the term before, the spread still counts for one more
-            self._term_ends_at = now + SPREAD_TERM
-            self._spread_before = self._slowest - self._fastest
-            self._fastest = self._slowest = seconds
-        elif seconds < self._fastest:
-            self._fastest = seconds
-        elif seconds > self._slowest:
-            self._slowest = seconds
-        else:
-            return
-        self.spread = min(max(self._slowest - self._fastest, self._spread_before), self._spread_most)
+        if now >= self._term_ends_at:
+            self._begin_term(now)
+        self._fastest = min(self._fastest, seconds)
+        by = seconds - min(self._fastest, self._fastest_before)
+        if by >= LATE_LEAST:
+            late = self._late
+            while late and late[-1][1] <= by:
+                late.pop()
+            late.append((now, by))
+
+    def woke_late(self, seconds: float, now: float) -> None:
+        """Record by how much a timer of this process was late."""
+        if now >= self._term_ends_at:
+            self._begin_term(now)
+        if seconds > self._wake_up:
+            self._wake_up = seconds
+            self._set_late_most()
+
+    def late(self, now: float) -> float:
+        """Return the seconds by which late requests lengthen the window."""
+        late = self._late
+        while late and late[0][0] <= now - self.period - self.late_most:
+            late.popleft()
+        return min(late[0][1], self.late_most) if late else 0.0
 
     def idle(self, now: float) -> bool:
         """Return True if no request of the last window needs to be remembered."""
-        return not self._left or self._left[-1] <= now - self.period - self.spread
+        return not self._left or self._left[-1] <= now - self.period - self.late(now)
+
+    def _begin_term(self, now: float) -> None:
+        self._term_ends_at = now + TERM
+        self._fastest, self._fastest_before = inf, self._fastest
+        self._wake_up, self._wake_up_before = 0.0, self._wake_up
+        self._set_late_most()
+
+    def _set_late_most(self) -> None:
+        wake_up = max(self._wake_up, self._wake_up_before) / self._per
+        self.late_most = min(max(LATE_MOST, wake_up), LATE_MOST_WHEN_BUSY) * self._per
 
 
 class LeakyBucket:
@@ -177,12 +210,15 @@ class LeakyBucket:
             amount = self._cost
         await self._limiter.acquire(amount)
 
-    async def acquire(self) -> None:
-        """Wait for a permit and take it. Only one task may wait at a time."""
-        # Not by the limiter's own wait, see `timer_delay`.
-        while not self._limiter.has_capacity(self._cost):  # noqa: ASYNC110  (a bucket tells nobody that it leaks)
-            await asyncio.sleep(self._wait() / 1000)
+    async def acquire(self) -> float:
+        """Wait for a permit and take it; return the seconds by which a timer was late. Only one task may wait."""
+        loop, late = asyncio.get_running_loop(), 0.0
+        while not self._limiter.has_capacity(self._cost):  # not by the limiter's own wait, see `timer_delay`
+            due_at = loop.time() + (wait := self._wait() / 1000)
+            await asyncio.sleep(wait)
+            late = max(late, loop.time() - due_at)
         await self._limiter.acquire(self._cost)
+        return late
 
     def _wait(self) -> int:
         """Return the milliseconds after which the bucket has room for a request, or :data:`LOOK_AGAIN`."""

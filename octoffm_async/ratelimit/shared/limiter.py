@@ -72,8 +72,9 @@ class Unpaced(LeakyBucket):
     async def take(self) -> None:
         """Take no permit: the bucket counts none."""
 
-    async def acquire(self) -> None:
-        """Return at once: there is no permit to wait for."""
+    async def acquire(self) -> float:
+        """Return 0.0 at once: there is no permit to wait for."""
+        return 0.0
 
 
 class SharedRateLimiter(RateLimiter):

@@ -15,7 +15,7 @@ from octoffm_async import Limit
 from octoffm_async.contract.operations import Group
 from octoffm_async.ratelimit.registry import LimiterRegistry
 from octoffm_async.ratelimit.shared.store import MemoryLimits
-from octoffm_async.ratelimit.window import SPREAD_MOST, SPREAD_TERM, SlidingWindow
+from octoffm_async.ratelimit.window import LATE_LEAST, LATE_MOST, LATE_MOST_WHEN_BUSY, TERM, SlidingWindow
 from tests.support.fakes import config
 from tests.unit.ratelimit.test_limiter import worst_window
 
@@ -34,14 +34,17 @@ def sent(window: SlidingWindow, travels: list[float], *, answered: bool = True) 
     return moments
 
 
-@given(LIMITS, st.floats(0.0, 0.2), st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8))
+@given(LIMITS, st.floats(0.0, 0.2), st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8), st.floats(0.0, 0.5))
 def test_no_window_of_the_server_holds_more_if_round_trips_show_how_unevenly_requests_travel(
-    limit: Limit, fastest: float, delays: list[float]
+    limit: Limit, fastest: float, delays: list[float], timer: float
 ) -> None:
-    most = SPREAD_MOST * limit.per
+    window = SlidingWindow(limit, jitter=LATE_LEAST)
+    window.woke_late(timer * limit.per, 1000.0)
+    most = window.late_most
+    assert LATE_MOST <= most / limit.per <= LATE_MOST_WHEN_BUSY
     cycle = [fastest, fastest + most, *(fastest + most * delay for delay in delays)]
-    assume(len(cycle) * limit.per / limit.calls < 0.8 * SPREAD_TERM)  # else a term does not show the whole spread
-    arrived = [at for _, at in sent(SlidingWindow(limit, jitter=0.0), cycle * 12)]
+    assume(len(cycle) * limit.per / limit.calls < 0.8 * TERM)  # else a term does not show the fastest
+    arrived = [at for _, at in sent(window, cycle * 4)]
     assert worst_window(arrived[len(cycle) :], limit.per - 1e-6) <= limit.calls
 
 
@@ -67,10 +70,10 @@ def test_a_request_that_waits_for_its_connection_counts_from_its_response(
     assert worst_window(arrived, limit.per - 1e-6) <= limit.calls
 
 
-def test_without_the_spread_a_window_would_hold_one_more() -> None:
-    limit, travels = Limit(5, per=1.0), [0.0, 2 * SPREAD_MOST, 0.0] * 10
+def test_if_late_requests_did_not_count_a_window_would_hold_one_more() -> None:
+    limit, travels = Limit(5, per=1.0), [0.0, 2 * LATE_MOST, 0.0] * 10
     for answered, worst in ((True, 5), (False, 6)):
-        moments = sent(SlidingWindow(limit, jitter=SPREAD_MOST), travels, answered=answered)
+        moments = sent(SlidingWindow(limit, jitter=LATE_MOST), travels, answered=answered)
         assert worst_window([at for _, at in moments], 1.0 - 1e-6) == worst
 
 
@@ -85,14 +88,26 @@ def test_responses_that_take_the_api_long_cost_no_more_than_a_part_of_the_limit(
     assert 499 / (moments[-1] - moments[0]) >= 0.97 * 10
 
 
-def test_a_spread_is_forgotten_after_two_terms_without_it() -> None:
+def test_a_late_request_costs_no_more_than_its_own_window() -> None:
     window = SlidingWindow(Limit(10, per=10.0), jitter=0.0)
-    for at, travel in ((0.0, 0.01), (1.0, 0.03), (SPREAD_TERM, 0.02), (SPREAD_TERM + 1.0, 0.025)):
+    for at, travel, late in (
+        (0.0, 0.01, 0.0),
+        (1.0, 0.06, 0.05),
+        (3.0, 0.03, 0.05),
+        (11.2, 0.01, 0.02),
+        (13.2, 0.02, 0.01),
+    ):
         window.answered(travel, at)
-        if at:
-            assert window.spread == pytest.approx(0.02)
-    window.answered(0.02, 2 * SPREAD_TERM)
-    assert window.spread == pytest.approx(0.005)
+        assert window.late(at) == pytest.approx(late)
+
+
+def test_late_timers_are_forgotten_after_two_terms_without_them() -> None:
+    window = SlidingWindow(Limit(10, per=1.0), jitter=0.0)
+    for at, timer, most in ((1.0, 0.04, 0.04), (2.0, 0.9, 0.1), (TERM + 1.0, 0.0, 0.1), (2 * TERM + 2.0, 0.002, 0.01)):
+        window.woke_late(timer, at)
+        window.answered(0.0, at)
+        window.answered(0.5, at)
+        assert window.late(at) == pytest.approx(most)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -127,8 +142,8 @@ def test_who_waits_for_a_permit_on_uvloop_leaves_the_processor_to_others(shared:
 def test_a_window_is_remembered_for_as_long_as_its_requests_count() -> None:
     window = SlidingWindow(Limit(1, per=1.0), jitter=0.0)
     window.answered(0.0, 1000.0)
-    window.answered(SPREAD_MOST, 1000.0)
+    window.answered(LATE_MOST, 1000.0)
     window.add(1000.0)
     assert window.wait(1001.0) > 0.0
     assert not window.idle(1001.0)
-    assert window.idle(1001.0 + SPREAD_MOST)
+    assert window.idle(1001.0 + LATE_MOST)
