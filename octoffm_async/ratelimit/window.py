@@ -26,13 +26,13 @@ KEPT_FREE_FOR = 30.0
 SMALL = 6
 """Windows of at most so many requests need two free places: with one, bulk calls are too far apart for another soon."""
 
-LATE_MOST, LATE_LEAST = 0.01, 0.001
+LATE_MOST = 0.01
 """The part of a window by which a request that was late on its way lengthens it at most, so that 97 % of a limit can be
-used; and the seconds below which it is not counted."""
+used."""
 LATE_MOST_WHEN_BUSY = 0.1
 """The same part while this process itself is late: on a busy machine, where requests are late for as long."""
 TERM = 30.0
-"""Seconds for which the fastest round trip and the latest wake-up count; and for as long again."""
+"""Seconds for which the fastest round trip and the latest wake-up count, at least; and for as long again."""
 
 
 def timer_delay(wait: float) -> float:
@@ -68,9 +68,9 @@ class SlidingWindow:
     __slots__ = (
         "_fastest",
         "_fastest_before",
-        "_late",
         "_left",
         "_per",
+        "_slowest",
         "_term_ends_at",
         "_wake_up",
         "_wake_up_before",
@@ -85,8 +85,8 @@ class SlidingWindow:
         self._fastest = self._fastest_before = inf
         self._wake_up = self._wake_up_before = 0.0
         self._term_ends_at = -inf
-        self._late: deque[tuple[float, float]] = deque()
-        """When late responses came and by how much they were late: of the last window, and only if none is later."""
+        self._slowest: deque[tuple[float, float]] = deque()
+        """Times of responses and their round trips: of the last window, and only if none took longer since."""
         self._per = limit.per
         self.late_most: float = LATE_MOST * limit.per
         """Seconds by which late requests lengthen the window at most."""
@@ -129,12 +129,10 @@ class SlidingWindow:
         if now >= self._term_ends_at:
             self._begin_term(now)
         self._fastest = min(self._fastest, seconds)
-        by = seconds - min(self._fastest, self._fastest_before)
-        if by >= LATE_LEAST:
-            late = self._late
-            while late and late[-1][1] <= by:
-                late.pop()
-            late.append((now, by))
+        slowest = self._slowest
+        while slowest and slowest[-1][1] <= seconds:
+            slowest.pop()
+        slowest.append((now, seconds))
 
     def woke_late(self, seconds: float, now: float) -> None:
         """Record by how much a timer of this process was late."""
@@ -146,17 +144,19 @@ class SlidingWindow:
 
     def late(self, now: float) -> float:
         """Return the seconds by which late requests lengthen the window."""
-        late = self._late
-        while late and late[0][0] <= now - self.period - self.late_most:
-            late.popleft()
-        return min(late[0][1], self.late_most) if late else 0.0
+        slowest = self._slowest
+        while slowest and slowest[0][0] <= now - self.period - self.late_most:
+            slowest.popleft()
+        if not slowest:
+            return 0.0
+        return min(slowest[0][1] - min(self._fastest, self._fastest_before), self.late_most)
 
     def idle(self, now: float) -> bool:
         """Return True if no request of the last window needs to be remembered."""
         return not self._left or self._left[-1] <= now - self.period - self.late(now)
 
     def _begin_term(self, now: float) -> None:
-        self._term_ends_at = now + TERM
+        self._term_ends_at = now + max(TERM, 2 * self.period)  # the fastest counts for as long as the slowest
         self._fastest, self._fastest_before = inf, self._fastest
         self._wake_up, self._wake_up_before = 0.0, self._wake_up
         self._set_late_most()

@@ -15,7 +15,7 @@ from octoffm_async import Limit
 from octoffm_async.contract.operations import Group
 from octoffm_async.ratelimit.registry import LimiterRegistry
 from octoffm_async.ratelimit.shared.store import MemoryLimits
-from octoffm_async.ratelimit.window import LATE_LEAST, LATE_MOST, LATE_MOST_WHEN_BUSY, TERM, SlidingWindow
+from octoffm_async.ratelimit.window import LATE_MOST, LATE_MOST_WHEN_BUSY, TERM, SlidingWindow
 from tests.support.fakes import config
 from tests.unit.ratelimit.test_limiter import worst_window
 
@@ -38,7 +38,7 @@ def sent(window: SlidingWindow, travels: list[float], *, answered: bool = True) 
 def test_no_window_of_the_server_holds_more_if_round_trips_show_how_unevenly_requests_travel(
     limit: Limit, fastest: float, delays: list[float], timer: float
 ) -> None:
-    window = SlidingWindow(limit, jitter=LATE_LEAST)
+    window = SlidingWindow(limit, jitter=0.0)
     window.woke_late(timer * limit.per, 1000.0)
     most = window.late_most
     assert LATE_MOST <= most / limit.per <= LATE_MOST_WHEN_BUSY
@@ -91,7 +91,8 @@ def test_responses_that_take_the_api_long_cost_no_more_than_a_part_of_the_limit(
 def test_a_late_request_costs_no_more_than_its_own_window() -> None:
     window = SlidingWindow(Limit(10, per=10.0), jitter=0.0)
     for at, travel, late in (
-        (0.0, 0.01, 0.0),
+        (0.0, 0.03, 0.0),
+        (0.5, 0.01, 0.02),
         (1.0, 0.06, 0.05),
         (3.0, 0.03, 0.05),
         (11.2, 0.01, 0.02),
@@ -99,6 +100,15 @@ def test_a_late_request_costs_no_more_than_its_own_window() -> None:
     ):
         window.answered(travel, at)
         assert window.late(at) == pytest.approx(late)
+
+
+def test_the_fastest_is_known_for_as_long_as_the_slowest_counts() -> None:
+    window = SlidingWindow(Limit(10, per=600.0), jitter=0.0)
+    window.answered(0.0, 0.0)
+    window.answered(5.0, 1.0)
+    for at in range(2, 600, 20):
+        window.woke_late(0.0, at)
+        assert window.late(at) == 5.0
 
 
 def test_late_timers_are_forgotten_after_two_terms_without_them() -> None:
