@@ -25,7 +25,7 @@ class LimiterRegistry:
 
     def __init__(self, config: Config, store: LimitStore | None = None) -> None:
         self._config = config
-        self._lease_client = None if store is None else LeaseClient(store)
+        self._lease_client = None if store is None else LeaseClient(store, f"{config.base_url} clients")
         self._limiters: dict[tuple[str, Group], RateLimiter] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
 

@@ -21,8 +21,16 @@ slots that are further ahead again.
 **After a 429** the limit is *blocked*: no call is sent during the pause, then one slot every :data:`PROBE` is leased,
 until a request is accepted. Then the rate is found again (:mod:`..learned_rate`).
 
-**After the store was unavailable**, or has lost its state, it leases slots at a fraction of the limit only, for a while
-(``settle``): clients that have not returned yet still go on alone, and the calls that they sent still count.
+**Clients that are cut off** go on with a *share* of the limit each, which must come off what the others lease. So each
+client has an entry in a *register* of the store: the last time of the store that it knows. An entry older than
+:data:`SILENT` reserves a share, unless the others are so many that its client cannot be there any more, for at most
+:data:`RESERVED`. Each client reads the register twice a second, and no slot is leased by a reading older than
+:data:`READ`. A client goes on alone only after the time at which every slot that is used was leased with its share
+reserved (:data:`ALONE_AFTER`) and one interval of its own more, and updates its entry one such interval after its last
+call alone. So its calls and the leased ones together are at each moment within the limit, and each place that the
+rounding of its first and last call may take in a window was left free before and after.
+
+**A store that has lost its state** reserves a share for each client that has not returned, for a while (``settle``).
 """
 
 from __future__ import annotations
@@ -38,13 +46,19 @@ FRESH = 250_000
 """Microseconds after its last reply for which a client may use its slots without asking again."""
 PROBE = 500_000
 """Microseconds between two probes while a limit is blocked."""
-QUIET = 500_000
-"""Microseconds without a request after which a client that went on alone shows that all clients did."""
+SILENT, RESERVED = 2 * SECOND, 600 * SECOND
+"""Microseconds after the last time that a client knows, from which and until which its share is reserved."""
+READ = SECOND
+"""Microseconds after a reading of the register for which slots are leased by it."""
+ALONE_AFTER = SILENT + READ + FRESH
+"""Microseconds after the last time that a client knows, from which its share is reserved in every slot that is used."""
+AGAIN = 50_000
+"""Microseconds until another request is useful if nothing can be leased now."""
 KEPT, KEPT_LEARNED = 60 * SECOND, 600 * SECOND
 """Microseconds after its last slot for which a state is kept; the second: a state with a learned rate."""
 PAUSE_MOST = 86_400 * SECOND
 """Microseconds: the longest pause that clients share."""
-VERSION = 3
+VERSION = 4
 """The version of the format in which a state is stored; a fleet must have one."""
 
 
@@ -57,8 +71,11 @@ class LeaseRequest(NamedTuple):
     tolerance: int = 0
     """Microseconds by which slots may come early: the burst less one, times the interval."""
     settle: int = 0
-    share: int = 1
-    """After a loss of state slots are ``share`` intervals apart, for ``settle`` microseconds."""
+    """Microseconds after a loss of state in which clients may not have returned yet."""
+    shares: int = 1
+    reserved: int = 0
+    seen: int = 0
+    """The number of shares of the limit, and how many the register reserved at a time of the store; 0: not read."""
     want: int = 0
     within: int = 60 * SECOND
     """Microseconds: slots further ahead are not wanted."""
@@ -73,8 +90,11 @@ class LeaseRequest(NamedTuple):
     refused: bool = False
     accepted: bool = False
     """Reports on this epoch: a request met a 429; a request was the first to be accepted after one."""
-    alone: bool = False
-    """True if the client went on without the store since its last request."""
+    client: int = 0
+    """The number of a client, in a request about its entry in the register at ``key``; 0: about a limit."""
+    known: int = 0
+    leaves: bool = False
+    """The last time of the store that the client knows, 0 is none; True ends its entry."""
 
 
 class LeaseReply(NamedTuple):
@@ -101,6 +121,8 @@ class LeaseReply(NamedTuple):
     """Microseconds for which no slot is needed, because there is no limit, configured or learned."""
     now: int
     """The store's clock at its decision."""
+    reserved: int = 0
+    """Shares that the register reserves."""
 
 
 class LimitState(msgspec.Struct, array_like=True, tag=VERSION):
@@ -115,10 +137,17 @@ class LimitState(msgspec.Struct, array_like=True, tag=VERSION):
     learned: LearnedRate
     slow_until: int = 0
     paused_until: int = 0
+    reserved: int = 0
+    seen: int = 0
+    """The last reading of the register."""
+    clients: dict[int, int] = {}
+    """The register: the last time that each client knows. Its state has no slots."""
 
     @property
     def kept_until(self) -> int:
         """The time after which the state may be deleted."""
+        if self.clients:
+            return self.asked_at + RESERVED
         kept = KEPT_LEARNED if self.learned.found > 0 or self.learned.blocked_at > 0 else KEPT
         return max(self.free_at, self.paused_until) + kept
 
@@ -127,11 +156,11 @@ def advance(state: LimitState | None, request: LeaseRequest, now: int) -> tuple[
     """Return the state after a request, and the reply. A state that was kept long enough may be passed as None."""
     if state is None:
         state = LimitState(asked_at=0, free_at=now, epoch=now, learned=LearnedRate(resumed=now, second=now))
-        if request.alone or request.epoch > 0:
+        if request.epoch > 0:
             state.slow_until = now + request.settle
-    elif request.alone and now - state.asked_at > QUIET:
-        state.slow_until = now + request.settle
     state.asked_at = now
+    if request.client:
+        return state, _register(state, request, now)
     learned = state.learned
     learned.count(request.used, now)
     if request.epoch == state.epoch:
@@ -144,15 +173,46 @@ def advance(state: LimitState | None, request: LeaseRequest, now: int) -> tuple[
             _resume(state, request, now)
     if request.pause > 0:
         state.paused_until = max(state.paused_until, now + min(request.pause, PAUSE_MOST))
+    before = state.reserved
+    if request.seen >= state.seen or state.seen > now:
+        state.reserved, state.seen = request.reserved, request.seen
+    if state.reserved > before or _is_unread(state, now):
+        _expire(state, request, max(request.interval, _pace(state, now)), now)
     return state, _lease(state, request, now)
+
+
+def _register(state: LimitState, request: LeaseRequest, now: int) -> LeaseReply:
+    """Update a client's entry in the register, and return the shares that are reserved."""
+    clients = {client: min(known, now) for client, known in state.clients.items() if now - known < RESERVED}
+    if request.leaves:
+        clients.pop(request.client, None)
+    else:
+        if request.known and request.client not in clients:  # others may have gone on alone too
+            state.slow_until = now + request.settle
+        clients[request.client] = request.known or now
+    # Older entries reserve nothing: either so many clients are there, or so many others are silent.
+    state.clients = dict(sorted(clients.items(), key=lambda entry: entry[1])[-2 * request.shares :])
+    connected = sum(now - known <= SILENT for known in state.clients.values())
+    silent = request.shares if now < state.slow_until else len(state.clients) - connected
+    reserved = max(0, min(silent, request.shares - connected))
+    return LeaseReply(0, 0, 0, 0, 0, 0, 0, 0, blocked=False, pace=0, throttlings=0, free=0, now=now, reserved=reserved)
+
+
+def _is_unread(state: LimitState, now: int) -> bool:
+    return state.seen > 0 and now - state.seen > READ
+
+
+def _expire(state: LimitState, request: LeaseRequest, step: int, now: int) -> None:
+    """End the epoch."""
+    state.epoch += 1
+    # Clients that have not received the new epoch use old slots until then; those further ahead are expired.
+    state.free_at = min(state.free_at, now + FRESH + request.tolerance + step)
 
 
 def _block(state: LimitState, request: LeaseRequest, now: int) -> None:
     step = max(request.interval, _pace(state, now))
     state.learned.refuse(now, ceiling=SECOND / request.interval if request.interval else 0.0)
-    state.epoch += 1
-    # Clients that have not received the new epoch use old slots until then; those further ahead are expired.
-    state.free_at = min(state.free_at, now + FRESH + request.tolerance + step)
+    _expire(state, request, step, now)
 
 
 def _resume(state: LimitState, request: LeaseRequest, now: int) -> None:
@@ -172,20 +232,23 @@ def _pace(state: LimitState, now: int) -> int:
 
 def _lease(state: LimitState, request: LeaseRequest, now: int) -> LeaseReply:
     pace = _pace(state, now)
-    blocked, slow = state.learned.blocked_at > 0, now < state.slow_until
+    blocked, shares = state.learned.blocked_at > 0, request.shares
+    unreserved = min(shares - state.reserved, 1 if now < state.slow_until else shares)
     step, tolerance, within, want = max(request.interval, pace), request.tolerance, request.within, request.want
-    if slow:
-        step = max(step, request.interval * request.share)
+    if 0 < unreserved < shares:
+        step = max(step, -(-request.interval * shares // unreserved))
     if blocked:
         step, within, want = max(step, PROBE), FRESH, min(want, 1)
-    if pace > 0 or blocked or slow:
+    if pace > 0 or blocked or unreserved < shares:
         tolerance = 0
     pause = max(state.paused_until - now, 0)
     # GCRA: the next slot is the later of now and the end of the last lease, less the burst's tolerance.
     base = max(now + pause, state.free_at)
     start = base - tolerance - now
     granted = again = 0
-    if step > 0 and want > 0:
+    if step > 0 and (unreserved <= 0 or _is_unread(state, now)):
+        again = AGAIN
+    elif step > 0 and want > 0:
         granted = min(want, max(0, (within - max(start, pause)) // step + 1))
         if granted == 0:
             again = max(start, pause) - within if not blocked else max(start, pause)

@@ -216,14 +216,15 @@ class FallbackLimiter:
         self.interval: float = interval
         self._next = -inf
 
-    def begin(self, now: float) -> None:
-        """Start after a random delay: other clients begin too, and slots in use elsewhere have to expire first."""
-        self._next = max(self._next, now + FRESH + random.random() * self.interval)
+    def begin(self, now: float, reserved_from: float) -> None:
+        """Start after a random delay: other clients begin too; and an interval after the client's share is reserved."""
+        self._next = max(self._next, now + FRESH + random.random() * self.interval, reserved_from + self.interval)
 
     def wait(self, now: float) -> float:
         """Return the seconds until one call may be sent."""
         return self._next - now
 
-    def add(self, now: float) -> None:
-        """Record that a call is sent."""
+    def add(self, now: float) -> float:
+        """Record that a call is sent; return the time from which it counts no more."""
         self._next = max(self._next, now) + self.interval
+        return self._next

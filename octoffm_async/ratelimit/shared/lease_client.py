@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...errors import ConfigurationError
 from ..learned_rate import SECOND
 from .lease import ClockOffset
+from .membership import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,14 +72,15 @@ class Participant(Protocol):
 class LeaseClient:
     """The client of one store, on behalf of the limiters of one client.
 
-    ``is_unavailable``: the store is unavailable now.
+    ``register`` is the key of the register of clients; ``is_unavailable``: the store is unavailable now.
     """
 
     longest_retry: float = 2 * STORE_TIMEOUT + 1.5 * RETRY
 
-    def __init__(self, store: LimitStore) -> None:
+    def __init__(self, store: LimitStore, register: str) -> None:
         self.is_unavailable: bool = False
         self.processes: int = max(1, store.processes)
+        self.membership: Membership = Membership(register, self.processes, self._renew)
         self._store = store
         self._offset = ClockOffset()
         self._due: dict[Participant, None] = {}
@@ -94,15 +96,27 @@ class LeaseClient:
         self._exchanging = None
         self.is_unavailable = False
         self._useless = 0
+        self.membership.open()
         self._store.open()
         self._is_open = True
 
     def request(self, limiter: Participant) -> None:
         """Include a limiter in the next round trip; do nothing while the store is unavailable."""
-        if not self._is_open or (self.is_unavailable and asyncio.get_running_loop().time() < self._retry_at):
+        now = asyncio.get_running_loop().time()
+        if not self._is_open or (self.is_unavailable and now < self._retry_at):
             return
-        limiter.is_request_pending = True
-        self._due[limiter] = None
+        self.membership.used_at = now
+        if self.membership.is_due:
+            self._include(self.membership)
+        self._include(limiter)
+
+    def _renew(self) -> None:
+        if self._is_open and not self.is_unavailable:
+            self._include(self.membership)
+
+    def _include(self, participant: Participant) -> None:
+        participant.is_request_pending = True
+        self._due[participant] = None
         if self._exchanging is None:
             self._exchanging = asyncio.create_task(self._exchange_all(), name="octoffm_async limits")
 
@@ -114,7 +128,8 @@ class LeaseClient:
         try:
             if self._exchanging is not None:
                 await asyncio.wait([self._exchanging])
-            self._due = {limiter: None for limiter in limiters if limiter.has_final_request()}
+            self.membership.close()
+            self._due = {each: None for each in (*limiters, self.membership) if each.has_final_request()}
             while self._due and not self.is_unavailable:
                 await self._exchange_once()
         finally:
@@ -161,7 +176,7 @@ class LeaseClient:
             return await self._store.exchange(requests)
 
     def _apply_replies(
-        self, limiters: list[Participant], requests: list[LeaseRequest], replies: Sequence[LeaseReply], sent: float
+        self, limiters: Sequence[Participant], requests: list[LeaseRequest], replies: Sequence[LeaseReply], sent: float
     ) -> None:
         received = asyncio.get_running_loop().time()
         self._on_recovery()
@@ -170,7 +185,8 @@ class LeaseClient:
             limiter.is_request_pending = limiter in self._due
             ahead = self._offset.update(reply.now / SECOND, sent=sent, received=received)
             in_time |= limiter.apply_reply(request, reply, sent=sent, received=received, ahead=ahead)
-        self._useless = 0 if in_time else self._useless + 1
+        if limiters != [self.membership]:
+            self._useless = 0 if in_time else self._useless + 1
         if self._useless > USELESS_MOST:
             self._on_failure(
                 TimeoutError(0, f"its replies take {received - sent:.3f} s, too long for its slots"), RETRY_FAR

@@ -89,12 +89,12 @@ class SharedRateLimiter(RateLimiter):
         "_key",
         "_leases",
         "_left_at",
-        "_lost",
         "_pausing",
         "_rate",
         "_replied_at",
         "_retry_at",
         "_settle",
+        "_shares",
         "_short_of_room",
         "_tidying",
         "_tolerance",
@@ -106,7 +106,6 @@ class SharedRateLimiter(RateLimiter):
     _gap: float
     _is_returning: bool
     _left_at: float
-    _lost: bool
     _pausing: float | None
     _tidying: asyncio.TimerHandle | None
     _used: int
@@ -127,15 +126,18 @@ class SharedRateLimiter(RateLimiter):
         )
         self._key = key
         self._client = client
-        self._interval = self._tolerance = 0
+        self._interval, self._tolerance, self._shares = 0, 0, 1
         window, slack, alone = 0.0, SLACK_MOST, 1.0 / FREE_RATE
         if limit is not None:
             window, slack = limit.per + jitter, slack_for(limit)
             self._interval = interval_for(limit, jitter=jitter)
             self._tolerance = (burst_of(limit) - 1) * self._interval
             self._configured = SECOND / self._interval
-            alone = client.processes * window / limit.calls
+            calls = limit.calls - burst_of(limit) + 1
+            self._shares = min(client.processes, calls)
+            alone = window / (calls // client.processes or calls / client.processes)
         self._settle = ceil((window + client.longest_retry) * SECOND)
+        client.membership.settle = max(client.membership.settle, self._settle)
         self._leases = Leases(slack, self._interval)
         self._alone = FallbackLimiter(alone)
         self._rate = SharedRate(self._configured)
@@ -209,7 +211,9 @@ class SharedRateLimiter(RateLimiter):
             interval=self._interval if ceiling is None else max(self._interval, ceil(SECOND / ceiling - 1e-3)),
             tolerance=self._tolerance,
             settle=self._settle,
-            share=self._client.processes,
+            shares=self._shares,
+            reserved=self._client.membership.reserved_of(self._shares),
+            seen=self._client.membership.seen,
             want=self._slots_to_request(now) if leasing else 0,
             epoch=epoch,
             used=self._used,
@@ -218,7 +222,6 @@ class SharedRateLimiter(RateLimiter):
             pause=0 if self._pausing is None else max(0, ceil((self._pausing - now) * SECOND)),
             refused=control.refusing,
             accepted=control.accepting,
-            alone=self._lost,
         )
         self._used, self._pausing, self._is_returning = 0, None, False
         control.mark_reported()
@@ -230,7 +233,7 @@ class SharedRateLimiter(RateLimiter):
         """Apply the store's reply; return False if it came too late. ``ahead``: see :class:`~.lease.ClockOffset`."""
         usable = self._leases.apply_reply(reply, sent=sent, received=received, ahead=ahead)
         self._rate.apply_reply(reply, now=received)
-        self._lost, self._replied_at = False, received
+        self._replied_at = received
         if reply.pause:
             super().pause(received + reply.pause / SECOND)
         waits = request.want > 0 and not reply.granted and not reply.free
@@ -241,9 +244,8 @@ class SharedRateLimiter(RateLimiter):
     def on_store_unavailable(self, now: float) -> None:
         """Go on without the store, which is unavailable."""
         if self._rate.alone is None:
-            self._alone.begin(now)
+            self._alone.begin(now, self._client.membership.alone_from)
         self._leases.drop()
-        self._lost = True
         self._rate.on_store_unavailable(alone=1.0 / self._alone.interval)
         self._wake()
 
@@ -255,7 +257,7 @@ class SharedRateLimiter(RateLimiter):
     def _forget(self) -> None:
         self._leases.drop()
         self._retry_at = self._replied_at = -inf
-        self._lost = self._is_returning = self._short_of_room = False
+        self._is_returning = self._short_of_room = False
         self._pausing = None
         self._tidying = None
         self._used = 0
@@ -308,7 +310,7 @@ class SharedRateLimiter(RateLimiter):
         self._gap += (min(now - self._left_at, GAP_MOST) - self._gap) / 8
         self._left_at = now
         if self._rate.alone is not None:
-            self._alone.add(now)
+            self._client.membership.alone_until = max(self._client.membership.alone_until, self._alone.add(now))
         elif self._leases:
             self._leases.take()
             if self._gap < EAGER_GAP and not self.is_request_pending and self._leases.eager(now) > 1:

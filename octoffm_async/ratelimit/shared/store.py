@@ -148,7 +148,8 @@ class KeyValueLimits:
                     return advance(state, request, now)
             except (msgspec.DecodeError, ArithmeticError, LookupError, ValueError):
                 self._tell_damage(value, now)
-                request = request._replace(alone=True)  # all go slowly, as after a loss
+                # As after a loss: slowly.
+                request = request._replace(epoch=request.epoch or 1, known=request.known or 1)
         return advance(None, request, now)
 
     def _tell_damage(self, value: bytes, now: int) -> None:
