@@ -6,10 +6,10 @@ import asyncio
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 from unittest.mock import patch
 
-from octoffm_async import FulfillmentClient, Limit, OctoffmError
+from octoffm_async import FulfillmentClient, Limit, OctoffmError, StoreError
 from octoffm_async.config import Config
 from octoffm_async.ratelimit.shared.store import KeyValueLimits
 from octoffm_async.sandbox.http.rate_limit import RequestLimits
@@ -46,6 +46,13 @@ class Caller:
 
     async def measure(self, order: Mapping[str, Any]) -> dict[str, float]:
         """See Subject."""
+        cut_off = asyncio.create_task(_cut_off(*order["cut_off"]))
+        try:
+            return await self._measure(order)
+        finally:
+            cut_off.cancel()
+
+    async def _measure(self, order: Mapping[str, Any]) -> dict[str, float]:
         loop = asyncio.get_running_loop()
         ends, done, failed = loop.time() + order["seconds"], 0, 0
 
@@ -71,6 +78,17 @@ class Caller:
     async def close(self) -> None:
         """See Subject."""
         await self._client.close()
+
+
+async def _cut_off(begins: float, ends: float) -> None:
+    """Let this process not reach the limit store between two moments from now."""
+
+    async def exchange(*_: object) -> NoReturn:
+        raise StoreError("cut off", away=True)
+
+    await asyncio.sleep(begins)
+    with patch.object(KeyValueLimits, "exchange", exchange):
+        await asyncio.sleep(ends - begins)
 
 
 class Seen(NamedTuple):
@@ -99,9 +117,10 @@ class Arrivals:
         with patch.object(RequestLimits, "admit", note):
             yield
 
-    def seen(self, seller: str, limit: tuple[int, float]) -> Seen:
-        """Return the view of one seller."""
+    def seen(self, seller: str, limit: tuple[int, float], *, since: float = 0.0) -> Seen:
+        """Return the view of one seller, from so many seconds after its first request on."""
         moments, (calls, per) = self.moments[seller], limit
+        moments = [moment for moment in moments if moment >= moments[0] + since]
         span = moments[-1] - moments[0] if len(moments) > 1 else per
         return Seen(len(moments), highest_window(moments, per), (len(moments) - 1) / span / (calls / per))
 
@@ -137,17 +156,22 @@ class Fleet:
         for child in self.children:
             child.wait_ready()
 
-    def run(self, *, seconds: float, workers: int) -> tuple[list[Seen], list[dict[str, float]]]:
-        """Let all call at once; return the view of each seller, and the figures of each process."""
-        arrivals = Arrivals()
+    def run(
+        self, *, seconds: float, workers: int, cut_off: int = 0, outage: tuple[float, float] = (0.0, 0.0)
+    ) -> tuple[list[Seen], list[dict[str, float]]]:
+        """Let all call at once; return the view of each seller, and the figures of each process.
+
+        The first ``cut_off`` processes cannot reach the store between the two moments of ``outage``.
+        """
+        self.arrivals: Arrivals = Arrivals()
         order = {"sellers": self.sellers, "seconds": seconds, "workers": workers}
 
-        def measure(child: Child) -> dict[str, float]:
-            return child.measure(**order)
+        def measure(number: int) -> dict[str, float]:
+            return self.children[number].measure(**order, cut_off=outage if number < cut_off else (seconds, seconds))
 
-        with arrivals.recorded(), ThreadPoolExecutor(len(self.children)) as pool:
-            told = list(pool.map(measure, self.children))
-        return [arrivals.seen(seller, self.limit) for seller in self.sellers], told
+        with self.arrivals.recorded(), ThreadPoolExecutor(len(self.children)) as pool:
+            told = list(pool.map(measure, range(len(self.children))))
+        return [self.arrivals.seen(seller, self.limit) for seller in self.sellers], told
 
     def __enter__(self) -> Self:
         return self

@@ -3,14 +3,15 @@
 The first table is of one client: a key of 2,000 calls a second whose permits are acquired as fast as possible
 (``full``), and 500 times a second (``spaced``), without a store and with each. The others are of eight real processes
 that call the sandbox as fast as their shared limits allow, by one key and by 200 at once: the used part of the limit,
-and the most requests that the sandbox saw in any window. Redis and PostgreSQL are started for it, from installed
-programs.
+and the most requests that the sandbox saw in any window. The stores are a SQLite file, Redis and PostgreSQL; the
+servers are started for it, from installed programs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
+import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,8 @@ def run(options: Options) -> Result:
     """Run the part, see the module's docstring."""
     with ExitStack() as stack:
         redis, postgres = stack.enter_context(RedisServer()), stack.enter_context(PostgresServer())
-        stores = {"Redis": redis.address, "PostgreSQL": postgres.address("limits")}
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        stores = {"SQLite": f"{folder}/state.sqlite", "Redis": redis.address, "PostgreSQL": postgres.address("limits")}
         cost = _cost(options, stores)
         fleets = [
             _fleet(options, stores, sellers=1, limit=(50, 1.0), jitter=0.02),

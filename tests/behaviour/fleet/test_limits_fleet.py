@@ -40,6 +40,17 @@ def test_four_processes_use_one_limit_and_no_more(address: str) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("cut_off", [1, 4, 8])
+def test_a_partial_outage_of_the_store_leaves_the_limit_whole(cut_off: int, address: str) -> None:
+    with Fleet(address, processes=8, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
+        (seen,), worker_counts = fleet.run(seconds=14.0, workers=4, cut_off=cut_off, outage=(2.0, 9.0))
+        after = fleet.arrivals.seen("S0", LIMIT, since=12.5)
+    assert seen.highest <= 50
+    assert after.used >= 0.7
+    assert sum(each["failed"] for each in worker_counts) == 0
+
+
+@pytest.mark.soak
 def test_many_keys_each_have_their_limit(address: str) -> None:
     with Fleet(address, processes=3, sellers=40, limit=(10, 2.0), jitter=0.1) as fleet:
         seen, _ = fleet.run(seconds=5.0, workers=1)

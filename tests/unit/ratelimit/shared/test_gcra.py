@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from octoffm_async.ratelimit.shared.gcra import (
     KEPT,
     KEPT_LEARNED,
     PROBE,
+    RESERVED,
+    SILENT,
     LeaseReply,
     LeaseRequest,
     LimitState,
@@ -258,7 +261,7 @@ def test_a_pause_is_for_all_and_a_shorter_one_does_not_end_it() -> None:
 
 
 def test_who_knows_of_a_state_that_is_not_there_makes_all_go_slowly() -> None:
-    state, reply = advance(None, LeaseRequest("key", 20_000, settle=3 * SECOND, share=10, want=3, epoch=7), SECOND)
+    state, reply = advance(None, LeaseRequest("key", 20_000, settle=3 * SECOND, shares=10, want=3, epoch=7), SECOND)
     assert reply.step == 200_000
     _, reply = advance(state, LeaseRequest("key", 20_000, want=1), 4 * SECOND)
     assert reply.step == 20_000
@@ -291,3 +294,80 @@ def test_after_a_block_that_nobody_probed_the_old_slots_are_not_given_out_again(
     _, after = advance(state, LeaseRequest("key", 200_000, epoch=reported.epoch, accepted=True, want=1), 100 * SECOND)
     assert after.granted == 1
     assert after.place >= first.place + 2 * first.step
+
+
+def entry(client: int, known: int, **more: bool) -> LeaseRequest:
+    return LeaseRequest("clients", 0, shares=4, settle=3 * SECOND, client=client, known=known, **more)
+
+
+def registered(*known: int, now: int) -> tuple[LimitState, int]:
+    """The register after clients 1, 2, … renewed their entries at ``now``, and the shares that it reserves."""
+    state, reply = advance(None, entry(1, 0), now)
+    for client in range(2, len(known) + 1):
+        state, _ = advance(state, entry(client, 0), now)
+    for client, each in enumerate(known, 1):
+        state, reply = advance(state, entry(client, each), now)
+    return state, reply.reserved
+
+
+def test_a_share_is_reserved_for_each_silent_client_as_far_as_it_can_still_be_there() -> None:
+    now = 1000 * SECOND
+    old = now - SILENT - 1
+    assert registered(now, now - SILENT, now, now=now)[1] == 0
+    assert registered(now, old, now, now=now)[1] == 1
+    assert registered(now, old, old, old, now=now)[1] == 3
+    assert registered(now, now, old, old, old, now=now)[1] == 2
+    assert registered(*[old] * 4, now=now)[1] == 4
+    state, reserved = registered(*[old] * 20, *[now] * 4, now=now)
+    assert (len(state.clients), reserved) == (8, 0)
+
+
+def test_an_entry_ends_when_its_client_leaves_or_was_silent_for_long() -> None:
+    now = 1000 * SECOND
+    state, reserved = registered(now, now, now - SILENT - 1, now=now)
+    assert reserved == 1
+    left, reply = advance(msgspec.convert(msgspec.to_builtins(state), LimitState), entry(3, now, leaves=True), now)
+    assert (set(left.clients), reply.reserved) == ({1, 2}, 0)
+    later = now - SILENT - 1 + RESERVED
+    assert state.kept_until > later
+    state, reply = advance(state, entry(1, later), later)
+    assert (set(state.clients), reply.reserved) == ({1, 2}, 1)
+
+
+def test_a_register_that_was_lost_reserves_a_share_for_each_client_that_has_not_returned() -> None:
+    now = 1000 * SECOND
+    state, reply = advance(None, entry(1, now - SECOND), now)
+    assert reply.reserved == 3
+    state, reply = advance(state, entry(2, now - SECOND), now)
+    assert reply.reserved == 2
+    state, reply = advance(state, entry(1, now + 3 * SECOND), now + 3 * SECOND)
+    assert reply.reserved == 1  # the other is silent
+    _, reply = advance(state, entry(2, now + 3 * SECOND), now + 3 * SECOND)
+    assert reply.reserved == 0
+
+
+def test_slots_that_were_leased_before_a_share_was_reserved_expire() -> None:
+    ask = LeaseRequest("key", 20_000, shares=10, want=100)
+    state, first = advance(None, ask._replace(seen=SECOND), SECOND)
+    state, same = advance(state, ask._replace(seen=SECOND + 1), SECOND + 1)
+    assert (same.epoch, same.step) == (first.epoch, 20_000)
+    state, less = advance(state, ask._replace(reserved=5, seen=SECOND + 2), SECOND + 2)
+    assert (less.epoch, less.step, less.granted) == (first.epoch + 1, 40_000, 100)
+    assert less.start <= FRESH + 40_000
+    state, older = advance(state, ask._replace(seen=SECOND + 1), SECOND + 3)
+    assert (older.epoch, older.step) == (less.epoch, 40_000)
+    state, more = advance(state, ask._replace(seen=SECOND + 3), SECOND + 4)
+    assert (more.epoch, more.step) == (less.epoch, 20_000)
+
+
+def test_nothing_is_leased_by_an_old_reading_or_where_all_is_reserved() -> None:
+    ask = LeaseRequest("key", 20_000, shares=10, want=1, seen=SECOND)
+    state, first = advance(None, ask, SECOND)
+    state, old = advance(state, ask, 2 * SECOND + 1)
+    assert (old.granted, old.epoch) == (0, first.epoch + 1)
+    assert old.again > 0
+    state, none = advance(state, ask._replace(seen=2 * SECOND, reserved=10), 2 * SECOND + 2)
+    assert none.granted == 0
+    assert none.again > 0
+    _, back = advance(state, ask, SECOND)  # the clock was set back
+    assert back.granted == 1

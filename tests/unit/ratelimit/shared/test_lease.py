@@ -145,12 +145,18 @@ def test_slots_are_leased_ahead_unless_others_do() -> None:
 
 def test_alone_calls_are_spaced_from_a_moment_after_the_store_was_lost() -> None:
     alone = FallbackLimiter(2.0)
-    alone.begin(100.0)
+    alone.begin(100.0, -inf)
     assert FRESH <= alone.wait(100.0) <= FRESH + 2.0
-    alone.add(103.0)
+    assert alone.add(103.0) == 105.0
     assert alone.wait(103.0) == pytest.approx(2.0)
-    alone.begin(103.0)
+    alone.begin(103.0, -inf)
     assert alone.wait(103.0) >= 2.0
+
+
+def test_the_first_call_alone_comes_an_interval_after_its_share_is_reserved() -> None:
+    alone = FallbackLimiter(2.0)
+    alone.begin(100.0, 103.0)
+    assert alone.wait(100.0) == 5.0
 
 
 @pytest.mark.parametrize(

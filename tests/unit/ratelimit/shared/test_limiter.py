@@ -214,7 +214,8 @@ async def test_a_closed_client_gives_back_what_it_holds_and_lets_go_of_the_store
     calls = [asyncio.create_task(client.limiter.acquire()) for _ in range(60)]
     await asyncio.sleep(0.003)
     await client.close()
-    assert store.requests[-1].back_to > store.requests[-1].back_from > 0
+    assert any(request.back_to > request.back_from > 0 for request in store.requests)
+    assert store.requests[-1].leaves
     assert store.users == 0
     assert sum(isinstance(ended, ClosedError) for ended in await asyncio.gather(*calls, return_exceptions=True)) > 50
 
@@ -367,7 +368,7 @@ async def test_while_the_store_is_away_a_tenth_is_let_through_and_it_is_said_onc
         assert together(back)[-1] - together(back)[-200] <= 200 / (0.9 * 50)
     assert worst_window(together(alone), 1.0) <= 50
     for moments in alone:
-        assert 0.8 * 50 <= len(moments) <= 53
+        assert 30 <= len(moments) <= 36  # for the first seconds its share is not reserved yet
     assert worst_window(together(alone) + together(back), 1.0) <= 50
     reported = [record.getMessage() for record in caplog.records]
     assert sum("going on with 1/10 of each limit" in text for text in reported) == 3

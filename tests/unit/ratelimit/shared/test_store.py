@@ -18,7 +18,7 @@ from benchmarks.servers import PostgresServer, RedisServer
 from octoffm_async import ClosedError, ConfigurationError, MemoryLimits, StoreError
 from octoffm_async.cluster import PostgresLimits, RedisLimits
 from octoffm_async.ratelimit.learned_rate import SECOND
-from octoffm_async.ratelimit.shared.gcra import KEPT, LimitState, advance
+from octoffm_async.ratelimit.shared.gcra import KEPT, VERSION, LimitState, advance
 from octoffm_async.ratelimit.shared.store import PREFIX, KeyValueLimits, LeaseRequest, LimitStore
 from octoffm_async.stores.base import KeyValueStore, MemoryStore
 from octoffm_async.stores.file import FileStore
@@ -140,7 +140,7 @@ async def test_it_fails_while_its_server_is_away_and_comes_back_with_it(
             with pytest.raises(StoreError):
                 await store.exchange([LeaseRequest("key", 20_000, want=1)])
         await asyncio.to_thread(server.start)
-        asked = LeaseRequest("key", 20_000, want=1, epoch=before.epoch, share=10, settle=SECOND)
+        asked = LeaseRequest("key", 20_000, want=1, epoch=before.epoch, shares=10, settle=SECOND)
         (after,) = await store.exchange([asked])
     assert after.epoch > before.epoch
     assert after.step == 200_000
@@ -184,7 +184,7 @@ async def test_a_damaged_limit_begins_again_with_a_fraction_and_that_is_said_onc
     address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(limits_at(address)) as store:
-        asked = LeaseRequest("key", 20_000, want=5, share=10, settle=2 * SECOND)
+        asked = LeaseRequest("key", 20_000, want=5, shares=10, settle=2 * SECOND)
         (first,) = await store.exchange([asked])
         assert first.step == 20_000
         for value in DAMAGED[1:]:
@@ -203,15 +203,15 @@ async def test_a_limit_of_another_version_is_refused_while_it_is_in_use(address:
     async with opened(limits_at(address)) as store:
         (here,) = await store.exchange([LeaseRequest("mine", 20_000)])
         for value in (
-            state_of(4, here.now - SECOND),
+            state_of(VERSION + 1, here.now - SECOND),
             msgspec.msgpack.encode([here.now + 1000.0, 5, 5, 5, here.now, 0]),
         ):
             await put(address, value)
             for _ in range(2):
                 with pytest.raises(ConfigurationError, match="another version"):
                     await store.exchange([LeaseRequest("key", 20_000, want=1)])
-        await put(address, state_of(4, here.now - KEPT))
-        (after,) = await store.exchange([LeaseRequest("key", 20_000, want=1, share=10, settle=SECOND)])
+        await put(address, state_of(VERSION + 1, here.now - KEPT))
+        (after,) = await store.exchange([LeaseRequest("key", 20_000, want=1, shares=10, settle=SECOND)])
         assert after.step == 200_000
 
 
