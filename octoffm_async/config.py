@@ -53,7 +53,7 @@ class Config:
     """The address of a store through which processes share limits, pauses, learned rates and the token: a file's path
     on one machine, in a folder that only its owner can write, ``postgresql://…`` or ``redis://…`` for many machines."""
     processes: int = 10
-    """The most processes that share the store: while it is away, each goes on with such a part of each limit."""
+    """The most processes that share the store: one that cannot reach it goes on with such a part of each limit."""
     token_file: str | os.PathLike[str] | None = None
     """Shares the token alone, in a file; kept for one release: set ``store`` instead."""
 

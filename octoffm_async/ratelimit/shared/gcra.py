@@ -28,7 +28,8 @@ client has an entry in a *register* of the store: the last time of the store tha
 :data:`READ`. A client goes on alone only after the time at which every slot that is used was leased with its share
 reserved (:data:`ALONE_AFTER`) and one interval of its own more, and updates its entry one such interval after its last
 call alone. So its calls and the leased ones together are at each moment within the limit, and each place that the
-rounding of its first and last call may take in a window was left free before and after.
+rounding of its first and last call may take in a window was left free before and after. A share is at least one call;
+of a limit with fewer calls than there may be clients, so many of them can be cut off.
 
 **A store that has lost its state** reserves a share for each client that has not returned, for a while (``settle``).
 """

@@ -42,7 +42,7 @@ class Membership:
         self.close()
         self._client = secrets.randbits(48) + 1
         self._known, self._known_at = 0, -inf
-        self._is_leaving = False
+        self._is_closing = False
         self.reserved: int = 0
         self.seen: int = 0
         """Shares that are reserved, and the time of the store at which that was read."""
@@ -73,7 +73,7 @@ class Membership:
 
     def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:  # noqa: ARG002
         """Return the request that renews or ends the entry."""
-        self._is_leaving = self._is_leaving or (now - self.used_at > IDLE and now >= self.alone_until)
+        is_idle = now - self.used_at > IDLE and now >= self.alone_until
         return LeaseRequest(
             key=self._key,
             interval=0,
@@ -81,7 +81,7 @@ class Membership:
             shares=self.processes,
             client=self._client,
             known=self._known,
-            leaves=self._is_leaving,
+            leaves=self._is_closing or is_idle,
         )
 
     def apply_reply(
@@ -96,7 +96,7 @@ class Membership:
         """Apply the reply: the client's share is no longer reserved from the next renewal on."""
         self.reserved, self.seen = reply.reserved, reply.now
         if request.leaves:
-            self._known, self._known_at, self._is_leaving = 0, -inf, False
+            self._known, self._known_at = 0, -inf
             return False
         if received >= self.alone_until:
             self._known, self._known_at = reply.now, received
@@ -108,8 +108,8 @@ class Membership:
 
     def has_final_request(self) -> bool:
         """Return True if the client has an entry that it may end: nothing that it sent alone counts any more."""
-        self._is_leaving = self._known > 0 and asyncio.get_running_loop().time() >= self.alone_until
-        return self._is_leaving
+        self._is_closing = self._known > 0 and asyncio.get_running_loop().time() >= self.alone_until
+        return self._is_closing
 
     def fail(self, error: Exception) -> None:
         """Let the limiters tell the error: no call waits for the entry."""

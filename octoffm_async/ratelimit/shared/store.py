@@ -57,9 +57,9 @@ class LimitStore(Protocol):
     of each limit (one call a second where none is configured) until an exchange succeeds. ``ConfigurationError`` is
     passed on to the callers. An exchange may be cancelled.
 
-    Clients notice a store that has lost its state, as Redis does when it is restarted: for a while it leases only a
-    ``processes``-th, too. While some processes reach the store and others do not, each of the others adds a
-    ``processes``-th of the limit to the calls that are sent.
+    Where some clients are cut off and others are not, a ``processes``-th is reserved for each of them for ten minutes
+    (:mod:`.gcra`). Clients notice a store that has lost its state, as Redis does when it is restarted: for a while one
+    is reserved for each client that has not returned.
     """
 
     @property

@@ -43,10 +43,10 @@ def test_four_processes_use_one_limit_and_no_more(address: str) -> None:
 @pytest.mark.parametrize("cut_off", [1, 4, 8])
 def test_a_partial_outage_of_the_store_leaves_the_limit_whole(cut_off: int, address: str) -> None:
     with Fleet(address, processes=8, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
-        (seen,), worker_counts = fleet.run(seconds=14.0, workers=4, cut_off=cut_off, outage=(2.0, 9.0))
-        after = fleet.arrivals.seen("S0", LIMIT, since=12.5)
+        (seen,), worker_counts = fleet.run(seconds=16.0, workers=4, cut_off=cut_off, outage=(2.0, 9.0))
+        after = fleet.arrivals.seen("S0", LIMIT, since=14.0)
     assert seen.highest <= 50
-    assert after.used >= 0.7
+    assert after.used >= 0.6
     assert sum(each["failed"] for each in worker_counts) == 0
 
 
