@@ -31,6 +31,8 @@ window: the feedback delay. A window counts as long when it takes long to empty,
 far above its average: it is then as long as that cycle, or longer. Netflix's concurrency-limits does the same for
 latency; see :mod:`.adaptive_concurrency`.
 
+**The start** without a ceiling is that of :mod:`.cold_start`: it finds the first rate, and mends it.
+
 The configured limit, and the API's rate headers, are ceilings to all of this. A key that never met a 429 runs at its
 ceiling and none of the above takes place.
 """
@@ -38,6 +40,8 @@ ceiling and none of the above takes place.
 from __future__ import annotations
 
 from collections import deque
+
+from .cold_start import ANY, Bounds, ColdStart
 
 CUT = 0.02
 """The part of the plateau by which a cycle starts below it; the flat part of the curve ends as far above it."""
@@ -81,6 +85,7 @@ class AdaptiveRate:
 
     __slots__ = (
         "_accepted",
+        "_blocked_after",
         "_early",
         "_in_cycle",
         "_longest_block",
@@ -97,6 +102,7 @@ class AdaptiveRate:
         "blocked_since",
         "ceiling",
         "epoch",
+        "start",
         "throttlings",
     )
 
@@ -104,6 +110,9 @@ class AdaptiveRate:
         self.ceiling: float | None = ceiling
         """The lower of the configured rate and that of the API's headers; None is no limit."""
         self._plateau: float | None = None
+        self.start: ColdStart | None = ColdStart() if ceiling is None else None
+        """The start without a ceiling, while it lasts."""
+        self._blocked_after = 0
         self._since = 0.0
         self._marks: deque[tuple[float, int]] = deque()
         self._accepted = 0
@@ -145,9 +154,11 @@ class AdaptiveRate:
         growth = 1 + CUT * x**3 if x <= 1.0 else (1 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
         return min(plateau * growth, RATE_MOST if self.ceiling is None else self.ceiling)
 
-    def accepted(self, *, epoch: int, sent_at: float) -> bool:
+    def accepted(self, *, epoch: int, sent_at: float, now: float, waiting: int = 0) -> bool:
         """Record that the limit accepted a request sent in ``epoch``; return True if that ended a block."""
         self._mark(sent_at)
+        if self.start is not None and (self.blocked_since is None or epoch != self.epoch):
+            self.start.accepted(sent_at, now)
         self._accepted += 1
         self._in_cycle += 1
         if self._in_cycle == FLOWING:
@@ -157,7 +168,7 @@ class AdaptiveRate:
         blocked = self.blocked_since
         if blocked is None or epoch != self.epoch:
             return False
-        self._resume(sent_at, blocked)
+        self._resume(sent_at, blocked, waiting)
         return True
 
     def throttled(self, *, epoch: int, now: float) -> bool:
@@ -170,42 +181,49 @@ class AdaptiveRate:
             self._refused_rate = self._sent_rate(now)
             self.blocked_since = now
             self._probes_refused = 0
+            self._blocked_after = self._accepted
         else:
             self._probes_refused += 1
         self._refused_at = now
         self.throttlings += 1
         return True
 
+    def pause_bounds(self, now: float, waiting: int) -> Bounds:
+        """Return the least and the longest pause after a 429, while so many calls wait."""
+        if self.start is None or self.blocked_since is None or self.ceiling is not None:
+            return ANY
+        return self.start.pause_bounds(now, self.blocked_since, self._probes_refused, waiting)
+
     def _time_scale(self, plateau: float) -> float:
+        if self.start is not None and self.start.scale:
+            return self.start.scale
         by_requests = min(PLATEAU_REQUESTS / plateau, PLATEAU_SECONDS_MOST)
         return max(PLATEAU_SECONDS, by_requests, self._longest_block / 2, self._window / 2)
 
-    def _resume(self, now: float, blocked_since: float) -> None:
-        refused, plateau = self._refused_rate, self._plateau
+    def _resume(self, now: float, blocked_since: float, waiting: int) -> None:
+        refused, plateau, start = self._refused_rate, self._plateau, self.start
         average = self._average(now)
         block = self._refused_at - blocked_since
         self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
         self._window *= BLOCK_MEMORY ** (now - self._resumed)
         if block >= LONG_BLOCK or (refused is not None and refused > SLACK * average):
             self._window = max(self._window, min(SPAN, self._refused_at - self._since))
-        few = self._in_cycle < BEARABLE
-        early = few and plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
+        soon = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
+        early = soon and self._in_cycle < BEARABLE
         short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
         self._early = 0 if not early else self._early + 1 if short else 1
-        if refused is None:
-            found = average
-        elif early and block < max(LONG_BLOCK, blocked_since - self._since):
-            # Some 429s may have nothing to do with the rate: cut by no more than twice their share.
-            share = 2 / (1 + self._in_cycle)
-            if self._probes_refused >= PROBES:
-                share = max(share, block / (block + blocked_since - self._since))
-            found = max(refused * (1 - min(0.5, CUT * 2**self._early, max(2 * CUT, share))), average)
-        elif self._longest_block < LONG_BLOCK:
-            found = refused
-        else:
-            # The slack of a long window hides a rate that is too high: trust little more than the average.
-            cheap = self._refusals * BEARABLE <= self._in_cycle
-            found = min(refused, average * (TRUST if cheap else TRUST_AT_A_PRICE))
+        found = 0.0
+        if start is not None:
+            marked = self._blocked_after
+            if refused is None:
+                found = start.first_rate(now, blocked_since, self._refused_at, waiting)
+            elif block < max(LONG_BLOCK, blocked_since - self._since):
+                found = start.next_rate(refused, blocked_since, marked, self._refusals, closed=block, soon=soon)
+            if plateau is None and start.is_short and self._marks[0][1] == 0:  # a burst may be all that it tells of
+                self._marks = deque([(blocked_since, marked)])
+            start.resumed(now, blocked_since, self._refused_at, marked)
+            self.start = None if start.is_over else start
+        found = found or self._find(refused, average, blocked_since, early=early)
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
         self._since = self._resumed = now
         self._in_cycle = 0
@@ -213,6 +231,23 @@ class AdaptiveRate:
         self._refusals = 0
         self.blocked_since = None
         self.epoch += 1
+
+    def _find(self, refused: float | None, average: float, blocked_since: float, *, early: bool) -> float:
+        """Return the rate after a block, from the one that was refused and the average before."""
+        block = self._refused_at - blocked_since
+        if refused is None:
+            return average
+        if early and block < max(LONG_BLOCK, blocked_since - self._since):
+            # Some 429s may have nothing to do with the rate: cut by no more than twice their share.
+            share = 2 / (1 + self._in_cycle)
+            if self._probes_refused >= PROBES:
+                share = max(share, block / (block + blocked_since - self._since))
+            return max(refused * (1 - min(0.5, CUT * 2**self._early, max(2 * CUT, share))), average)
+        if self._longest_block < LONG_BLOCK:
+            return refused
+        # The slack of a long window hides a rate that is too high: trust little more than the average.
+        cheap = self._refusals * BEARABLE <= self._in_cycle
+        return min(refused, average * (TRUST if cheap else TRUST_AT_A_PRICE))
 
     def _sent_rate(self, now: float) -> float | None:
         """Return the rate that was refused: the allowed one, unless far less was sent for want of calls or slots."""

@@ -34,7 +34,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import ClosedError, OverloadedError, RateLimitedError
-from .adaptive_concurrency import AdaptiveConcurrency
+from .adaptive_concurrency import PATIENCE, AdaptiveConcurrency
 from .adaptive_rate import AdaptiveRate
 from .priority_queue import PriorityQueue
 from .stats import KeyStats
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ..config import Limit
     from ..contract.operations import Group
     from ..transport.headers import RateAdvice
+    from .cold_start import Bounds
     from .priority_queue import Priority
 
 FORGET_RATES_AFTER = 600.0
@@ -94,7 +95,7 @@ class RateLimiter:
         self._configured = None if self._windows is None else self._windows.rate
         self._advised_at: float | None = None
         self.control: AdaptiveRate = AdaptiveRate(self._configured)
-        self._in_flight_limit = AdaptiveConcurrency(max_in_flight)
+        self._in_flight_limit = AdaptiveConcurrency(max_in_flight, slow_start=limit is None)
         self._waiters = PriorityQueue(bulk_share)
         self._bulk_share = bulk_share
         self._awaiting = {"interactive": 0, "bulk": 0}
@@ -196,7 +197,17 @@ class RateLimiter:
                 self._windows.connected(sent_at, now)
             else:
                 self._windows.answered(now - sent_at, now)
-        return self.control.accepted(epoch=epoch, sent_at=sent_at)
+        control = self.control
+        if control.blocked_since is None:
+            return control.accepted(epoch=epoch, sent_at=sent_at, now=now)
+        was_free = control.rate(now) is None
+        ended = control.accepted(epoch=epoch, sent_at=sent_at, now=now, waiting=self._calls())
+        if ended and (control.start is None or not control.start.scale):
+            self._in_flight_limit.end_slow_start()
+        if ended and was_free and (rate := control.rate(now)) is not None and (start := control.start) is not None:
+            self.pause(max(start.hold_until, sent_at + 1.0 / rate))  # the probe took no permit from the bucket
+            self._bucket.give(start.spare / rate)
+        return ended
 
     @property
     def wants_advice(self) -> bool:
@@ -225,6 +236,10 @@ class RateLimiter:
         """Record a 429; return True if it is new, not of a request sent before the last one: then a pause is due."""
         self._throttled += 1
         return self.control.throttled(epoch=epoch, now=now)
+
+    def pause_bounds(self, now: float) -> Bounds:
+        """Return the least and the longest pause after a 429 for which the API asked for none."""
+        return self.control.pause_bounds(now, self._calls())
 
     def pause(self, until: float) -> None:
         """Let no call through before ``until``."""
@@ -272,6 +287,9 @@ class RateLimiter:
         self._waiters.fail(ClosedError("the client was closed while a call waited for its rate limit"))
         if self._dispatcher is not None:
             self._dispatcher.cancel()
+
+    def _calls(self) -> int:
+        return self.in_flight + sum(self._awaiting.values())
 
     def _may_send(self, now: float, lane: Priority) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
@@ -366,6 +384,8 @@ class RateLimiter:
             elif in_hand or (rate := self.control.rate(now)) is None:
                 return
             else:
+                if self._bucket.take_from_hand(rate):
+                    return
                 in_hand = True
                 ready = self._paced(rate, lane)
                 self._woke_late(await self._bucket.acquire())
@@ -378,18 +398,25 @@ class RateLimiter:
         self._room = loop.create_future()
         self._room_timed = wait > 0
         timer = loop.call_later(timer_delay(wait), self._wake) if wait > 0 else None
+        is_start = timer is None and self._in_flight_limit.is_slow_start
+        hasten = loop.call_later(PATIENCE, self._hasten) if is_start else None
         try:
             await self._room
             if timer is not None:
                 self._woke_late(loop.time() - timer.when())
         finally:
             self._room, self._room_timed = None, False
-            if timer is not None:
-                timer.cancel()
+            for handle in (timer, hasten):
+                if handle is not None:
+                    handle.cancel()
 
     def _woke_late(self, seconds: float) -> None:
         if seconds > 0 and self._windows is not None:
             self._windows.woke_late(seconds, asyncio.get_running_loop().time())
+
+    def _hasten(self) -> None:
+        self._in_flight_limit.hasten()
+        self._wake()
 
     def _wake(self) -> None:
         if self._room is not None and not self._room.done():

@@ -201,6 +201,10 @@ class LeakyBucket:
         self._in_hand -= cost
         return True
 
+    def give(self, seconds: float) -> None:
+        """Give permits that are worth so many seconds, beyond the rate."""
+        self._in_hand += seconds
+
     async def take(self) -> None:
         """Take the permit of a request that is :meth:`ready`, and those kept for the next ones; it does not wait."""
         amount = self._cost + self._spare

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...errors import OverloadedError
+from ..adaptive_concurrency import AdaptiveConcurrency
 from ..learned_rate import SECOND
 from ..limiter import RateLimiter
 from ..window import LeakyBucket
@@ -142,6 +143,7 @@ class SharedRateLimiter(RateLimiter):
         self._alone = FallbackLimiter(alone)
         self._rate = SharedRate(self._configured)
         self.control: AdaptiveRate = self._rate
+        self._in_flight_limit = AdaptiveConcurrency(max_in_flight)
         self._bucket = Unpaced()
         self._forget()
 

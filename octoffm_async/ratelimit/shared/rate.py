@@ -22,6 +22,7 @@ class SharedRate(AdaptiveRate):
 
     def __init__(self, ceiling: float | None) -> None:
         super().__init__(ceiling)
+        self.start = None  # the store counts, not one client
         self._paced: float | None = None
         self._store_epoch = 0
         self._is_reported = False
@@ -43,7 +44,7 @@ class SharedRate(AdaptiveRate):
         known = [rate for rate in (self._paced, self.ceiling) if rate is not None]
         return min(known, default=None)
 
-    def accepted(self, *, epoch: int, sent_at: float) -> bool:  # noqa: ARG002  (the store counts by its own clock)
+    def accepted(self, *, epoch: int, sent_at: float, now: float, waiting: int = 0) -> bool:  # noqa: ARG002  (the store counts by its own clock)
         """Record that the limit accepted a request sent in ``epoch``; return True if that ends a block."""
         if self.blocked_since is None or self.refusing or self.accepting or self._is_reported or epoch != self.epoch:
             return False

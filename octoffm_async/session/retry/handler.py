@@ -145,6 +145,7 @@ class RetryHandler:
             affordable=self.budget.affords(cost),
             most_failures=self._config.max_attempts if retries is None else retries + 1,
             held_back=held_back,
+            pause_bounds=call.limiter.pause_bounds(call.clock()),
             may_repeat=call.may_repeat,
         )
 
@@ -164,7 +165,8 @@ class RetryHandler:
         if isinstance(decision, Retry):
             pause = decision.delay
         else:  # this call ends here, but the other calls of its key must wait all the same
-            pause = pause_after(call.limiter.control.throttlings, retry_after, self._config, self._rng)
+            bounds = call.limiter.pause_bounds(call.clock())
+            pause = pause_after(call.limiter.control.throttlings, retry_after, self._config, self._rng, bounds)
         call.limiter.pause(call.clock() + pause)
         if news:
             self._events.throttled(call, pause=pause, by_server=by_server)

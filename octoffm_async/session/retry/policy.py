@@ -27,6 +27,7 @@ the end of a pause that all calls of its key share.
 from __future__ import annotations
 
 from enum import Enum, auto
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...contract.operations import Repeatability
@@ -92,6 +93,8 @@ class RetryContext(NamedTuple):
     """Failed attempts after which the call ends."""
     held_back: bool = False
     """The circuit is open and the call waits for its end: the circuit decides when the call is sent again."""
+    pause_bounds: tuple[float, float] = (0.0, inf)
+    """The least and the longest pause of the limit, unless the API asked for one."""
     may_repeat: bool = True
     """True if the caller's ``retries`` allow one more; an attempt with a new token is not counted."""
 
@@ -145,10 +148,13 @@ def back_off(failures: int, config: Config, rng: Random, *, base: float | None =
     return rng.uniform(0.0, bound)  # from zero: clients that failed together must not return together
 
 
-def pause_after(throttlings: int, retry_after: float | None, config: Config, rng: Random) -> float:
+def pause_after(
+    throttlings: int, retry_after: float | None, config: Config, rng: Random, bounds: tuple[float, float] = (0.0, inf)
+) -> float:
     """Return the seconds that a key pauses after so many 429s in a row; the last asked for ``retry_after`` seconds."""
+    pause = back_off(max(1, throttlings), config, rng, base=config.throttle_base)
     # A "0", or a date that the client's clock takes for past, must not cause a storm: the back-off counts even then.
-    return max(retry_after or 0.0, back_off(max(1, throttlings), config, rng, base=config.throttle_base))
+    return min(max(pause, bounds[0]), bounds[1]) if retry_after is None else max(retry_after, pause)
 
 
 def retry_cost(outcome: object) -> int:
@@ -160,7 +166,7 @@ def _after_pause(at: RetryContext, config: Config, rng: Random) -> Retry | GiveU
     retry_after = at.retry_after
     if retry_after is not None and retry_after > config.max_retry_after:
         return GiveUp(outcome_unknown=False, reason=f"asked to wait {retry_after:.0f} s, longer than max_retry_after")
-    return _if_time(pause_after(at.throttlings, retry_after, config, rng), at, "429")
+    return _if_time(pause_after(at.throttlings, retry_after, config, rng, at.pause_bounds), at, "429")
 
 
 def _after_back_off(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.ratelimit.adaptive_concurrency import LEAST, AdaptiveConcurrency
+from octoffm_async.ratelimit.adaptive_concurrency import FIRST, LEAST, AdaptiveConcurrency
 
 
 def answers(limit: AdaptiveConcurrency, seconds: float, count: int) -> None:
@@ -55,6 +55,20 @@ def test_after_an_outage_it_begins_with_one_and_doubles() -> None:
         if limit.limit != seen[-1]:
             seen.append(limit.limit)
     assert seen == [1, 2, 4, 8, 16, 32, 50]
+
+
+def test_a_slow_start_follows_what_was_accepted_and_slow_responses_hold_up_nobody() -> None:
+    limit, seen = AdaptiveConcurrency(50, slow_start=True), list[int]()
+    for number in range(150):
+        seen.append(limit.limit)
+        limit.answered(0.001 * number, 1)
+    assert (seen[0], seen[30], seen[90], limit.limit, limit.is_slow_start) == (FIRST, 10, 30, 50, False)
+    slow = AdaptiveConcurrency(50, slow_start=True)
+    slow.hasten()
+    assert slow.limit == 2 * FIRST
+    slow.end_slow_start()
+    assert (slow.limit, slow.is_slow_start) == (50, False)
+    assert AdaptiveConcurrency(50).limit == 50
 
 
 @given(

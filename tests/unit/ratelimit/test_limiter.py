@@ -399,7 +399,7 @@ def test_a_limiter_goes_on_on_the_next_loop() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_limit_of_flights_that_shrinks_lets_nobody_in_before_it_is_kept() -> None:
-    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
+    limiter, loop = RateLimiter(Limit(1000), jitter=0.0, max_in_flight=8), asyncio.get_running_loop()
     for _ in range(8):
         await limiter.acquire()
     limiter.restart()
@@ -508,3 +508,11 @@ async def test_an_interactive_call_goes_at_once_beside_a_bulk_run_and_no_window_
     assert sum(wait < 1e-3 for wait in waits) >= 95
     assert worst_window(left, 1.0 - 1e-6) <= 20
     assert len(left) / (left[-1] - left[0]) >= 0.94 * 20
+
+
+@pytest.mark.virtual_time
+async def test_slow_responses_hold_up_no_call_of_a_start_without_a_ceiling() -> None:
+    limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=50), asyncio.get_running_loop()
+    started = loop.time()
+    await asyncio.gather(*(limiter.acquire() for _ in range(50)))
+    assert loop.time() - started == pytest.approx(5 * 0.5, abs=0.01)

@@ -23,6 +23,7 @@ class StillLoop(asyncio.SelectorEventLoop):
 def test_the_other_refusals_of_a_burst_are_no_probes_although_no_time_has_passed(waiting: bool) -> None:
     """``waiting``: the calls were given their permits just before the 429, and are sent just after it."""
     limiter = RateLimiter(None, jitter=0.0, max_in_flight=CALLS)
+    limiter._in_flight_limit.end_slow_start()
     news = list[bool]()
 
     async def call() -> None:
