@@ -184,23 +184,22 @@ class Http1Transport:
             self._silences.add(read_timeout, connection)
             self._write(connection, data, fence)
             try:
-                message, content = await waiter
+                status, named, body = await waiter
             finally:
                 self._awaited -= 1
                 self._silences.done(read_timeout, connection)
             answered = True
-            status, named = message.code, message.headers
-            if status == IDLE_TOO_LONG and connection.is_reused:
-                idle.note_closing()
             if on_head is not None:
                 on_head(Response(status, named, b"", url))
-            whole = self._body.read_if_whole(content, status)
-            if not whole or "Content-Encoding" in named:
-                if whole is None:
-                    whole = await self._body.read(content, status, named, read_timeout)
-                whole = self._body.finish(Response(status, named, whole, url), method)
+            if not isinstance(body, bytes):
+                if status == IDLE_TOO_LONG and connection.is_reused:
+                    idle.note_closing()
+                whole = await self._body.read(body, status, named, read_timeout)
+                body = self._body.finish(Response(status, named, whole, url), method)
+            elif len(body) > self._body.most:
+                self._body.check_size(len(body), status)
             self._pool.put(connection)
-            return Response(status, named, whole, url, connection.history)
+            return Response(status, named, body, url, connection.history)
         except BaseException as error:
             if connection is not None:
                 connection.close()
