@@ -30,7 +30,7 @@ from .response import Response
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from aiohttp.client_reqrep import ConnectionKey
@@ -132,7 +132,7 @@ class Http1Transport:
         self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
-    def send(
+    async def send(  # noqa: C901, PLR0912  (the whole way of a request)
         self,
         method: str,
         url: str,
@@ -142,77 +142,55 @@ class Http1Transport:
         *,
         on_head: Callable[[Response], None] | None = None,
         fence: Fence | None = None,
-    ) -> Awaitable[Response]:
+    ) -> Response:
         """See :class:`~.aiohttp_transport.HeadReportingTransport` and :class:`~.aiohttp_transport.FencedTransport`."""
         if (start := url.find("/", url.index("://") + 3)) < 0:  # such as a token_url that is a server's name
             start = len(url)
         origin = self._origins.get(url[:start]) or self._know(url[:start])
         data = _request(method, url[start:] or "/", origin.host, headers, body)
-        return self._exchange(
-            origin,
-            data,
-            method,
-            url,
-            read_timeout=read_timeout,
-            on_head=on_head,
-            fence=fence,
-            once_more=method in RESENT,
-        )
-
-    async def _exchange(
-        self,
-        origin: _Origin,
-        data: bytes,
-        method: str,
-        url: str,
-        *,
-        read_timeout: float,
-        on_head: Callable[[Response], None] | None,
-        fence: Fence | None,
-        once_more: bool,
-    ) -> Response:
-        connection: Http1Connection | None = None
-        idle = origin.idle
-        answered = False
-        try:
-            if idle.only_new and not once_more:
-                connection = await self._pool.connect(origin.single, idle, single=True)
-            else:
-                connection = self._pool.take(idle) or await self._pool.connect(origin.request, idle)
-            waiter = connection.expect()
-            connection.deadline = self._loop.time() + read_timeout
-            self._silences.add(read_timeout, connection)
-            self._write(connection, data, fence)
+        idle, pool = origin.idle, self._pool
+        once_more = method in RESENT
+        while True:
+            connection: Http1Connection | None = None
+            answered = False
             try:
-                status, named, body = await waiter
-            finally:
-                self._awaited -= 1
-                self._silences.done(read_timeout, connection)
-            answered = True
-            if on_head is not None:
-                on_head(Response(status, named, b"", url))
-            if not isinstance(body, bytes):
-                if status == IDLE_TOO_LONG and connection.is_reused:
+                if idle.only_new and not once_more:
+                    connection = await pool.connect(origin.single, idle, single=True)
+                else:
+                    connection = pool.take(idle) or await pool.connect(origin.request, idle)
+                waiter = connection.expect()
+                connection.deadline = self._loop.time() + read_timeout
+                self._silences.add(read_timeout, connection)
+                self._write(connection, data, fence)
+                try:
+                    status, named, content = await waiter
+                finally:
+                    self._awaited -= 1
+                    self._silences.done(read_timeout, connection)
+                answered = True
+                if on_head is not None:
+                    on_head(Response(status, named, b"", url))
+                if isinstance(content, bytes):
+                    if len(content) > self._body.most:
+                        self._body.check_size(len(content), status)
+                else:
+                    if status == IDLE_TOO_LONG and connection.is_reused:
+                        idle.note_closing()
+                    whole = await self._body.read(content, status, named, read_timeout)
+                    content = self._body.finish(Response(status, named, whole, url), method)
+                pool.put(connection)
+                return Response(status, named, content, url, connection.history)
+            except BaseException as error:
+                if connection is not None:
+                    connection.close()
+                if not isinstance(error, aiohttp.ClientError | OSError):
+                    raise
+                lost = connection is not None and not answered and isinstance(error, LOST)
+                if lost and connection is not None and connection.is_reused:
                     idle.note_closing()
-                whole = await self._body.read(body, status, named, read_timeout)
-                body = self._body.finish(Response(status, named, whole, url), method)
-            elif len(body) > self._body.most:
-                self._body.check_size(len(body), status)
-            self._pool.put(connection)
-            return Response(status, named, body, url, connection.history)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if not isinstance(error, aiohttp.ClientError | OSError):
-                raise
-            lost = not answered and isinstance(error, LOST)
-            if lost and connection is not None and connection.is_reused:
-                idle.note_closing()
-            if connection is None or not lost or not once_more:
-                raise to_package_error(error, url, is_direct=True) from error
-        return await self._exchange(
-            origin, data, method, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
-        )
+                if not lost or not once_more:
+                    raise to_package_error(error, url, is_direct=True) from error
+                once_more = False
 
     def aside(self) -> AbstractContextManager[None]:
         """Return a context in which a request goes through ``ClientSession`` over the same connector."""

@@ -61,10 +61,9 @@ class RetryHandler:
         self.budget: RetryBudget = RetryBudget(config.retry_budget)
         self.circuit: Circuit = Circuit(config, rng, events.circuit_changed)
 
-    def on_accepted(self, call: CallState, response: Response) -> None:
+    def on_accepted(self, call: CallState, response: Response, now: float) -> None:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
         limiter = call.limiter
-        now = call.clock()
         connected = response.history is not None and response.history.is_new
         epoch, sent_at = call.limiter_epoch, call.attempt_started_at
         if limiter.on_accepted(epoch=epoch, sent_at=sent_at, now=now, connected=connected):
