@@ -69,13 +69,13 @@ class LazyHeaders(MultiMapping[str]):
         """Return the first value of a header."""
         return self._named.get(key, default)
 
-    def getone(self, key: str, *default: Any) -> Any:
+    def getone(self, key: str, *args: Any, **default: Any) -> Any:
         """Return the first value of a header, or the default if there is one."""
-        return self._named.getone(key, *default)
+        return self._named.getone(key, *args, **default)
 
-    def getall(self, key: str, *default: Any) -> Any:
+    def getall(self, key: str, *args: Any, **default: Any) -> Any:
         """Return all values of a header, or the default if there is one."""
-        return self._named.getall(key, *default)
+        return self._named.getall(key, *args, **default)
 
     def keys(self) -> KeysView[str]:
         """Return the names, one for each line."""
