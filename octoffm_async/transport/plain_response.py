@@ -1,10 +1,11 @@
-"""A quick reader of plain responses: success, framed by its length alone, and whole within one piece of data.
+"""A quick reader of plain responses: success, framed by its length or one chunk, and whole within one piece of data.
 
 Nearly all responses are of this form. One regular expression proves it, and the headers are parsed when one of them is
 first read: a call rarely reads any. Two parsers that disagree about where a response ends would let a server slip one
 response into another (*response splitting*), so the form leaves no choice: lines end with CR LF, names are tokens,
-values visible ASCII, there is one ``Content-Length``, no other header that may change the frame, and not one byte
-behind the body. Whatever is of another form goes to aiohttp's parser, from its first byte on.
+values visible ASCII, there is one ``Content-Length`` or one ``Transfer-Encoding: chunked``, no other header that may
+change the frame, and not one byte behind the body. Whatever is of another form goes to aiohttp's parser, from its first
+byte on.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ _LINE = (
     rb"|connection(?!:[ ]?keep-alive\r)))[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n"
 )
 _HEAD = re.compile(
-    rb"HTTP/1\.1 (20[0-2]) [\t -~]*\r\n(?:%b)*+(?i:content-length):[ ]?([1-9][0-9]{0,8})\r\n(?:%b)*+\r\n"
-    % (_LINE, _LINE)
+    rb"HTTP/1\.1 (20[0-2]) [\t -~]*\r\n(?:%b)*+"
+    rb"(?i:content-length:[ ]?([1-9][0-9]{0,8})|transfer-encoding:[ ]?chunked)\r\n(?:%b)*+\r\n" % (_LINE, _LINE)
 )
+_CHUNK = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,6})\r\n")
+_LAST = b"\r\n0\r\n\r\n"
+"""The end of a chunk, and the last chunk."""
 
 
 class LazyHeaders(MultiMapping[str]):
@@ -95,7 +99,16 @@ def read_plain(data: bytes) -> PlainResponse | None:
     head = _HEAD.match(data, 0, _HEAD_MOST)
     if head is None:
         return None
-    end = head.end()
-    if len(data) != end + int(head[2]):
+    start = end = head.end()
+    if head[2] is not None:
+        stop = start + int(head[2])
+        if len(data) != stop:
+            return None
+    elif chunk := _CHUNK.match(data, end):
+        start = chunk.end()
+        stop = start + int(chunk[1], 16)
+        if data[stop:] != _LAST:
+            return None
+    else:
         return None
-    return int(head[1]), LazyHeaders(data[:end]), data[end:]
+    return int(head[1]), LazyHeaders(data[:end]), data[start:stop]

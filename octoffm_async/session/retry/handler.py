@@ -79,8 +79,10 @@ class RetryHandler:
 
     def on_success(self, call: CallState) -> None:
         """Refund the retry budget after a success."""
-        self.budget.refund(call.owed or SUCCESS_REFUND)
-        self.answered(call)
+        if self.budget.left < self.budget.capacity:
+            self.budget.refund(call.owed or SUCCESS_REFUND)
+        if call.circuit_probe:
+            self._settle_probe(call, failed=False)
 
     def answered(self, call: CallState) -> None:
         """Settle the circuit's probe, if this call is one: the API has answered."""

@@ -16,6 +16,7 @@ from octoffm_async.transport.plain_response import read_plain
 from octoffm_async.transport.response import Response
 
 LENGTH = b"Content-Length: 2\r\n"
+CHUNKED, LAST = b"Transfer-Encoding: chunked\r\n", b"\r\n0\r\n\r\n"
 USUAL = b"HTTP/1.1 200 OK\r\nDate: Mon, 30 Nov 2026 12:00:00 GMT\r\nX-Id:a\r\n" + LENGTH + b"x-id: \tb \r\n\r\nhi"
 
 names = st.sampled_from(
@@ -43,7 +44,11 @@ starts = st.sampled_from(
         b"HTTP/1.1  200 OK\r\n",
     ]
 )
-bodies = st.sampled_from([b"hi", b"hi", b"hi", b"h", b"", b"hi!", b"hi" + USUAL])
+bodies = st.sampled_from([b"hi", b"hi", b"h", b"", b"hi!", b"hi" + USUAL])
+chunks = st.sampled_from(
+    [b"2\r\nhi", b"2\r\nhi", b"02\r\nhi", b"2;a\r\nhi", b"2\nhi", b"1\r\nh\r\n1\r\ni", b"3\r\nhi", b""]
+)
+ends = st.sampled_from([LAST, LAST, b"\r\n0\r\nA: b\r\n\r\n", LAST + USUAL, b"\r\n0\r\n", b"0\r\n\r\n", b"\n0\n\n"])
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +58,15 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
-heads = st.tuples(starts, st.lists(lines, max_size=4).map(b"".join), st.sampled_from([LENGTH, LENGTH, b""]), lines)
+heads = st.tuples(
+    starts,
+    st.lists(lines, max_size=3).map(b"".join),
+    st.sampled_from([LENGTH, CHUNKED, b""]),
+    st.one_of(st.just(b""), st.just(b"X: a\r\n"), lines),
+)
 
 
-@given(heads.map(b"".join), bodies)
+@given(heads.map(b"".join), st.one_of(bodies, st.tuples(chunks, ends).map(b"".join)))
 @example(b"HTTP/1.1 200 OK\r\nX: a\r\n" + LENGTH + b"connection:keep-alive\r\n", b"hi")
 def test_a_plain_response_reads_as_the_parser_reads_it(
     loop: asyncio.AbstractEventLoop, head: bytes, body: bytes
@@ -68,9 +78,30 @@ def test_a_plain_response_reads_as_the_parser_reads_it(
     status, headers, read = plain
     assert (status, read) == (message.code, content.read_nowait(-1))
     assert content.is_eof()
-    assert not any((message.should_close, message.chunked, message.compression, upgraded, rest))
+    assert not any((message.should_close, message.compression, upgraded, rest))
     theirs = [(name.lower(), value) for name, value in message.headers.items()]
     assert [(name.lower(), value) for name, value in headers.items()] == theirs
+
+
+def test_one_chunk_is_plain_and_no_more() -> None:
+    whole = USUAL.replace(LENGTH, CHUNKED).replace(b"\r\nhi", b"\r\n2\r\nhi" + LAST)
+    plain = read_plain(whole)
+    assert plain is not None
+    assert (plain[0], plain[1]["X-Id"], plain[2]) == (200, "a", b"hi")
+    assert not any(read_plain(whole[:end]) for end in range(len(whole)))
+    for odd in (
+        b"2;a=b\r\nhi",
+        b"02\r\nhi",
+        b"2\nhi",
+        b"2 \r\nhi",
+        b"0x2\r\nhi",
+        b"1\r\nh\r\n1\r\ni",
+        b"1\r\nhi",
+        b"3\r\nhi",
+    ):
+        assert read_plain(whole.replace(b"2\r\nhi", odd)) is None
+    for last in (b"\r\n0\r\nA: b\r\n\r\n", LAST + b"\r\n", b"\r\n00\r\n\r\n", b"\n0\r\n\r\n"):
+        assert read_plain(whole.replace(LAST, last)) is None
 
 
 @pytest.mark.parametrize(
@@ -80,6 +111,7 @@ def test_a_plain_response_reads_as_the_parser_reads_it(
         b"content-length: 0",
         b"Content-Length : 2",
         b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: gzip, chunked",
         b"transfer-encoding: identity",
         b"Content-Encoding: gzip",
         b"Connection: close",
