@@ -1,10 +1,11 @@
-"""HTTP/1.1 over aiohttp's connections and response parser, without ``ClientSession``: at a fifth of its cost.
+"""HTTP/1.1 over aiohttp's connections, without ``ClientSession``: at a fifth of its cost.
 
 ``ClientSession.request`` prepares for features that this package never uses: redirects, cookies, authentication,
-streamed bodies, traces. This transport sends the same bytes, and reads the responses with the same parser over
-connections that the same connector opened (see :mod:`.connection`). It uses parts of aiohttp that are not fully
-documented; :func:`usable` tries them out. If that fails, or if the caller passes a session or a proxy is to be used,
-:mod:`.aiohttp_transport` goes through ``ClientSession``. The tests run both ways.
+streamed bodies, traces. This transport sends the same bytes over connections that the same connector opened (see
+:mod:`.connection`). Responses of the usual form it reads itself (:mod:`.plain_response`), all others with the same
+parser. It uses parts of aiohttp that are not fully documented; :func:`usable` tries them out. If that fails, or if the
+caller passes a session or a proxy is to be used, :mod:`.aiohttp_transport` goes through ``ClientSession``. The tests
+run both ways.
 """
 
 from __future__ import annotations
