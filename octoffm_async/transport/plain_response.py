@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from multidict import CIMultiDict, MultiMapping
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+    from collections.abc import ItemsView, Iterator, ValuesView
 
 __all__ = ["LazyHeaders", "PlainResponse", "read_plain"]
 
@@ -63,15 +63,8 @@ class LazyHeaders(MultiMapping[str]):
     def __len__(self) -> int:
         return len(self._named)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._named
-
     def __repr__(self) -> str:
         return repr(self._named)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the first value of a header."""
-        return self._named.get(key, default)
 
     def getone(self, key: str, *args: Any, **default: Any) -> Any:
         """Return the first value of a header, or the default if there is one."""
@@ -80,10 +73,6 @@ class LazyHeaders(MultiMapping[str]):
     def getall(self, key: str, *args: Any, **default: Any) -> Any:
         """Return all values of a header, or the default if there is one."""
         return self._named.getall(key, *args, **default)
-
-    def keys(self) -> KeysView[str]:
-        """Return the names, one for each line."""
-        return self._named.keys()
 
     def items(self) -> ItemsView[str, str]:
         """Return the lines as pairs."""
