@@ -25,10 +25,12 @@ PlainResponse: TypeAlias = "tuple[int, LazyHeaders, bytes]"
 
 _HEAD_MOST = 4096
 """Bytes of a head; a longer one is not plain. So there are fewer lines than aiohttp's parser allows."""
-_LINE = (
-    rb"(?!(?i:content-(?:length|encoding)|transfer-encoding|upgrade|sec-websocket|proxy-connection"
-    rb"|connection(?!:[ ]?keep-alive\r)))[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n"
+_FRAMING = (
+    rb"[Cc](?i:on(?:tent-(?:length|encoding)|nection(?!:[ ]?keep-alive\r)))"
+    rb"|[PpSsTtUu](?i:roxy-connection|ec-websocket|ransfer-encoding|pgrade)"
 )
+"""Beginnings of header lines that frame a response or may change its frame; the first letter spares most lines more."""
+_LINE = rb"(?!%b)[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n" % _FRAMING
 _HEAD = re.compile(
     rb"HTTP/1\.1 (20[0-2]) [\t -~]*\r\n(?:%b)*+"
     rb"(?i:content-length:[ ]?([1-9][0-9]{0,8})|transfer-encoding:[ ]?chunked)\r\n(?:%b)*+\r\n" % (_LINE, _LINE)
