@@ -253,10 +253,8 @@ class LoggingHook:
     @property
     def events(self) -> frozenset[type[Event]]:
         """The events that the logger's present level lets through."""
-        if logger.isEnabledFor(logging.DEBUG):
-            return EVERY_EVENT
         if logger.isEnabledFor(logging.INFO):
-            return _NOTABLE
+            return EVERY_EVENT if logger.isEnabledFor(logging.DEBUG) else _NOTABLE
         return _UNUSUAL if logger.isEnabledFor(logging.WARNING) else _NOTHING
 
     def __call__(self, event: Event, /) -> None:

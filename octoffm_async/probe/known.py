@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from ..contract.answers.names import folded
 from ..errors import PagingError
-from ..transport.link_header import next_query
+from ..transport.headers import next_query
 from .shapes import result_at, rows_at, rows_in, text_of, value_at
 
 if TYPE_CHECKING:

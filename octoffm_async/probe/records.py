@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from ..transport.headers import http_date
-from ..transport.link_header import next_target
+from ..transport.headers import http_date, next_target
 from .shapes import ValueShape, readable, shape_of
 from .words import enum_words_in, is_header_name
 

@@ -87,35 +87,33 @@ class Outbound:
         """
         if journal is None:
             check_protected("create_outbound")
+        scope = self._scope
         if journal is None and not verify_first and is_plain_order(request):
-            return await self._create_plain(request)
+            # Only its encoding can prove such an order invalid, so it is encoded once.
+            check_reference(scope, "shipment", request.reference)
+            try:
+                call = send_shipment(scope, request)
+            except NOT_ENCODABLE:
+                check_shipment(request)  # its error names the field
+                raise
+            answer = await call
+            doubt = known_ids_of(scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].history)
+            if doubt is None:
+                return answer[0]
+            return await IdVerifier(scope, CREATE_OUTBOUND).resolve_doubt(request.reference, answer, doubt)
         check_shipment(request)
-        self._scope.check_extra("shipment", request)
-        check_reference(self._scope, "shipment", request.reference)
+        scope.check_extra("shipment", request)
+        check_reference(scope, "shipment", request.reference)
         if journal is None and verify_first:
             raise ConfigurationError("verify_first= needs a journal=, which remembers what is looked for")
         if journal is None:
-            answer = await send_shipment(self._scope, request)
-            return await IdVerifier(self._scope, CREATE_OUTBOUND).verified_id(request.reference, answer)
+            answer = await send_shipment(scope, request)
+            return await IdVerifier(scope, CREATE_OUTBOUND).verified_id(request.reference, answer)
         if self._protect is None:
             raise ConfigurationError("journal= works on the resources of a client only")
         return await self._protect(
-            self._scope, CREATE_OUTBOUND, request, journal=journal, patience=patience, verify_first=verify_first
+            scope, CREATE_OUTBOUND, request, journal=journal, patience=patience, verify_first=verify_first
         )
-
-    async def _create_plain(self, request: OutboundShipmentRequest) -> str:
-        """Create an order that only its encoding can prove invalid, and encode it once."""
-        check_reference(self._scope, "shipment", request.reference)
-        try:
-            call = send_shipment(self._scope, request)
-        except NOT_ENCODABLE:
-            check_shipment(request)  # its error names the field
-            raise
-        answer = await call
-        doubt = known_ids_of(self._scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].history)
-        if doubt is None:
-            return answer[0]
-        return await IdVerifier(self._scope, CREATE_OUTBOUND).resolve_doubt(request.reference, answer, doubt)
 
     async def get(self, outbound_shipment_id: str) -> OutboundShipment:
         """Return one shipment by its id (documented).

@@ -29,11 +29,10 @@ class Admission:
         self._tokens = tokens
         self._circuit = circuit
 
-    def at_once(self, call: CallState) -> Token | None:
+    def at_once(self, call: CallState, now: float) -> Token | None:
         """Admit a call without waiting, as :meth:`wait` does; None if the call would have to wait."""
         if call.operation is CREATE_TOKEN or self._circuit.state != "closed":
             return None
-        now = call.clock()
         token = self._tokens.fresh(now)
         if token is None or (probe := call.limiter.try_acquire(call.lane, now)) is None:
             return None

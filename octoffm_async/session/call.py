@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..contract.operations import Repeatability
 from ..transport.deadlines import CancellableTask
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from ..contract.operations import Operation
@@ -22,71 +23,31 @@ if TYPE_CHECKING:
 _NUMBERS = itertools.count(1)
 
 
-class CallState(CancellableTask):
+class CallState(CancellableTask, kw_only=True, eq=False):
     """One call. Times are the event loop's, in seconds. ``number`` is unique in the process: clients share hooks."""
 
-    __slots__ = (
-        "attempt_started_at",
-        "attempts",
-        "body",
-        "circuit_probe",
-        "clock",
-        "failures",
-        "is_in_flight",
-        "lane",
-        "limiter",
-        "limiter_epoch",
-        "limiter_probe",
-        "number",
-        "operation",
-        "options",
-        "owed",
-        "probed",
-        "seconds_on_wire",
-        "seller_id",
-        "started",
-        "status",
-        "token_renewed",
-        "url",
-    )
-
-    def __init__(
-        self,
-        operation: Operation[Any],
-        task: asyncio.Task[Any],
-        *,
-        seller_id: str,
-        url: str,
-        body: bytes | None,
-        limiter: RateLimiter,
-        clock: Callable[[], float],
-        now: float,
-        deadline: float,
-        options: CallOptions,
-    ) -> None:
-        super().__init__(task, now + deadline)
-        self.number: int = next(_NUMBERS)
-        self.operation: Operation[Any] = operation
-        self.seller_id: str = seller_id
-        self.url: str = url
-        self.body: bytes | None = body
-        self.limiter: RateLimiter = limiter
-        self.clock: Callable[[], float] = clock
-        self.options: CallOptions = options
-        self.started: float = now
-        self.attempt_started_at: float = now
-        self.is_in_flight: bool = False
-        self.attempts: int = 0
-        self.status: int = 0
-        self.failures: int = 0
-        self.owed: int = 0
-        self.probed: bool = False
-        self.token_renewed: bool = False
-        self.lane: Priority = options.lane or "interactive"
-        self.limiter_probe: bool = False
-        self.limiter_epoch: int = 0
-        self.circuit_probe: bool = False
-        self.seconds_on_wire: float = 0.0
+    operation: Operation[Any]
+    seller_id: str
+    url: str
+    body: bytes | None
+    limiter: RateLimiter
+    clock: Callable[[], float]
+    options: CallOptions
+    lane: Priority
+    started: float
+    number: int = msgspec.field(default_factory=_NUMBERS.__next__)
+    attempt_started_at: float = 0.0
+    is_in_flight: bool = False
+    attempts: int = 0
+    status: int = 0
+    failures: int = 0
+    owed: int = 0
+    probed: bool = False
+    token_renewed: bool = False
+    limiter_probe: bool = False
+    limiter_epoch: int = 0
+    circuit_probe: bool = False
+    seconds_on_wire: float = 0.0
 
     @property
     def waits_out_outage(self) -> bool:

@@ -1,6 +1,6 @@
 """Lists: cursor pages, one after another, as pages or as items.
 
-:mod:`..transport.link_header` parses the ``Link`` header, which names the next page.
+:mod:`..transport.headers` parses the ``Link`` header, which names the next page.
 
 The address of the next page is in the headers, so the client sends its request as soon as they are received: while it
 reads, decodes and uses the body of one page, the next one is on its way. It never requests more than one page ahead.
@@ -18,8 +18,7 @@ from ..contract.requests.checks import FieldProblem
 from ..errors import PagingError, ValidationError
 from ..settings.values import is_whole
 from ..tabular.flat_rows import as_rows
-from ..transport.headers import http_date
-from ..transport.link_header import next_query
+from ..transport.headers import http_date, next_query
 from .seller_session import checked_query
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 Every call of every resource and seller goes through :meth:`Session.call`, the calls for tokens too. Its parts in order:
 
-1. **Deadline.** :meth:`Session._run_call` creates the state of the call (:mod:`.call`) and registers it with the
-   deadlines (:mod:`..transport.deadlines`). They cancel the task of the call when its time is over, and the method
-   turns this one cancellation into :class:`~..errors.DeadlineExceededError`; any other cancellation goes on unchanged.
+1. **Deadline.** The session creates the state of the call (:mod:`.call`) and registers it with the deadlines
+   (:mod:`..transport.deadlines`). They cancel the task of the call when its time is over, and the session turns this
+   one cancellation into :class:`~..errors.DeadlineExceededError`; any other cancellation goes on unchanged.
 2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
    rate limiter of its key (:mod:`..ratelimit.limiter`), which includes a slot among the requests in flight.
 3. **Sending.** The session adds the headers (:mod:`.request_headers`), checks the caller's fence
@@ -19,8 +19,8 @@ step 2, or raises the error.
 7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
 call.
 
-**Why one function shows the whole path.** :meth:`Session._attempt_loop` performs the steps 2 to 6 in the order in
-which they happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
+**Why one function shows the whole path.** :meth:`Session._run_call` performs the steps in the order in which they
+happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
 token that an attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome
 of a creation is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a
 part of the order only; here one function has to be read to check it. The parts do one thing each and are tested alone.
@@ -270,7 +270,7 @@ class Session:
         self.events.token_fetched(token.expires_in)
         return token
 
-    async def _run_call(
+    async def _run_call(  # noqa: C901, PLR0912, PLR0915  (the whole path of a call, see the module's docstring)
         self,
         operation: Operation[T],
         *,
@@ -281,92 +281,93 @@ class Session:
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
         deadline = options.deadline or self.config.deadline
-        loop = self.affinity.loop or (self._draining if operation is CREATE_TOKEN else None)
-        # The current task of a loop is that of the loop's own thread, whatever thread asks.
-        task = None if loop is None else asyncio.current_task(loop)
-        if loop is None or task is None or self.affinity.is_of_other_thread():
-            self.affinity.refuse()
-        clock = loop.time
-        now = clock()
-        call = CallState(
-            operation,
-            task,
-            seller_id=seller_id,
-            url=url,
-            body=body,
-            limiter=self._limiters.of(seller_id, operation.group),
-            clock=clock,
-            now=now,
-            deadline=deadline,
-            options=options,
-        )
+        call = self._begin(operation, options, deadline, seller_id=seller_id, url=url, body=body)
+        now, clock = call.started, call.clock
         error: BaseException | None = None
         self._calls_running += 1
         deadlines = self._deadlines  # those of this loop, even if the client is opened again in the meantime
         deadlines.add(deadline, call)
         try:
-            return await self._attempt_loop(operation, call, peek)
-        except Exception as raised:
-            error = raised
-            if call.is_in_flight and call.creates and not isinstance(raised, OctoffmError):
-                mark_unknown(raised)
-            raise
-        except asyncio.CancelledError as raised:
-            if call.is_own_cancellation():
-                error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
-                error.outcome_unknown = call.is_in_flight and call.creates
-                raise error from raised
-            error = raised
-            if call.is_in_flight and call.creates:
-                mark_unknown(raised)
-            raise
+            while True:
+                outcome: Response | NotAnsweredError
+                try:
+                    if (token := self._admission.at_once(call, now)) is None:
+                        token = await self._admission.wait(call)
+                        now = clock()
+                    try:
+                        outcome = await self._attempt(call, token, peek, now)
+                    except NotAnsweredError as lost:
+                        outcome = lost
+                    except UnusableAnswerError as unreadable:
+                        self._unusable(call, unreadable)
+                        raise
+                    finally:
+                        # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for
+                        # good.
+                        call.limiter.release(probe=call.limiter_probe)
+                    self._record_result(call, outcome, now := clock())
+                except (CallError, FencedError) as unsent:
+                    await self._wait_unsent(call, unsent)
+                    now = clock()
+                    continue
+                verdict = classify(outcome) if token is not None else classify_token_answer(outcome)
+                # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
+                if (verdict is OK or verdict is AttemptResult.REFUSED) and isinstance(outcome, Response):
+                    self._retries.on_accepted(call, outcome, now)
+                    if verdict is OK:
+                        self._accepted = token or self._accepted
+                        self._retries.on_success(call)
+                        if peek is not None:
+                            if self._head_reporting is None:
+                                peek(outcome)
+                            await asyncio.sleep(0)
+                        return self._decode(operation, call, outcome, token), outcome
+                # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`..auth.source`)
+                if verdict is AttemptResult.UNAUTHORIZED and token is not None and not call.token_renewed:
+                    self.tokens.invalidate(token, accepted=token is self._accepted)
+                    self._accepted = None
+                await self._retries.wait_or_raise(call, verdict, failure_of(outcome, verdict, self._secrets(token)))
+                now = clock()
+        except (Exception, asyncio.CancelledError) as raised:
+            error = _error_of(call, raised, deadline)
+            if error is raised:
+                raise
+            raise error from raised
         finally:
             deadlines.done(deadline, call)
             call.take_back()  # it is still pending if something turned the cancellation into another error
             self._finish(call, error, clock())
 
-    async def _attempt_loop(
-        self, operation: Operation[T], call: CallState, peek: Callable[[Response], None] | None
-    ) -> Result[T]:
-        while True:
-            try:
-                token = self._admission.at_once(call) or await self._admission.wait(call)
-                outcome: Response | NotAnsweredError
-                try:
-                    outcome = await self._attempt(call, token, peek)
-                except NotAnsweredError as error:
-                    outcome = error
-                except UnusableAnswerError as error:
-                    self._unusable(call, error)
-                    raise
-                finally:
-                    # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for good.
-                    call.limiter.release(probe=call.limiter_probe)
-                self._record_result(call, outcome)
-            except (CallError, FencedError) as error:
-                await self._wait_unsent(call, error)
-                continue
-            verdict = classify(outcome) if token is not None else classify_token_answer(outcome)
-            # Only these verdicts prove that the limit accepted the request: a proxy before it may have sent a 5xx.
-            if (verdict is OK or verdict is AttemptResult.REFUSED) and isinstance(outcome, Response):
-                self._retries.on_accepted(call, outcome)
-                if verdict is OK:
-                    self._accepted = token or self._accepted
-                    self._retries.on_success(call)
-                    if peek is not None:
-                        if self._head_reporting is None:
-                            peek(outcome)
-                        await asyncio.sleep(0)
-                    value = self._decode(operation, call, outcome, token)
-                    if isinstance(value, ProductResults):
-                        self._retries.note_quota(call, value, outcome)
-                    return value, outcome
-            # Only the token that this attempt used: a late 401 must not drop a newer one (see :mod:`..auth.source`).
-            if verdict is AttemptResult.UNAUTHORIZED and token is not None and not call.token_renewed:
-                self.tokens.invalidate(token, accepted=token is self._accepted)
-                self._accepted = None
-            failed = failure_of(outcome, verdict, self._secrets(token))
-            await self._retries.wait_or_raise(call, verdict, failed)
+    def _begin(
+        self,
+        operation: Operation[Any],
+        options: CallOptions,
+        deadline: float,
+        *,
+        seller_id: str,
+        url: str,
+        body: bytes | None,
+    ) -> CallState:
+        loop = self.affinity.loop or (self._draining if operation is CREATE_TOKEN else None)
+        # The current task of a loop is that of the loop's own thread, whatever thread asks.
+        task = None if loop is None else asyncio.current_task(loop)
+        if loop is None or task is None or self.affinity.is_of_other_thread():
+            self.affinity.refuse()
+        now = loop.time()
+        return CallState(
+            task,
+            now + deadline,
+            task.cancelling(),
+            operation=operation,
+            seller_id=seller_id,
+            url=url,
+            body=body,
+            limiter=self._limiters.of(seller_id, operation.group),
+            clock=loop.time,
+            options=options,
+            lane=options.lane or "interactive",
+            started=now,
+        )
 
     async def _wait_unsent(self, call: CallState, error: CallError | FencedError) -> None:
         """Wait until a call that was not sent may be attempted again, or raise its error."""
@@ -380,32 +381,37 @@ class Session:
             raise error
 
     def _attempt(
-        self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None
+        self, call: CallState, token: Token | None, peek: Callable[[Response], None] | None, now: float
     ) -> Awaitable[Response]:
+        operation, options, body = call.operation, call.options, call.body
         headers = self._heads.for_token
         if token is not None:
             headers = self._heads.of(
-                call.operation,
-                call.seller_id,
-                token,
-                with_body=call.body is not None,
-                fresh=call.options.fresh,
-                more=call.options.headers,
+                operation, call.seller_id, token, with_body=body is not None, fresh=options.fresh, more=options.headers
             )
-        call.start_attempt(call.clock())
+        call.start_attempt(now)
         self.stats.attempts += 1
         if self.events.tracers:
             headers = headers.extended(self.events.attempt_started(call, call.clock()))
-        return self._send(call, headers, peek)
+        timeout = options.timeout or self.config.read_timeout
+        if (fence := options.fence) is not None and call.creates:
+            fence.check()
+            if self._fencing is not None and peek is None:
+                return self._fencing.send(operation.method, call.url, headers, body, timeout, fence=fence)
+        if peek is None or self._head_reporting is None:
+            return self._transport.send(operation.method, call.url, headers, body, timeout)
 
-    def _record_result(self, call: CallState, outcome: Response | NotAnsweredError) -> None:
-        now = call.clock()
+        def look(head: Response) -> None:
+            if classify(head) is OK:
+                peek(head)
+
+        return self._head_reporting.send(operation.method, call.url, headers, body, timeout, on_head=look)
+
+    def _record_result(self, call: CallState, outcome: Response | NotAnsweredError, now: float) -> None:
         if isinstance(outcome, Response):
             call.finish_attempt(now, outcome.status)
-            self._last_responses["token" if call.operation is CREATE_TOKEN else call.operation.method] = (
-                outcome.headers,
-                now,
-            )
+            kind = "token" if call.operation is CREATE_TOKEN else call.operation.method
+            self._last_responses[kind] = outcome.headers, now
             if call.options.on_response is not None:
                 self.events.responded(call.options.on_response, outcome)
         else:
@@ -418,31 +424,12 @@ class Session:
         call.status = error.status
         self._retries.answered(call)
 
-    def _send(
-        self, call: CallState, headers: Mapping[str, str], peek: Callable[[Response], None] | None
-    ) -> Awaitable[Response]:
-        method, url, body = call.operation.method, call.url, call.body
-        options = call.options
-        timeout = options.timeout or self.config.read_timeout
-        if (fence := options.fence) is not None and call.creates:
-            fence.check()
-            if self._fencing is not None and peek is None:
-                return self._fencing.send(method, url, headers, body, timeout, fence=fence)
-        if peek is None or self._head_reporting is None:
-            return self._transport.send(method, url, headers, body, timeout)
-
-        def look(head: Response) -> None:
-            if classify(head) is OK:
-                peek(head)
-
-        return self._head_reporting.send(method, url, headers, body, timeout, on_head=look)
-
     def _decode(self, operation: Operation[T], call: CallState, response: Response, token: Token | None) -> T:
         try:
             skip = call.options.on_bad_row == "skip"
             if operation.identifier:
                 refuse_another(operation, call.body, response)
-            return self._answers.read(operation, response, skip_bad_rows=skip)
+            value = self._answers.read(operation, response, skip_bad_rows=skip)
         except BadRowsError as reason:
             bad = BadRowError.of(unusable(response, str(reason), secrets=self._secrets(token)))
             bad.rows, bad.places = reason.rows, reason.places
@@ -458,6 +445,9 @@ class Session:
                 error.body = ""
             error.outcome_unknown = operation.repeatability is not Repeatability.SAFE
             raise error from None
+        if isinstance(value, ProductResults):
+            self._retries.note_quota(call, value, response)
+        return value
 
     def _finish(self, call: CallState, error: BaseException | None, now: float) -> None:
         self._calls_running -= 1
@@ -468,7 +458,7 @@ class Session:
             self._retries.circuit.unproven()
         if call.is_in_flight:
             self.events.attempt_broken_off(call, error, now)
-        call.finish_attempt(now)
+            call.finish_attempt(now)
         if isinstance(error, CallError):
             call.annotate(error, now)
         if call.operation is CREATE_TOKEN:
@@ -484,3 +474,15 @@ class Session:
         secrets = [secret, quote_plus(secret)]  # the form of a token request contains it in encoded form
         secrets += [value for value in self.config.headers.values() if len(value) >= SECRET_HEADER]
         return secrets if token is None else [*secrets, token.secret.reveal()]
+
+
+def _error_of(call: CallState, raised: BaseException, deadline: float) -> BaseException:
+    """Return the error of a call that ``raised`` ended: the same, or that of the deadline that cancelled the task."""
+    unknown = call.is_in_flight and call.creates
+    if isinstance(raised, asyncio.CancelledError) and call.is_own_cancellation():
+        error = DeadlineExceededError(f"not done within its deadline of {deadline:g} s")
+        error.outcome_unknown = unknown
+        return error
+    if unknown and not isinstance(raised, OctoffmError):
+        mark_unknown(raised)
+    return raised

@@ -1,6 +1,6 @@
 """One connection of the pool: one request at a time, and the head of its response as soon as it is received.
 
-aiohttp opened the connection and parses its bytes: the parser and the stream of the body are aiohttp's. The class here
+aiohttp opened the connection, and its parser reads all but plain responses (:mod:`.plain_response`). The class here
 takes the place of aiohttp's protocol on the socket, because that one uses two waits, a queue and a timer per response;
 here it is one future.
 """
@@ -19,11 +19,12 @@ from aiohttp.http import HttpResponseParser
 
 from .connection_history import ConnectionHistory
 from .failures import unreadable_head
+from .plain_response import read_plain
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
-    from aiohttp.http import RawResponseMessage
+    from multidict import MultiMapping
 
     from .fences import Fence
 
@@ -54,8 +55,8 @@ _SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
 may send a 408, which is not such a response."""
 _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
-ResponseHead: TypeAlias = "tuple[RawResponseMessage, aiohttp.StreamReader]"
-"""The head of a response, and the stream of its body."""
+ResponseHead: TypeAlias = "tuple[int, MultiMapping[str], bytes | aiohttp.StreamReader]"
+"""The status and the headers of a response; the body of a plain one, else the stream of the body."""
 
 
 class IdleConnections(dict["Http1Connection", None]):
@@ -169,7 +170,6 @@ class Http1Connection(BaseProtocol):
 
         It raises aiohttp's errors (a lost connection, a time-out, a response that is not HTTP) and those of the fence.
         """
-        self._parser = _parser(self, self._loop)
         self.expired = False  # the last response may have come in the same iteration of the loop as its time-out
         self._waiter = waiter = self._loop.create_future()
         return waiter
@@ -188,11 +188,12 @@ class Http1Connection(BaseProtocol):
 
     def finish(self) -> bool:
         """Mark the response as read; return True if another request may follow."""
-        content, self._content = self._content, None
-        self._request_sent = False
-        self._parser = None  # data received from now on was not requested
-        if content is None or not content.is_eof() or content.exception() is not None:
-            self._usable = False
+        if self._parser is not None:  # else it was a plain one
+            content, self._content = self._content, None
+            self._request_sent = False  # data received from now on was not requested
+            self._parser = None
+            if content is None or not content.is_eof() or content.exception() is not None:
+                self._usable = False
         return self.is_open()
 
     def expire(self) -> None:
@@ -215,15 +216,22 @@ class Http1Connection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
-        if (
-            self._parser is None or not self._request_sent
-        ):  # no request waits for it, so it is not the response to the next one either
+        if not self._request_sent:  # no request waits for it, so it is not the response to the next one either
             if _SUCCESS.match(data):
                 self.history.doubt(_UNASKED)
             self.idle_connections.lost(self)
             self._fail(aiohttp.ServerDisconnectedError())
             self.close()
             return
+        if self._parser is None:
+            waiter = self._waiter
+            if waiter is not None and (plain := read_plain(data)) is not None:
+                self._waiter = None
+                self._request_sent = False  # data received from now on was not requested
+                if not waiter.done():
+                    waiter.set_result(plain)
+                return
+            self._parser = _parser(self, self._loop)
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # noqa: BLE001  (of whatever kind: these bytes are no response)
@@ -240,7 +248,7 @@ class Http1Connection(BaseProtocol):
                 self.history.doubt(_UNASKED)
             if waiter is not None and not waiter.done():
                 self._content = content
-                waiter.set_result((message, content))
+                waiter.set_result((message.code, message.headers, content))
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  (as the stream calls it)
         """Resume reading if it was paused."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+import msgspec
+
 GRAIN = 0.001
 """Seconds by which a deadline may come early, so that calls that began together end by one timer."""
 
@@ -26,17 +28,14 @@ class DeadlineTarget(Protocol):
         ...
 
 
-class CancellableTask:
-    """A task that must end in time."""
+class CancellableTask(msgspec.Struct, eq=False):
+    """A task that must end in time; ``cancelling`` is the number of its cancellations before."""
 
-    __slots__ = ("_cancelling", "_taken_back", "deadline", "expired", "task")
-
-    def __init__(self, task: asyncio.Task[Any], deadline: float) -> None:
-        self.task: asyncio.Task[Any] = task
-        self.deadline: float = deadline
-        self.expired: bool = False
-        self._cancelling = task.cancelling()
-        self._taken_back = False
+    task: asyncio.Task[Any]
+    deadline: float
+    cancelling: int
+    expired: bool = False
+    taken_back: bool = False
 
     def expire(self) -> None:
         """Cancel the task."""
@@ -46,12 +45,12 @@ class CancellableTask:
     def is_own_cancellation(self) -> bool:
         """Return True if only the deadline requested the cancellation that was raised; withdraw the request."""
         self.take_back()
-        return self.expired and self.task.cancelling() <= self._cancelling
+        return self.expired and self.task.cancelling() <= self.cancelling
 
     def take_back(self) -> None:
         """Withdraw the deadline's request for cancellation, if there was one, because it has taken effect."""
-        if self.expired and not self._taken_back:
-            self._taken_back = True
+        if self.expired and not self.taken_back:
+            self.taken_back = True
             self.task.uncancel()
 
 

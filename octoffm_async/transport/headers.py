@@ -1,6 +1,4 @@
-"""Parsers of response headers and addresses: ``Retry-After``, rate limits, ``Date``, ``Location``. Pure functions.
-
-:mod:`.link_header` parses ``Link``."""
+"""Parsers of response headers and addresses: ``Retry-After``, limits, ``Date``, ``Location``, ``Link``. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +7,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from ..contract.requests.checks import FieldProblem
-from ..errors import ValidationError
+from ..errors import PagingError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +26,11 @@ _LONGEST_RESET = 86_400.0
 _SHORTEST_WINDOW, _MOST = 1e-3, 1e12
 """Seconds, and calls: values beyond are not believed either."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_PARAMETER = r";\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^'\",;]*)'|([^\s\",;]+)))?"
+_LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
+_PARAMETERS = re.compile(_PARAMETER)
+_SIGN = re.compile(r"[^\s,;]")
+"""A character that is not a separator between links."""
 
 
 def parse_retry_after(value: str | None, *, wall_now: float) -> float | None:
@@ -153,6 +156,57 @@ def origin(url: str) -> str:
     except ValueError:
         return f"unreadable:{url}"
     return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def next_target(link: str | None) -> str | None:
+    """Return the address with ``rel="next"`` in a ``Link`` header, as written (usually relative), or None.
+
+    ``&amp;`` in it, from a server that escapes for HTML, is read as ``&``.
+
+    Raises:
+        PagingError: No next page can be read, and the header cannot be read completely, or mentions a next page.
+    """
+    if not link:
+        return None
+    parameters: list[str] = []
+    unread: list[str] = []
+    read = 0
+    for found in _LINK.finditer(link):
+        parameters += link[read : found.start()], found[2]
+        read = found.end()
+        relations = [values for name, *values in _PARAMETERS.findall(found[2]) if name.lower() == "rel"]
+        if any("next" in "".join(values).lower().split() for values in relations):
+            return found[1].replace("&amp;", "&")
+        if not relations:  # it may be meant for the next page
+            unread.append(found[0])
+    unread += [*parameters[::2], link[read:]]
+    if any(_SIGN.search(part) for part in unread) or "next" in "".join(parameters).lower():
+        raise PagingError("the Link header cannot be read: whether there is a next page is not known")
+    return None
+
+
+def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
+    """Return the query of the next page; None on the last one.
+
+    Only the query is used: the next request goes to the same address as this one. So a proxy with another prefix works,
+    and the server cannot direct a token elsewhere.
+
+    Raises:
+        PagingError: The link cannot be read, or leads to another origin or another list.
+    """
+    target = next_target(link)
+    if target is None:
+        return None
+    try:
+        absolute = urljoin(requested, target)
+    except ValueError:
+        raise PagingError("the address of the next page cannot be read: not followed") from None
+    if origin(absolute) != origin(requested):
+        raise PagingError(f"the next page is on another origin, {origin(absolute)}: not followed")
+    here, there = (urlsplit(url).path.rstrip("/").rpartition("/")[2] for url in (requested, absolute))
+    if here != there:
+        raise PagingError(f"the next page of {here} is said to be on {there}: not followed")
+    return dict(parse_qsl(urlsplit(absolute).query, keep_blank_values=True))
 
 
 def identifier_in(headers: Mapping[str, str], *, collection: str) -> str | None:

@@ -1,10 +1,11 @@
-"""HTTP/1.1 over aiohttp's connections and response parser, without ``ClientSession``: at a fifth of its cost.
+"""HTTP/1.1 over aiohttp's connections, without ``ClientSession``: at a fifth of its cost.
 
 ``ClientSession.request`` prepares for features that this package never uses: redirects, cookies, authentication,
-streamed bodies, traces. This transport sends the same bytes, and reads the responses with the same parser over
-connections that the same connector opened (see :mod:`.connection`). It uses parts of aiohttp that are not fully
-documented; :func:`usable` tries them out. If that fails, or if the caller passes a session or a proxy is to be used,
-:mod:`.aiohttp_transport` goes through ``ClientSession``. The tests run both ways.
+streamed bodies, traces. This transport sends the same bytes over connections that the same connector opened (see
+:mod:`.connection`). Responses of the usual form it reads itself (:mod:`.plain_response`), all others with the same
+parser. It uses parts of aiohttp that are not fully documented; :func:`usable` tries them out. If that fails, or if the
+caller passes a session or a proxy is to be used, :mod:`.aiohttp_transport` goes through ``ClientSession``. The tests
+run both ways.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .response import Response
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from aiohttp.client_reqrep import ConnectionKey
@@ -132,7 +133,7 @@ class Http1Transport:
         self._awaited = 0
         self._silences = Deadlines(timeout.sock_read or 0.0)
 
-    def send(
+    async def send(  # noqa: C901, PLR0912  (the whole way of a request)
         self,
         method: str,
         url: str,
@@ -142,78 +143,55 @@ class Http1Transport:
         *,
         on_head: Callable[[Response], None] | None = None,
         fence: Fence | None = None,
-    ) -> Awaitable[Response]:
+    ) -> Response:
         """See :class:`~.aiohttp_transport.HeadReportingTransport` and :class:`~.aiohttp_transport.FencedTransport`."""
         if (start := url.find("/", url.index("://") + 3)) < 0:  # such as a token_url that is a server's name
             start = len(url)
         origin = self._origins.get(url[:start]) or self._know(url[:start])
         data = _request(method, url[start:] or "/", origin.host, headers, body)
-        return self._exchange(
-            origin,
-            data,
-            method,
-            url,
-            read_timeout=read_timeout,
-            on_head=on_head,
-            fence=fence,
-            once_more=method in RESENT,
-        )
-
-    async def _exchange(
-        self,
-        origin: _Origin,
-        data: bytes,
-        method: str,
-        url: str,
-        *,
-        read_timeout: float,
-        on_head: Callable[[Response], None] | None,
-        fence: Fence | None,
-        once_more: bool,
-    ) -> Response:
-        connection: Http1Connection | None = None
-        idle = origin.idle
-        answered = False
-        try:
-            if idle.only_new and not once_more:
-                connection = await self._pool.connect(origin.single, idle, single=True)
-            else:
-                connection = self._pool.take(idle) or await self._pool.connect(origin.request, idle)
-            waiter = connection.expect()
-            connection.deadline = self._loop.time() + read_timeout
-            self._silences.add(read_timeout, connection)
-            self._write(connection, data, fence)
+        idle, pool = origin.idle, self._pool
+        once_more = method in RESENT
+        while True:
+            connection: Http1Connection | None = None
+            answered = False
             try:
-                message, content = await waiter
-            finally:
-                self._awaited -= 1
-                self._silences.done(read_timeout, connection)
-            answered = True
-            status, named = message.code, message.headers
-            if status == IDLE_TOO_LONG and connection.is_reused:
-                idle.note_closing()
-            if on_head is not None:
-                on_head(Response(status, named, b"", url))
-            whole = self._body.read_if_whole(content, status)
-            if not whole or "Content-Encoding" in named:
-                if whole is None:
+                if idle.only_new and not once_more:
+                    connection = await pool.connect(origin.single, idle, single=True)
+                else:
+                    connection = pool.take(idle) or await pool.connect(origin.request, idle)
+                waiter = connection.expect()
+                connection.deadline = self._loop.time() + read_timeout
+                self._silences.add(read_timeout, connection)
+                self._write(connection, data, fence)
+                try:
+                    status, named, content = await waiter
+                finally:
+                    self._awaited -= 1
+                    self._silences.done(read_timeout, connection)
+                answered = True
+                if on_head is not None:
+                    on_head(Response(status, named, b"", url))
+                if isinstance(content, bytes):
+                    if len(content) > self._body.most:
+                        self._body.check_size(len(content), status)
+                else:
+                    if status == IDLE_TOO_LONG and connection.is_reused:
+                        idle.note_closing()
                     whole = await self._body.read(content, status, named, read_timeout)
-                whole = self._body.finish(Response(status, named, whole, url), method)
-            self._pool.put(connection)
-            return Response(status, named, whole, url, connection.history)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if not isinstance(error, aiohttp.ClientError | OSError):
-                raise
-            lost = not answered and isinstance(error, LOST)
-            if lost and connection is not None and connection.is_reused:
-                idle.note_closing()
-            if connection is None or not lost or not once_more:
-                raise to_package_error(error, url, is_direct=True) from error
-        return await self._exchange(
-            origin, data, method, url, read_timeout=read_timeout, on_head=on_head, fence=fence, once_more=False
-        )
+                    content = self._body.finish(Response(status, named, whole, url), method)
+                pool.put(connection)
+                return Response(status, named, content, url, connection.history)
+            except BaseException as error:
+                if connection is not None:
+                    connection.close()
+                if not isinstance(error, aiohttp.ClientError | OSError):
+                    raise
+                lost = connection is not None and not answered and isinstance(error, LOST)
+                if lost and connection is not None and connection.is_reused:
+                    idle.note_closing()
+                if not lost or not once_more:
+                    raise to_package_error(error, url, is_direct=True) from error
+                once_more = False
 
     def aside(self) -> AbstractContextManager[None]:
         """Return a context in which a request goes through ``ClientSession`` over the same connector."""

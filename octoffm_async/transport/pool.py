@@ -101,18 +101,19 @@ class ConnectionPool:
 
     def put(self, connection: Http1Connection) -> None:
         """Take back a connection whose response was read; keep it if it can be used again."""
-        if not connection.finish():
+        kept: dict[Http1Connection, None] = connection.idle_connections
+        if connection.is_single:
+            kept = connection.idle_connections.watched
+        if not connection.finish() or (connection.is_single and len(kept) >= self._watched_most):
             connection.close()
-        elif connection.is_single:
-            watched = connection.idle_connections.watched
-            if len(watched) < self._watched_most:
-                self._keep(connection, watched)
-            else:
-                connection.close()
-        elif self._waiting:
+        elif self._waiting and not connection.is_single:
             self._release(connection)
         else:
-            self._keep(connection, connection.idle_connections)
+            connection.is_idle = False
+            connection.is_reused = True
+            kept[connection] = None
+            if self._timer is None:
+                self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
 
     def close(self) -> None:
         """Return all connections to the connector."""
@@ -122,13 +123,6 @@ class ConnectionPool:
                 connection.close()
         if self._timer is not None:
             self._timer.cancel()
-
-    def _keep(self, connection: Http1Connection, kept: dict[Http1Connection, None]) -> None:
-        connection.is_idle = False
-        connection.is_reused = True
-        kept[connection] = None
-        if self._timer is None:
-            self._timer = self._loop.call_later(IDLE_AFTER, self._look_after)
 
     def _give_back_all(self) -> None:
         for idle in self._idle.values():

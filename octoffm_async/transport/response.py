@@ -47,20 +47,7 @@ class BoundedBodyReader:
     """A reader of bodies of at most ``most`` bytes."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-
-    def read_if_whole(self, content: aiohttp.StreamReader, status: int) -> bytes | None:
-        """Return a body that was received together with its head, which needs no timer; None if it was not.
-
-        Raises:
-            UnusableAnswerError: The body is too large.
-        """
-        if not content.is_eof() or content.exception() is not None:
-            return None
-        whole = content.read_nowait(-1)
-        if len(whole) > self._most:
-            self._check_size(len(whole), status)
-        return whole
+        self.most: int = most
 
     async def read(
         self, content: aiohttp.StreamReader, status: int, headers: MultiMapping[str], read_timeout: float
@@ -71,7 +58,11 @@ class BoundedBodyReader:
             UnusableAnswerError: The body is too large, or announced to be.
             TimeoutError: No byte was received for ``read_timeout`` seconds.
         """
-        self._check_size(_announced(headers), status)
+        self.check_size(_announced(headers), status)
+        if content.is_eof() and content.exception() is None:  # it was received with its head: no timer is needed
+            whole = content.read_nowait(-1)
+            self.check_size(len(whole), status)
+            return whole
         chunks: list[bytes] = []
         size = 0
         async with asyncio.timeout(None) as bound:
@@ -80,7 +71,7 @@ class BoundedBodyReader:
                     bound.reschedule(asyncio.get_running_loop().time() + read_timeout)
                 chunks.append(await content.readany())
                 size += len(chunks[-1])
-                self._check_size(size, status)
+                self.check_size(size, status)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def finish(self, response: Response, method: str) -> bytes:
@@ -99,17 +90,22 @@ class BoundedBodyReader:
         if not body and method == "GET" and "Transfer-Encoding" not in headers and not url.startswith("https:"):
             raise aiohttp.ClientPayloadError("Response payload is not completed: nothing came behind the headers")
         try:
-            return decode_body(body, headers.get("Content-Encoding", ""), self._most)
+            return decode_body(body, headers.get("Content-Encoding", ""), self.most)
         except BodyTooLargeError:
-            self._check_size(self._most + 1, status)
+            self.check_size(self.most + 1, status)
             raise
         except UnknownCodingError as reason:
             raise UnusableAnswerError(f"the answer has {reason}, which was not asked for", status=status) from None
 
-    def _check_size(self, size: int, status: int) -> None:
-        if size > self._most:
+    def check_size(self, size: int, status: int) -> None:
+        """Check the size of a body.
+
+        Raises:
+            UnusableAnswerError: The body is too large.
+        """
+        if size > self.most:
             raise UnusableAnswerError(
-                f"the answer is larger than max_answer_bytes ({self._most} bytes): not read", status=status
+                f"the answer is larger than max_answer_bytes ({self.most} bytes): not read", status=status
             )
 
 

@@ -464,16 +464,18 @@ async def test_rates_and_the_circuit_are_told() -> None:
     task = asyncio.current_task()
     assert task is not None
     call = CallState(
-        GET_STOCK,
         task,
+        1.0,
+        task.cancelling(),
+        operation=GET_STOCK,
         seller_id="1",
         url="",
         body=None,
         limiter=limiter,
         clock=lambda: 0.0,
-        now=0.0,
-        deadline=1.0,
         options=DEFAULTS,
+        lane="interactive",
+        started=0.0,
     )
     events.rate_changed(call, "headers", 0.0)
     events.circuit_changed("probing", "30 s are over")

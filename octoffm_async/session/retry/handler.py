@@ -61,10 +61,9 @@ class RetryHandler:
         self.budget: RetryBudget = RetryBudget(config.retry_budget)
         self.circuit: Circuit = Circuit(config, rng, events.circuit_changed)
 
-    def on_accepted(self, call: CallState, response: Response) -> None:
+    def on_accepted(self, call: CallState, response: Response, now: float) -> None:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
         limiter = call.limiter
-        now = call.clock()
         connected = response.history is not None and response.history.is_new
         epoch, sent_at = call.limiter_epoch, call.attempt_started_at
         if limiter.on_accepted(epoch=epoch, sent_at=sent_at, now=now, connected=connected):
@@ -80,8 +79,10 @@ class RetryHandler:
 
     def on_success(self, call: CallState) -> None:
         """Refund the retry budget after a success."""
-        self.budget.refund(call.owed or SUCCESS_REFUND)
-        self.answered(call)
+        if self.budget.left < self.budget.capacity:
+            self.budget.refund(call.owed or SUCCESS_REFUND)
+        if call.circuit_probe:
+            self._settle_probe(call, failed=False)
 
     def answered(self, call: CallState) -> None:
         """Settle the circuit's probe, if this call is one: the API has answered."""

@@ -37,7 +37,7 @@ class LateError(Exception):
 
 async def ours(seconds: float, work: Callable[[], Awaitable[Any]], deadlines: Deadlines) -> Any:
     """Work under a deadline as the pipeline sets it."""
-    watched = CancellableTask(current(), asyncio.get_running_loop().time() + seconds)
+    watched = CancellableTask(current(), asyncio.get_running_loop().time() + seconds, current().cancelling())
     deadlines.add(seconds, watched)
     try:
         return await work()
@@ -254,7 +254,7 @@ async def test_deadlines_of_unusual_length_leave_nothing_behind() -> None:
     loop = asyncio.get_running_loop()
     for number in range(100_000):
         seconds = 60.0 if number % 3 else 1.0 + number / 1000
-        watched = CancellableTask(current(), loop.time() + seconds)
+        watched = CancellableTask(current(), loop.time() + seconds, 0)
         deadlines.add(seconds, watched)
         deadlines.done(seconds, watched)
         if number % 100 == 0:

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from octoffm_async.errors import PagingError, ValidationError
-from octoffm_async.transport.headers import clock_of, identifier_in, origin, parse_retry_after, path_segment
-from octoffm_async.transport.link_header import next_query, next_target
+from octoffm_async.transport.headers import (
+    clock_of,
+    identifier_in,
+    next_query,
+    next_target,
+    origin,
+    parse_retry_after,
+    path_segment,
+)
 
 NOW = 1_750_000_000.0
 REQUESTED = "https://api.example/seller/v2/stocks?limit=10"
