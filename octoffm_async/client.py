@@ -14,7 +14,8 @@ from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
 from .errors import ClosedError, ConfigurationError, OctoffmError
 from .events import LoggingHook
-from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
+from .feeds.change_feed import KINDS, ChangeFeed
+from .feeds.window_reader import OVERLAP
 from .ratelimit.shared.store import KeyValueLimits
 from .ratelimit.stats import Health
 from .resources.inbound import Inbound

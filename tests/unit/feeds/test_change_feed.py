@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from octoffm_async import ConnectionLostError, FulfillmentClient, ServerError, ValidationError
-from octoffm_async.feeds.change_feed import FRUITLESS_MOST, KINDS, Change, ChangeFeed
+from octoffm_async.feeds.change_feed import KINDS, Change, ChangeFeed
+from octoffm_async.feeds.window_reader import FRUITLESS_MOST
 from octoffm_async.transport.response import Response
 from tests.support.fakes import FakeTransport, Sent, answer, config
 

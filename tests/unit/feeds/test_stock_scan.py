@@ -23,7 +23,7 @@ from octoffm_async import (
     Stock,
     ValidationError,
 )
-from octoffm_async.feeds import stock_scan as scanning
+from octoffm_async.feeds import window_reader as scanning
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.transport.response import Response
 from tests.support.fakes import FakeTransport, Sent, answer, config
