@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from msgspec import UNSET, UnsetType
 
 from .auth.keyvalue_store import FileTokenStore, KeyValueTokenStore
-from .bulk.bulk import Bulk
-from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
 from .errors import ClosedError, ConfigurationError, OctoffmError
 from .events import LoggingHook
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from .auth.store import TokenStore
+    from .bulk.bulk import Bulk
     from .config import Secret
     from .events import ContractDrift, Hook
     from .feeds.change_feed import ChangeKind
@@ -57,14 +56,16 @@ class SellerClient:
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
         self.products: Products = Products(scope)
-        self.inbound: Inbound = Inbound(scope, protect)
+        self.inbound: Inbound = Inbound(scope, _protect)
         self.stocks: Stocks = Stocks(scope)
-        self.outbound: Outbound = Outbound(scope, protect)
+        self.outbound: Outbound = Outbound(scope, _protect)
         self.returns: Returns = Returns(scope)
 
     @cached_property
     def bulk(self) -> Bulk:
         """Bulk runs over many items."""
+        from .bulk.bulk import Bulk  # loaded by those who use it: it takes as long as all the rest
+
         return Bulk(self._scope)
 
     @property
@@ -97,7 +98,7 @@ class SellerClient:
         ``found = await client.with_raw_response.outbound.get(id)`` has ``found.value``, ``found.response`` (status,
         headers, bytes) and ``found.trace_id``.
         """
-        return RawResponses(self._scope, protect)
+        return RawResponses(self._scope, _protect)
 
     def with_options(
         self,
@@ -359,3 +360,10 @@ class FulfillmentClient(SellerClient):
         """
         seen = self._scope.session.drift.seen
         return tuple(seen[key] for key in sorted(seen))
+
+
+async def _protect(*arguments: Any, **options: Any) -> str:
+    """Create through a journal; what does so is loaded by the first such call."""
+    from .bulk.durable.single_creation import protect
+
+    return await protect(*arguments, **options)

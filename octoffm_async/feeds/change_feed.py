@@ -42,7 +42,7 @@ from .time_windows import earlier
 from .window_reader import OVERLAP, TimedList, WindowReader
 
 if TYPE_CHECKING:
-    from .window_reader import Batch
+    from .window_reader import PageRows
 
 ChangeKind = Literal["outbound", "inbound", "stocks", "returns"]
 Changed: TypeAlias = OutboundShipment | InboundShipment | Stock | Return
@@ -200,7 +200,7 @@ class _KindFeed:
             return self.watermark
         return max(self.watermark, min(began, self._newest))
 
-    def _take(self, batch: Batch[Changed], began: datetime | None) -> None:
+    def _take(self, batch: PageRows[Changed], began: datetime | None) -> None:
         """Make changes of those rows that were not emitted yet."""
         kind, id_of, given = self.kind, self._id, self._given
         times = [at for rows in batch for _, at in rows if at is not None]

@@ -64,7 +64,7 @@ class TimedList(NamedTuple):
         return paginate(self.scope, self.operation, self.filters(cursor=cursor, **bounds, **self.fixed))
 
 
-class Batch(NamedTuple, Generic[RowT]):
+class PageRows(NamedTuple, Generic[RowT]):
     """The rows of a page with their times: ``rows`` lie in the page's window, ``loose`` ones may come again."""
 
     rows: list[tuple[RowT, datetime | None]]
@@ -118,13 +118,13 @@ class WindowReader(Generic[RowT]):
         self._fruitless = 0
         self._ended = False
         self._ends_with_these = False
-        self._ready: deque[Batch[RowT]] = deque()
+        self._ready: deque[PageRows[RowT]] = deque()
         self._room = asyncio.Semaphore(PAGES_READY)
         self._page_ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
 
-    async def next(self) -> Batch[RowT]:
+    async def next(self) -> PageRows[RowT]:
         """Return the rows of a page, at least one.
 
         Raises:
@@ -206,7 +206,7 @@ class WindowReader(Generic[RowT]):
             self._ended = True
             return
         if self._tail is None and len(times) < max(1, len(page.items)):  # nothing to cut windows by
-            await self._give(Batch([(row, self._time(row)) for row in page.items], []))
+            await self._give(PageRows([(row, self._time(row)) for row in page.items], []))
             self._walk = self._pager(window, page.next_cursor).pages()
             return
         now = whole_second(served_at or datetime.now(UTC))
@@ -243,7 +243,7 @@ class WindowReader(Generic[RowT]):
             rows = [(row, self._time(row)) for row in page.items]
             if self._walk_again:
                 self._walked.update(map(self._id, page.items))
-            self._put(Batch([], rows) if self._walk_again else Batch(rows, []))
+            self._put(PageRows([], rows) if self._walk_again else PageRows(rows, []))
         if self._walk_again and self._walks < WALKS and len(self._walked) > self._known:
             self._begin_walk()
         else:
@@ -298,17 +298,17 @@ class WindowReader(Generic[RowT]):
         async for page in self._pager(window, stretch.cursor).pages():
             found = self._sorted(window, page)
             fresh = [(row, at) for row, at in found.rows if (self._id(row), at) not in recent]
-            await self._give(Batch(fresh, found.loose))
+            await self._give(PageRows(fresh, found.loose))
             self._remember(recent, found)
             stretch.cursor = page.next_cursor
         stretch.advance(stretch.target)
 
-    def _remember(self, recent: dict[object, None], batch: Batch[RowT]) -> None:
+    def _remember(self, recent: dict[object, None], batch: PageRows[RowT]) -> None:
         recent |= dict.fromkeys((self._id(row), at) for row, at in batch.rows)
         while len(recent) > RECENT:
             del recent[next(iter(recent))]
 
-    def _check_effect(self, page: Page[Any], batch: Batch[RowT]) -> None:
+    def _check_effect(self, page: Page[Any], batch: PageRows[RowT]) -> None:
         """Raise if a page that is too full shows that the filter has no effect."""
         far = sum(at is not None for _, at in batch.loose)
         ids = set(map(self._id, page.items))
@@ -323,7 +323,7 @@ class WindowReader(Generic[RowT]):
         asked_from = low if low is None or low == self._since else low - self._margin
         return self._list.pager(asked_from, None if high is None else high + self._margin, cursor)
 
-    def _sorted(self, window: Window, page: Page[Any]) -> Batch[RowT]:
+    def _sorted(self, window: Window, page: Page[Any]) -> PageRows[RowT]:
         """Return the rows that lie in the window, and the loose ones; drop those of the neighbouring windows."""
         low, high = window.bounds
         near = FINEST + self._margin
@@ -340,13 +340,13 @@ class WindowReader(Generic[RowT]):
                 loose.append((row, at))
             elif low <= at < high:
                 rows.append((row, at))
-        return Batch(rows, loose)
+        return PageRows(rows, loose)
 
-    async def _give(self, batch: Batch[RowT]) -> None:
+    async def _give(self, batch: PageRows[RowT]) -> None:
         if batch.rows or batch.loose:
             await self._room.acquire()
             self._put(batch)
 
-    def _put(self, batch: Batch[RowT]) -> None:
+    def _put(self, batch: PageRows[RowT]) -> None:
         self._ready.append(batch)
         self._page_ready.set()
