@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TICK: Final = 1.0
 """Seconds between two heartbeats."""
 ORPHANS_EVERY: Final = 30.0
-VACUUM_EVERY: Final = 60.0
+VACUUM_EVERY: Final = 10.0
 DEAD_ROWS: Final = 10_000
 """Dead rows of a table, besides a fifth of its live ones, from which on it is vacuumed."""
 _VACUUMING: Final = 0x6F637661
