@@ -119,8 +119,7 @@ class TimeRange:
         if self.until is None or self.high is None or self._empty:
             return None
         left = (self.high - self.until).total_seconds()
-        low = self._begin or self.low
-        width = 0.0 if low is None else (self.until - low).total_seconds()
+        width = 0.0 if self.low is None else (self.until - max(self.low, self._begin or self.low)).total_seconds()
         if left < max(1.0, width / 2):
             return None
         taken = left if left < 2 * width else max(1, left // 2)
