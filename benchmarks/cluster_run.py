@@ -26,7 +26,7 @@ from octoffm_async.stores.database import Database
 
 from .child import ROOT, Child
 from .journaled_run import orders
-from .measuring import timed
+from .measuring import MIB, timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ SELECT pg_current_wal_lsn() - '0/0', (SELECT xact_commit FROM pg_stat_database W
     (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_stat_user_tables WHERE relname LIKE 'octoffm%'),
     (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_stat_user_tables WHERE relname = 'octoffm_chunks')
 """
+_REQUESTS = "SELECT pg_total_relation_size('octoffm_journal_payloads')"
 
 
 class Cost(NamedTuple):
@@ -136,8 +137,11 @@ class ClusterBench:
                 for seller in range(SELLERS):
                     some = orders(first + seller * each, each)
                     await cluster.submit("orders", some, seller=f"S{seller}")
-                loaded = time.perf_counter()
-                while not all(record.is_over for record in (await cluster.status()).jobs):  # noqa: ASYNC110
+                loaded, requests = time.perf_counter(), 0
+                while not all(record.is_over for record in (await cluster.status()).jobs):
+                    async with database.connection() as connection:
+                        row = await (await connection.execute(_REQUESTS)).fetchone()
+                    requests = max(requests, 0 if row is None else int(row[0]))
                     await asyncio.sleep(0.1)
                 wall = time.perf_counter() - began
                 cpu = sum(_cpu(child.pid) - was for child, was in zip(children, spent, strict=True))
@@ -154,6 +158,7 @@ class ClusterBench:
             "commits": (after.commits - cost.commits) / items,
             "disk": (after.disk - cost.disk) / items,
             "chunks": (after.chunks - cost.chunks) / items,
+            "requests": requests / MIB,
         }
 
     def _worker(self, address: str) -> subprocess.Popen[bytes]:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from msgspec import UNSET, UnsetType
 
 from .auth.keyvalue_store import FileTokenStore, KeyValueTokenStore
-from .bulk.bulk import Bulk
-from .bulk.durable.single_creation import protect
 from .config import Config, check_header_value
 from .errors import ClosedError, ConfigurationError, OctoffmError
 from .events import LoggingHook
-from .feeds.change_feed import KINDS, OVERLAP, ChangeFeed
+from .feeds.change_feed import KINDS, ChangeFeed
+from .feeds.window_reader import OVERLAP
 from .ratelimit.shared.store import KeyValueLimits
 from .ratelimit.stats import Health
 from .resources.inbound import Inbound
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from .auth.store import TokenStore
+    from .bulk.bulk import Bulk
     from .config import Secret
     from .events import ContractDrift, Hook
     from .feeds.change_feed import ChangeKind
@@ -56,14 +56,16 @@ class SellerClient:
     def __init__(self, scope: SellerSession) -> None:
         self._scope = scope
         self.products: Products = Products(scope)
-        self.inbound: Inbound = Inbound(scope, protect)
+        self.inbound: Inbound = Inbound(scope, _protect)
         self.stocks: Stocks = Stocks(scope)
-        self.outbound: Outbound = Outbound(scope, protect)
+        self.outbound: Outbound = Outbound(scope, _protect)
         self.returns: Returns = Returns(scope)
 
     @cached_property
     def bulk(self) -> Bulk:
         """Bulk runs over many items."""
+        from .bulk.bulk import Bulk  # loaded by those who use it: it takes as long as all the rest
+
         return Bulk(self._scope)
 
     @property
@@ -85,9 +87,13 @@ class SellerClient:
         """The configuration of the client, which all views and sellers share."""
         return self._scope.session.config
 
-    def stats(self) -> Stats:
-        """Return the counters and the present state of the client: in total, and by key (seller and group)."""
-        return self._scope.session.snapshot()
+    def stats(self, *, keys: bool = True) -> Stats:
+        """Return the counters and the present state of the client: in total, and by key (seller and group).
+
+        It may be called from another thread. A key costs about a microsecond: a program of thousands of sellers that
+        asks often does so in a thread, or with ``keys=False``, which leaves ``keys`` empty.
+        """
+        return self._scope.session.snapshot("all" if keys else "none")
 
     @property
     def with_raw_response(self) -> RawResponses:
@@ -96,7 +102,7 @@ class SellerClient:
         ``found = await client.with_raw_response.outbound.get(id)`` has ``found.value``, ``found.response`` (status,
         headers, bytes) and ``found.trace_id``.
         """
-        return RawResponses(self._scope, protect)
+        return RawResponses(self._scope, _protect)
 
     def with_options(
         self,
@@ -329,7 +335,7 @@ class FulfillmentClient(SellerClient):
                 reasons.append(f"no token: {type(error).__name__}")
         else:
             reasons.append("the client is not open on this event loop and in this process")
-        stats = self.stats()
+        stats = session.snapshot("paused")
         if session.tokens.are_refused:
             reasons.append("the credentials are refused")
         if stats.circuit == "open":
@@ -340,7 +346,7 @@ class FulfillmentClient(SellerClient):
             reasons=tuple(reasons),
             circuit=stats.circuit,
             token_left=stats.token_left,
-            paused={f"{key.seller_id} {key.group}": key.paused_for for key in stats.keys if key.paused_for},
+            paused={f"{key.seller_id} {key.group}": key.paused_for for key in stats.keys},
         )
 
     def reset_credentials(self) -> None:
@@ -358,3 +364,10 @@ class FulfillmentClient(SellerClient):
         """
         seen = self._scope.session.drift.seen
         return tuple(seen[key] for key in sorted(seen))
+
+
+async def _protect(*arguments: Any, **options: Any) -> str:
+    """Create through a journal; what does so is loaded by the first such call."""
+    from .bulk.durable.single_creation import protect
+
+    return await protect(*arguments, **options)

@@ -57,6 +57,7 @@ def _table(name: str, title: str, *, rate: int | None, items: int, options: Opti
             Column("commits", "commits/item", 3),
             Column("disk", "disk B/item", 0),
             Column("chunks", "of it chunks", 0),
+            Column("requests", "requests, most MiB"),
             Column("load", "loaded items/s", 0),
         ],
         figures=measured.figures,

@@ -1,4 +1,6 @@
-"""All of 1,000,000 stocks at 50 ms latency: the list read by cursor, and ``bulk.scan_stocks`` by windows of time.
+"""All of 1,000,000 stocks at 50 ms latency: the list read by cursor, and by windows of time.
+
+``bulk.scan_stocks`` and the first scan of ``client.changes`` read by windows.
 
 All have the same limit of 200 requests a second. Every row is counted once and none may be missing.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import http.client
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from octoffm_async import FulfillmentClient, Limit
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 ROWS, LATENCY = 1_000_000, 0.05
 LIMIT = Limit(200, per=1.0)
 WALK = "the list, page after page"
+CHANGES = "changes(), first scan"
 CONCURRENCY = (4, 8, 16)
 
 
@@ -66,7 +70,8 @@ class Scans:
         self._given = 0
         memory = Memory()
         at_once = order["at_once"]
-        spent = await timed(self._walk if at_once is None else lambda: self._scan(at_once))
+        ways = {WALK: self._walk, CHANGES: self._follow}
+        spent = await timed(ways.get(order["way"], lambda: self._scan(at_once)))
         return {**spent, "peak": memory.peak(), "given": self._given, "distinct": sum(self._seen)}
 
     async def close(self) -> None:
@@ -82,6 +87,11 @@ class Scans:
         async for rows in pages:
             self._take(rows)
 
+    async def _follow(self) -> None:
+        async for change in self._client.changes(datetime(2000, 1, 1, tzinfo=UTC), kinds=["stocks"]):
+            self._seen[int(change.id[-12:], 16)] = 1
+            self._given += 1
+
     def _take(self, rows: Iterable[Stock]) -> None:
         for stock in rows:
             self._seen[int(stock.id[-12:], 16)] = 1
@@ -96,7 +106,7 @@ def run(options: Options) -> Result:
         with Bench(options) as bench:
             stub.set(pages=pages, latency=LATENCY)
             child = bench.child("benchmarks.parts.scan:Scans", {"target": stub.target})
-            ways = {WALK: None} | {f"scan_stocks, {count} at a time": count for count in CONCURRENCY}
+            ways = {WALK: None} | {f"scan_stocks, {count} at a time": count for count in CONCURRENCY} | {CHANGES: None}
             measured = bench.interleave([_case(way, child, stub, pages, count) for way, count in ways.items()], 1)
     finally:
         stub.close()
@@ -125,7 +135,7 @@ def run(options: Options) -> Result:
 def _case(way: str, child: Child, stub: StubProcess, pages: int, at_once: int | None) -> Case:
     def measure() -> dict[str, float]:
         before = stub.counts()
-        spent = child.measure(rows=pages * PAGE, at_once=at_once)
+        spent = child.measure(rows=pages * PAGE, way=way, at_once=at_once)
         after = stub.counts()
         if not spent["given"] == spent["distinct"] == pages * PAGE:
             raise WrongWorkError(f"{way}: {spent['given']} rows, {spent['distinct']} of them distinct")

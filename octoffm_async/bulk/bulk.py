@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..errors import ConfigurationError
-from ..feeds.stock_scan import OVERLAP, PAGES_UNDER_WAY, StockScan
+from ..feeds.stock_scan import StockScan
+from ..feeds.window_reader import OVERLAP, PAGES_UNDER_WAY
 from ..session.run_trace import RunTrace
 from ..session.seller_session import SellerSession
 from .creations import job_of

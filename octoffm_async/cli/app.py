@@ -157,12 +157,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         return _print_error(error, as_json=as_json)
     except Exception as error:
-        from .errors import EXPECTED, ExitCode
+        from .errors import ExitCode, is_expected
 
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE) and not verbose:
             sys.stderr.write("octoffm: too many open files: raise the limit (ulimit -n), or lower --concurrency\n")
             return ExitCode.REFUSED
-        if not isinstance(error, EXPECTED):
+        if not is_expected(error):
             raise
         if verbose:
             sys.stderr.write(safe_traceback(error))

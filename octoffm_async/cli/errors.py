@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from enum import IntEnum
 from typing import Any
 
@@ -20,7 +21,6 @@ from ..errors import (
     ValidationError,
     is_outcome_unknown,
 )
-from ..sandbox import SandboxStartError
 from ..text import OutputClosedError, UnwritableOutputError
 
 
@@ -50,8 +50,13 @@ _INNER = re.compile(
     rf"| OUTCOME UNKNOWN: .*? before sending it again| OUTCOME UNKNOWN: [^;]*; {re.escape(ASK_AGAIN)}"
     rf"| \(trace [^)]*\)| \({re.escape(NO_USE)}\)"
 )
-EXPECTED = (OctoffmError, SandboxStartError, UnwritableOutputError)
-"""Errors that are printed in one line. All others are bugs of this package and keep their traceback."""
+
+
+def is_expected(error: Exception) -> bool:
+    """Return True for errors that are printed in one line; all others are bugs of this package: with traceback."""
+    process = sys.modules.get("octoffm_async.sandbox.process")  # not loaded by those who start no sandbox
+    own = (OctoffmError, UnwritableOutputError)
+    return isinstance(error, own if process is None else (*own, process.SandboxStartError))
 
 
 def code_of(error: BaseException) -> int:

@@ -2,7 +2,8 @@
 
 One worker at a time also vacuums the tables of requests and chunks. Requests are deleted as soon as their items are
 decided, chunks when their job is forgotten. PostgreSQL's own vacuum comes late to tables that grow for hours, and never
-where an administrator has turned it off: the file of the table would grow by each item's request.
+where an administrator has turned it off: the file of the table would grow by each item's request. It also has the table
+of items counted (ANALYZE) as it grows: while the server takes it for a small one, each batch reads the whole of it.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 TICK: Final = 1.0
 """Seconds between two heartbeats."""
 ORPHANS_EVERY: Final = 30.0
-VACUUM_EVERY: Final = 60.0
+VACUUM_EVERY: Final = 10.0
 DEAD_ROWS: Final = 10_000
-"""Dead rows of a table, besides a fifth of its live ones, from which on it is vacuumed."""
+"""Dead rows of a table, besides a fifth of its live ones, from which on it is vacuumed; or changed ones: counted."""
 _VACUUMING: Final = 0x6F637661
 """The key of the advisory lock of the worker that vacuums."""
 _VACUUMED: Final = ("octoffm_journal_payloads", "octoffm_chunks")
+_COUNTED: Final = ("octoffm_journal_entries",)
 _FORGOTTEN_AFTER: Final = 86_400.0
 
 _SIGN_ON: LiteralString = """
@@ -46,9 +48,10 @@ UPDATE octoffm_workers SET turns = %(turns)s, items = %(items)s, per_second = %(
     throttled = %(throttled)s, seen_at = now() WHERE worker = %(worker)s
 """
 _CANCELLED: LiteralString = "SELECT job FROM octoffm_jobs WHERE job = ANY(%s) AND state = 'cancelled'"
-_DEAD: LiteralString = """
-SELECT relname FROM pg_stat_user_tables
-WHERE relid = to_regclass(relname) AND relname = ANY(%s) AND n_dead_tup > %s + n_live_tup / 5
+_DUE: LiteralString = """
+SELECT relname, relname = ANY(%(vacuumed)s) FROM pg_stat_user_tables
+WHERE relid = to_regclass(relname) AND CASE WHEN relname = ANY(%(vacuumed)s) THEN n_dead_tup
+    WHEN relname = ANY(%(counted)s) THEN n_mod_since_analyze END > %(rows)s + n_live_tup / 5
 """
 logger: logging.Logger = logging.getLogger("octoffm_async")
 
@@ -161,7 +164,10 @@ async def _keep_vacuumed(database: Database) -> None:
 
 
 async def vacuum(database: Database, *, dead_rows: int = DEAD_ROWS) -> list[str]:
-    """Vacuum the tables with many dead rows, unless another worker does; return their names."""
+    """Vacuum the tables with many dead rows, and count those with many new ones, unless another worker does.
+
+    Return their names.
+    """
     done: list[str] = []
     try:
         async with database.connection() as connection:
@@ -169,8 +175,10 @@ async def vacuum(database: Database, *, dead_rows: int = DEAD_ROWS) -> list[str]
             if await taken.fetchone() != (True,):
                 return []
             try:
-                for (table,) in await (await connection.execute(_DEAD, (list(_VACUUMED), dead_rows))).fetchall():
-                    await connection.execute(sql.SQL("VACUUM (SKIP_LOCKED) {}").format(sql.Identifier(table)))
+                given = {"vacuumed": list(_VACUUMED), "counted": list(_COUNTED), "rows": dead_rows}
+                for table, is_vacuumed in await (await connection.execute(_DUE, given)).fetchall():
+                    order = "VACUUM (SKIP_LOCKED) {}" if is_vacuumed else "ANALYZE (SKIP_LOCKED) {}"
+                    await connection.execute(sql.SQL(order).format(sql.Identifier(table)))
                     done.append(table)
             finally:
                 await connection.execute("SELECT pg_advisory_unlock(%s)", (_VACUUMING,))

@@ -26,6 +26,7 @@ that a worker remembers. No metric holds a reference, an item's id, or a secret.
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections import defaultdict
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, Self, get_args
@@ -237,7 +238,8 @@ class MetricsServer:
 
     async def _show(self, request: web.Request) -> web.Response:
         encode, kind = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": kind})
+        body = await asyncio.to_thread(encode, self._metrics.registry)  # thousands of sellers would hold up the loop
+        return web.Response(body=body, headers={"Content-Type": kind})
 
 
 def _gauge(name: str, text: str, value: float | None) -> GaugeMetricFamily:

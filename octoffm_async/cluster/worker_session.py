@@ -236,5 +236,5 @@ class WorkerSession:
             for _ in range(renewals - self._renewals):
                 self._metrics.lease("renewed")
             self._renewals = renewals
-        stats = self._client.stats()
+        stats = self._client.stats(keys=False)  # each second, on the loop
         return WorkerCounters(turns=len(self._runners), items=self.items, calls=stats.calls, throttled=stats.throttled)

@@ -3,28 +3,31 @@
 The API has no webhooks, so the feed polls for changes. **Invariant**: a consumer that applies every change ends with
 the state of the API, whatever changes while a scan runs. Method:
 
-- *Snapshots.* A list of several pages may skip rows when others change meanwhile (a row that changes moves to the end,
-  and the rows behind it move up). One page is one response, so a scan halves its time window until each part fits on a
-  page. Only a part of a second that holds more than a page is read by cursor, or the remaining list where the filter
-  turns out to have no effect: until a reading shows no new row.
+- *Snapshots.* A scan reads windows of time of a page each, several at a time, and the newest rows when those are done:
+  :mod:`.window_reader`. The states of one row come in the order of their times.
 - *Watermark.* The next scan begins where this one began by the API's own clock (its ``Date`` header), never later than
   the last change seen: a change behind a scan's back carries a later time than the scan's start.
 - *Overlap.* Each scan looks back a little further, for rows that become visible late and for clocks that differ.
-- *De-duplication.* A row that was emitted already, unchanged, is not emitted again.
+- *De-duplication.* A row that was emitted already, unchanged, is not emitted again. Only rows that the next scan will
+  see again are remembered: those within the overlap of the newest, and rows without a readable time.
 
 A feed emits each state that it saw, not each state that existed: a row that changes twice between two scans appears
-once. Within a process each state is emitted once; a feed that is created from a saved watermark repeats the overlap.
+once. Within a process each state is emitted once, but for a scan that had to begin anew after an error that no
+repetition mends; a feed that is created from a saved watermark repeats the overlap.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import msgspec
 
+from ..contract.base import public_class
 from ..contract.forms.times import plain_time
 from ..contract.inbound import InboundFilters, InboundShipment
 from ..contract.operations import LIST_INBOUND, LIST_OUTBOUND, LIST_RETURNS, LIST_STOCKS, Operation
@@ -32,32 +35,23 @@ from ..contract.outbound import OutboundFilters, OutboundShipment
 from ..contract.requests.checks import FieldProblem, time_problems
 from ..contract.returns import Return, ReturnFilters
 from ..contract.stocks import Stock, StockFilters
-from ..errors import ValidationError
-from ..session.pagination import paginate
+from ..errors import CallError, ValidationError
 from ..session.seller_session import SellerSession
 from ..settings.values import is_above_zero
+from .time_windows import earlier
+from .window_reader import OVERLAP, TimedList, WindowReader
 
 if TYPE_CHECKING:
-    from ..contract.requests.filters import ListFilters
-    from ..session.pagination import Page, Pager
+    from .window_reader import PageRows
 
 ChangeKind = Literal["outbound", "inbound", "stocks", "returns"]
 Changed: TypeAlias = OutboundShipment | InboundShipment | Stock | Return
 
 KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
-OVERLAP = 60.0
-"""Overlap in seconds: more than the clocks of one site differ and than a read replica lags; it costs a page at most."""
-FINEST = timedelta(seconds=1)
-"""Minimum length of a window that is halved: the API's times may have no finer resolution."""
+_KEPT_AT_LEAST = 2000  # rows that are remembered before those without need are looked for
 
 
-FRUITLESS_MOST = 40
-"""Maximum number of consecutive windows of more than a page that show no new row; a scan of ten years has 29."""
-WALKS = 3
-"""Maximum number of times that a list is read by cursor until it shows nothing new."""
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row in its current state. ``at`` is the API's time of the change; for outbound shipments, of the status."""
 
     kind: ChangeKind
@@ -70,27 +64,35 @@ class _Kind(NamedTuple):
     operation: Operation[list[Any]]
     filters: type[Any]
     bound: str
-    id: str
     time: str
+    id: str
 
 
 _KINDS: Mapping[ChangeKind, _Kind] = {
-    "outbound": _Kind(LIST_OUTBOUND, OutboundFilters, "status_updated_at", "outbound_shipment_id", "status_updated_at"),
-    "inbound": _Kind(LIST_INBOUND, InboundFilters, "updated_at", "inbound_shipment_id", "updated_at"),
-    "stocks": _Kind(LIST_STOCKS, StockFilters, "updated_at", "id", "updated_at"),
-    "returns": _Kind(LIST_RETURNS, ReturnFilters, "updated_at", "return_id", "updated_at"),
+    "outbound": _Kind(LIST_OUTBOUND, OutboundFilters, "status_updated_at", "status_updated_at", "outbound_shipment_id"),
+    "inbound": _Kind(LIST_INBOUND, InboundFilters, "updated_at", "updated_at", "inbound_shipment_id"),
+    "stocks": _Kind(LIST_STOCKS, StockFilters, "updated_at", "updated_at", "id"),
+    "returns": _Kind(LIST_RETURNS, ReturnFilters, "updated_at", "updated_at", "return_id"),
 }
 
 
 class _Given(NamedTuple):
+    """A state that was emitted; ``scan`` is the number of the last scan that showed it as a loose row."""
+
     mark: int
-    at: datetime
+    at: datetime | None
+    scan: int
+
+    def covers(self, mark: int, at: datetime | None) -> bool:
+        """Return True for the same state, and for an older one from a replica that lags."""
+        return self.mark == mark or (at is not None and self.at is not None and at < self.at)
 
 
 class ChangeFeed:
     """Async iterable of changes.
 
-    Without ``every``, each iteration is one scan of each kind, starting where the last ended.
+    Without ``every``, each iteration is one scan of each kind, starting where the last ended. An iteration that was
+    broken off, or that failed, is continued by the next one.
 
     Raises (while iterated):
         CallError: a list could not be read. The feed keeps its position and can be iterated again.
@@ -127,8 +129,15 @@ class ChangeFeed:
     async def __aiter__(self) -> AsyncIterator[Change]:
         while True:
             for feed in self._feeds:
-                async for change in feed.scan():
-                    yield change
+                unread = feed.unread
+                try:
+                    while unread or await feed.read_on():
+                        change = unread[0]
+                        yield change
+                        if unread and unread[0] is change:  # it stays where a consumer stops at it
+                            unread.popleft()
+                finally:
+                    feed.pause()
             if self._every is None:
                 return
             await asyncio.sleep(self._every)
@@ -142,113 +151,95 @@ class _KindFeed:
     ) -> None:
         self.kind: ChangeKind = kind
         self.watermark: datetime = plain_time(since)
-        self._scope = scope
-        self._kind = _KINDS[kind]
+        self.unread: deque[Change] = deque()
+        self._list = TimedList(scope, *_KINDS[kind], fixed={"limit": limit})
+        self._id: Callable[[Changed], str] = attrgetter(self._list.id)
         self._overlap = overlap
         self._limit = limit
+        self._reader: WindowReader[Changed] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scans = 0
+        self._newest: datetime | None = None
         self._given: dict[str, _Given] = {}
-        self._pages(since, None)  # raises for a wrong limit
+        self._given_most = _KEPT_AT_LEAST
+        self._list.pager(since, None)  # raises for a wrong limit
 
-    async def scan(self) -> AsyncIterator[Change]:
-        """Yield rows that changed since the watermark and were not emitted yet."""
-        scan = _Scan()
-        async for row in self._rows(scan):
-            at: datetime | None = getattr(row, self._kind.time)
-            scan.saw(at)
-            key = getattr(row, self._kind.id)
-            mark = hash(msgspec.json.encode(row.to_dict(wire=True)))  # independent of the JSON's formatting
-            known = self._given.get(key)
-            if known is not None and (known.mark == mark or (at is not None and at < known.at)):
-                continue  # emitted already, or an older state from a replica that lags
-            yield Change(kind=self.kind, id=key, item=row, at=at)
-            self._given[key] = _Given(mark, at or scan.began or self.watermark)
-        self.watermark = max(self.watermark, scan.watermark or self.watermark)
-        kept = _earlier(self.watermark, self._overlap)
-        self._given = {key: given for key, given in self._given.items() if given.at >= kept}
-
-    async def _rows(self, scan: _Scan) -> AsyncIterator[Any]:
-        windows: list[tuple[datetime, datetime | None]] = [(_earlier(self.watermark, self._overlap), None)]
-        while windows:
-            low, high = windows.pop()
-            pages = self._pages(low, high)
-            page = await pages
-            scan.asked(page.served_at, (getattr(row, self._kind.time) for row in page.items))
-            until = high or scan.began or datetime.now(UTC)
-            is_wide = self._is_wide(page, low, high, scan)
-            if page.next_cursor is None:
-                for row in page.items:
-                    yield row
-            elif is_wide:
-                async for row in self._walked(low, scan):
-                    yield row
-                return  # the remaining windows lie behind this one
-            elif until - low > FINEST:
-                middle = low + (until - low) / 2
-                windows += [(middle, high), (low, middle)]
-            else:
-                async for row in pages:
-                    yield row
-
-    async def _walked(self, low: datetime, scan: _Scan) -> AsyncIterator[Any]:
-        for _ in range(WALKS):
-            known = len(scan.seen)
-            async for row in self._pages(low, None):
-                scan.seen.add(getattr(row, self._kind.id))
-                yield row
-            if len(scan.seen) == known:
-                return
-
-    def _is_wide(self, page: Page[Any], low: datetime, high: datetime | None, scan: _Scan) -> bool:
-        """Return True if the filter of a window of more than a page has no effect, as its rows show."""
-        known = len(scan.seen)
-        scan.seen.update(getattr(row, self._kind.id) for row in page.items)
-        if page.next_cursor is None:
+    async def read_on(self) -> bool:
+        """Read until there are unread changes; return False at the end of the scan."""
+        loop = asyncio.get_running_loop()
+        if self._reader is None or self._loop is not loop:
+            since = earlier(self.watermark, self._overlap)
+            self._reader = WindowReader(
+                self._list, since=since, overlap=self._overlap, limit=self._limit, walk_again=True
+            )
+            self._loop, self._newest = loop, None
+            self._scans += 1
+        reader = self._reader
+        try:
+            while not self.unread:
+                self._take(await reader.next(), reader.began)
+        except StopAsyncIteration:
+            if self._reader is reader:
+                self._reader, self.watermark = None, self._complete_to(reader.began)
+                self._forget(self.watermark, self._scans)
             return False
-        scan.fruitless = 0 if len(scan.seen) > known else scan.fruitless + 1
-        times: list[datetime] = [at for row in page.items if (at := getattr(row, self._kind.time)) is not None]
-        until = datetime.max.replace(tzinfo=UTC) if high is None else high + FINEST
-        is_outside = bool(times) and not any(_earlier(low, FINEST) <= at <= until for at in times)
-        return is_outside or scan.fruitless >= FRUITLESS_MOST
+        except CallError as error:
+            if not error.retryable:  # such as a cursor that has expired: the next scan begins anew
+                self._reader = None
+            raise
+        return True
 
-    def _pages(self, low: datetime, high: datetime | None) -> Pager[Any]:
-        bounds = {f"{self._kind.bound}_min": low, f"{self._kind.bound}_max": high}
-        filters: ListFilters = self._kind.filters(limit=self._limit, **bounds)
-        return paginate(self._scope, self._kind.operation, filters)
+    def pause(self) -> None:
+        """End the calls under way; the next iteration makes them again."""
+        if self._reader is not None:
+            self._reader.pause()
+
+    def _complete_to(self, began: datetime | None) -> datetime:
+        """Return the watermark, were the scan to end now."""
+        if began is None or self._newest is None:
+            return self.watermark
+        return max(self.watermark, min(began, self._newest))
+
+    def _take(self, batch: PageRows[Changed], began: datetime | None) -> None:
+        """Make changes of those rows that were not emitted yet."""
+        kind, id_of, given = self.kind, self._id, self._given
+        times = [at for rows in batch for _, at in rows if at is not None]
+        if self._newest is not None:
+            times.append(self._newest)
+        self._newest = max(times, default=None)
+        complete_to = self._complete_to(began)
+        kept = earlier(complete_to, self._overlap)
+        for rows in batch:
+            scan = self._scans if rows is batch.loose else 0
+            for row, at in rows:
+                key = id_of(row)
+                known = given.get(key)
+                if known is not None or scan or at is None or at >= kept:
+                    mark = _mark_of(row)
+                    if known is not None and known.covers(mark, at):
+                        if scan:
+                            given[key] = known._replace(scan=scan)
+                        continue
+                    given[key] = _Given(mark, at, scan)
+                self.unread.append(Change(kind=kind, id=key, item=row, at=at))
+        if len(given) > self._given_most:
+            self._forget(complete_to, 1)
+
+    def _forget(self, complete_to: datetime, scan: int) -> None:
+        """Forget rows that no scan from ``complete_to`` on will show, and loose rows last seen before ``scan``."""
+        kept = earlier(complete_to, self._overlap)
+        self._given = {
+            key: given
+            for key, given in self._given.items()
+            if (given.scan >= scan if given.scan else given.at is None or given.at >= kept)
+        }
+        self._given_most = max(_KEPT_AT_LEAST, 2 * len(self._given))
 
 
-class _Scan:
-    """Times and ids that one scan has seen."""
-
-    def __init__(self) -> None:
-        self.began: datetime | None = None
-        self.seen: set[str] = set()
-        """Ids of all rows."""
-        self.fruitless = 0
-        """Number of consecutive windows of more than a page that showed no new row."""
-        self._first = True
-        self._last_change: datetime | None = None
-
-    def asked(self, served_at: datetime | None, times: Iterable[datetime | None]) -> None:
-        """Note the start of the scan at its first response: by the API's clock, else no later than its newest row."""
-        if self._first:
-            self._first = False
-            self.began = served_at or max((at for at in times if at is not None), default=None)
-
-    def saw(self, at: datetime | None) -> None:
-        """Note a row that changed at this time."""
-        if at is not None and (self._last_change is None or at > self._last_change):
-            self._last_change = at
-
-    @property
-    def watermark(self) -> datetime | None:
-        """The time at which the next scan may begin."""
-        if self.began is None or self._last_change is None:
-            return None
-        return min(self.began, self._last_change)
-
-
-def _earlier(moment: datetime, by: timedelta) -> datetime:
-    return moment - by if moment - datetime.min.replace(tzinfo=UTC) > by else moment
+def _mark_of(row: Changed) -> int:
+    """Hash the content of a row, whatever its spelling and the formatting of its JSON."""
+    usual = type(row) is public_class(type(row))
+    return hash(msgspec.json.encode(row if usual else row.to_dict(wire=True)))
 
 
 def _check(since: Any, kinds: tuple[Any, ...], overlap: Any, every: Any) -> None:

@@ -1,8 +1,8 @@
-"""Time windows that hold a page each: pure arithmetic for :mod:`.stock_scan`.
+"""Time windows that hold a page each: pure arithmetic for :mod:`.window_reader`.
 
-A window is half open, on whole seconds. The API does not say if its bounds are inclusive, or if it compares seconds or
-finer times: therefore the client asks for a little more, and drops the rows outside. In either case no row falls
-between two windows or into both.
+A window is half open, on whole seconds (the first one begins where the reading does). The API does not say if its
+bounds are inclusive, or if it compares seconds or finer times: therefore the client asks for a little more, and drops
+the rows outside. In either case no row falls between two windows or into both.
 """
 
 from __future__ import annotations
@@ -36,16 +36,6 @@ class Window(NamedTuple):
 
     low: datetime | None
     high: datetime | None
-
-    @property
-    def asked_from(self) -> datetime | None:
-        """Lower bound of the request."""
-        return None if self.low is None else self.low - MARGIN
-
-    @property
-    def asked_to(self) -> datetime | None:
-        """Upper bound of the request."""
-        return None if self.high is None else self.high + MARGIN
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
@@ -102,7 +92,7 @@ class TimeRange:
             found = low + (until - low) / 2
         cut = min(whole_second(found), until - FINEST)
         if low is not None:
-            cut = max(cut, low + FINEST)
+            cut = max(cut, whole_second(low) + FINEST)
         begin = whole_second(min(times)) if times else low
         self._begin = None if begin is None or begin >= cut else begin
         self._rows, self._span = float(self.target), 1.0 if self._begin is None else (cut - self._begin).total_seconds()
@@ -129,7 +119,7 @@ class TimeRange:
         if self.until is None or self.high is None or self._empty:
             return None
         left = (self.high - self.until).total_seconds()
-        width = 0.0 if self.low is None else (self.until - self.low).total_seconds()
+        width = 0.0 if self.low is None else (self.until - max(self.low, self._begin or self.low)).total_seconds()
         if left < max(1.0, width / 2):
             return None
         taken = left if left < 2 * width else max(1, left // 2)
@@ -166,3 +156,8 @@ class TimeRange:
 def whole_second(moment: datetime) -> datetime:
     """Round a time down to the second."""
     return moment.replace(microsecond=0)
+
+
+def earlier(moment: datetime, by: timedelta) -> datetime:
+    """Return the time before a time; the beginning of time has none before it."""
+    return moment - by if moment - EARLIEST > by else moment

@@ -14,7 +14,7 @@ from .shared.limiter import SharedRateLimiter
 if TYPE_CHECKING:
     from ..config import Config
     from .shared.store import LimitStore
-    from .stats import KeyStats
+    from .stats import KeysShown, KeyStats
 
 SWEEP_FROM, SWEEP_EVERY = 64, 60.0
 """The number of limiters from which on unused ones are removed, and the seconds between two removals."""
@@ -33,10 +33,13 @@ class LimiterRegistry:
         """Return the limiter of a key. All token calls share one: the token endpoint knows no sellers."""
         return self._limiters.get((seller_id, group)) or self._make(seller_id, group)
 
-    def stats(self, now: float) -> tuple[KeyStats, ...]:
-        """Return snapshots of all limiters; it may be called from another thread."""
+    def stats(self, now: float, keys: KeysShown) -> tuple[KeyStats, ...]:
+        """Return snapshots of limiters; it may be called from another thread."""
+        limiters = [] if keys == "none" else list(self._limiters.items())
         return tuple(
-            limiter.stats(seller_id, group, now) for (seller_id, group), limiter in list(self._limiters.items())
+            limiter.stats(seller_id, group, now)
+            for (seller_id, group), limiter in limiters
+            if keys == "all" or limiter.paused_until > now
         )
 
     def restart(self) -> None:

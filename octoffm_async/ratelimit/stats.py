@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from ..events import CircuitState
+
+KeysShown: TypeAlias = Literal["all", "paused", "none"]
 
 
 class KeyStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..events import Hook
     from ..ratelimit.shared.store import LimitStore
-    from ..ratelimit.stats import Stats
+    from ..ratelimit.stats import KeysShown, Stats
     from ..transport.aiohttp_transport import Transport
     from .options import CallOptions
 
@@ -249,12 +249,12 @@ class Session:
                 return max(clocks)
         return None
 
-    def snapshot(self) -> Stats:
+    def snapshot(self, keys: KeysShown = "all") -> Stats:
         """Return the counters and the present state of the client. It may be called from another thread."""
         loop = self.affinity.loop
         now = 0.0 if loop is None else loop.time()
         return self.stats.snapshot(
-            keys=self._limiters.stats(now),
+            keys=self._limiters.stats(now, keys),
             token_age=None if loop is None else self.tokens.age(now),
             token_left=None if loop is None else self.tokens.left(now),
             retry_budget_left=self._retries.budget.left,

@@ -160,9 +160,15 @@ class ColumnPlan:
             return "is missing: the row ends before it" if self.fixed else "is missing"
         return "is empty"
 
-    def read(self, row: TableRow, steps: Sequence[ReadingStep], problems: list[CellProblem]) -> dict[str, CellValue]:
-        """Return the values of a row's cells for these fields, and append the problems."""
-        values: dict[str, CellValue] = {}
+    def read(
+        self,
+        row: TableRow,
+        steps: Sequence[ReadingStep],
+        problems: list[CellProblem],
+        constants: Mapping[str, CellValue],
+    ) -> dict[str, CellValue]:
+        """Return the constants, and the values of a row's cells for these fields; append the problems."""
+        values = {**constants}
         cells, ended = row.cells, False
         for name, column, reader, filled in steps:
             cell = cells.get(column)

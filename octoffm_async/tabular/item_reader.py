@@ -162,12 +162,12 @@ class ItemReader(Iterator[Any]):
         if problems := self._unreadable(key, rows):
             return None, problems
         self.notes.line = rows[0].line
-        values = self._constants | plan.read(rows[0], self._common, problems)
+        values = plan.read(rows[0], self._common, problems, self._constants)
         lines: list[dict[str, CellValue]] = []
         if plan.target.has_lines:
             for row in rows:
                 self.notes.line = row.line
-                lines.append(self._line_constants | plan.read(row, self._parts, problems))
+                lines.append(plan.read(row, self._parts, problems, self._line_constants))
             if len(rows) > 1:
                 problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
         if not plan.fixed:

@@ -127,6 +127,8 @@ def check_extra(struct: type[Request] | None, name: str) -> None:
 
 def _extra(values: Mapping[str, CellValue]) -> dict[str, CellValue] | None:
     """Return the extra members, sorted by name: the journal compares earlier payloads as text."""
+    if _MODELLED.issuperset(values):  # nearly always; to look at each name costs more than all else here
+        return None
     found = {name.removeprefix(EXTRA): values[name] for name in values if name[: len(EXTRA)] == EXTRA}
     return dict(sorted(found.items())) if found else None
 
@@ -143,14 +145,14 @@ def _product(values: dict[str, CellValue], _lines: Sequence[Mapping[str, CellVal
     return FulfillmentProduct(packaging=box, extra=_extra(values), **own)
 
 
-def _lines_of(lines: Sequence[Mapping[str, CellValue]]) -> list[ShipmentLine]:
-    return [ShipmentLine(**cast("Any", {_LINE_NAMES[name]: value for name, value in line.items()})) for line in lines]
+def _lines_of(lines: Sequence[Mapping[str, Any]]) -> list[ShipmentLine]:
+    return [ShipmentLine(**{_LINE_NAMES[name]: value for name, value in line.items()}) for line in lines]
 
 
 def _order(values: dict[str, CellValue], lines: Sequence[Mapping[str, CellValue]]) -> OutboundShipmentRequest:
-    address: Any = {name: values.get(field) for name, field in _ADDRESS}
+    address: Any = {_ADDRESS[field]: value for field, value in values.items() if field in _ADDRESS}
     for name in _ADDRESS_NEEDED:
-        address[name] = address[name] or ""
+        address.setdefault(name, "")
     own: Any = {name: values[name] for name in _ORDER if name in values}
     to = DeliveryAddress(**address)
     return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=to, extra=_extra(values), **own)
@@ -189,7 +191,7 @@ def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: 
             found.append(FieldProblem(_POSTAL_CODE, given, f"{reason}{hint}"))
     for name in _NAMES:
         text = values.get(name)
-        if not isinstance(text, str) or not text or text[0].isalpha() or name in options.literal:
+        if not isinstance(text, str) or text[:1].isalpha() or not text or name in options.literal:
             continue
         if not any(map(str.isalpha, text)):
             reason = "has no letter: are the columns of this row shifted by a separator?"
@@ -204,7 +206,7 @@ _POSTAL_CODE: Final = "delivery_address.postal_code"
 _CITY: Final = "delivery_address.city"
 _NAMES: Final = (_FIRST_NAME, _LAST_NAME, _CITY)
 _COUNTRY: Final = "delivery_address.country_code"
-_ADDRESS: Final = [(name, f"delivery_address.{name}") for name in modelled_fields(DeliveryAddress)]
+_ADDRESS: Final = {f"delivery_address.{name}": name for name in modelled_fields(DeliveryAddress)}
 _ORDER: Final = ("reference", "delivery_mode", "storage_country")
 _PARSERS: Final[Mapping[str, CellParser]] = {"postal_code": read.code, "phone": read.code, "country_code": read.country}
 _ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
@@ -285,3 +287,4 @@ REFERENCES: Final = ItemType(
     build=_reference,
     problems=_none,
 )
+_MODELLED: Final = frozenset({*PRODUCTS.fields, *ORDERS.fields, *SUPPLIES.fields})

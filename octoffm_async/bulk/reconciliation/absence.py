@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ...contract.inbound import InboundShipment
 from ...contract.outbound import OutboundShipment
 from ...errors import BadRequestError, CallError, UnusableAnswerError
-from ...feeds.change_feed import FINEST
+from ...feeds.time_windows import FINEST
 from ...resources.inbound import Inbound
 from ...resources.outbound import Outbound
 from ...session.seller_session import SellerSession

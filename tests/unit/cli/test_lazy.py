@@ -40,6 +40,19 @@ def test_the_version_and_the_help_import_no_command(arguments: list[str]) -> Non
     assert run_alone(*arguments)[-1] == "[]"
 
 
+def test_a_single_call_needs_no_runs_no_journal_and_no_emulator() -> None:
+    code = "import sys, octoffm_async.cli.commands.auth; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
+    parts = (
+        "sqlite3",
+        *(f"octoffm_async.{part}" for part in ("bulk", "journal", "sandbox", "cluster", "tabular.survey")),
+    )
+    names = loaded.split()
+    assert "octoffm_async.client" in names
+    assert [name for name in names if name.startswith(parts)] == []
+    assert sum(name.startswith("octoffm_async") for name in names) <= 170
+
+
 def test_a_command_is_completed_without_an_import() -> None:
     lines = run_alone(_OCTOFFM_COMPLETE="zsh_complete", COMP_WORDS="octoffm or", COMP_CWORD="1")
     assert lines == ["plain", "orders", "Shipping orders to customers.", "[]"]

@@ -24,6 +24,21 @@ async def dead_rows(connection: Connection, count: int) -> None:
     await connection.execute("SELECT pg_stat_force_next_flush()")
 
 
+async def test_a_table_that_grew_is_counted(postgres: str) -> None:
+    async with PostgresJournal(postgres), Database(postgres) as database, database.connection() as connection:
+        await connection.execute("ALTER TABLE octoffm_journal_entries SET (autovacuum_enabled = off)")
+        await connection.execute(
+            "INSERT INTO octoffm_journal_entries (sent_at, changed_at, scope_id, run_id, state, payload_hash, key)"
+            "SELECT now(), now(), 1, 1, 1, '', n::text::bytea FROM generate_series(1, 2000) n"
+        )
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        assert await vacuum(database, dead_rows=10_000) == []
+        assert await vacuum(database, dead_rows=100) == ["octoffm_journal_entries"]
+        counted = await connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'octoffm_journal_entries'")
+        assert await counted.fetchone() == (2000.0,)
+        assert await vacuum(database, dead_rows=100) == []
+
+
 async def test_a_table_with_many_dead_rows_is_vacuumed_by_one_worker(postgres: str) -> None:
     async with PostgresJournal(postgres), Database(postgres) as database, database.connection() as connection:
         assert await vacuum(database, dead_rows=100) == []

@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from octoffm_async import ConnectionLostError, FulfillmentClient, ServerError, ValidationError
-from octoffm_async.feeds.change_feed import FRUITLESS_MOST, KINDS, Change, ChangeFeed
+from octoffm_async import BadRequestError, ConnectionLostError, FulfillmentClient, ServerError, ValidationError
+from octoffm_async.feeds.change_feed import KINDS, Change, ChangeFeed
+from octoffm_async.feeds.window_reader import FRUITLESS_MOST
 from octoffm_async.transport.response import Response
 from tests.support.fakes import FakeTransport, Sent, answer, config
 
@@ -255,6 +256,102 @@ async def test_a_scan_that_fails_can_be_repeated_and_loses_nothing() -> None:
             except ConnectionLostError:
                 assert fail
     assert view == shop.truth
+
+
+@pytest.mark.virtual_time
+async def test_a_first_scan_takes_few_calls_more_than_pages_and_remembers_few_rows() -> None:
+    shop = Shop(10_000)
+    async with FulfillmentClient(config(), transport=FakeTransport(shop, latency=0.05)) as client:
+        await client.check()
+        began = asyncio.get_running_loop().time()
+        feed = client.changes(NOON - timedelta(days=9000), kinds=["outbound"], limit=100, overlap=10)
+        assert view_of(await taken(feed)) == shop.truth
+        took = asyncio.get_running_loop().time() - began
+    assert len(shop.asked) < 100 * 1.3
+    assert took < 100 * 0.05 / 4
+    assert len(feed._feeds[0]._given) <= 21  # those of the overlap
+
+
+@pytest.mark.virtual_time
+async def test_what_an_iteration_leaves_the_next_one_gives_once() -> None:
+    rng = random.Random(7)
+    shop = Shop(600)
+
+    def script(sent: Sent) -> Response | BaseException:
+        return ConnectionLostError("gone") if rng.random() < 0.1 else shop(sent)
+
+    given: list[str] = []
+    errors = left = 0
+    transport = FakeTransport(script, latency=0.05)
+    async with FulfillmentClient(config(max_attempts=1), transport=transport) as client:
+        feed = client.changes(NOON, kinds=["outbound"], limit=20)
+        before = feed.watermark
+        while feed.watermark == before:
+            try:
+                async for change in feed:
+                    given += [change.id] if given[-1:] != [change.id] else []  # the last one comes again
+                    if rng.random() < 0.02:
+                        left += 1
+                        break
+            except ConnectionLostError:
+                errors += 1
+            await asyncio.sleep(rng.random())
+            assert asyncio.all_tasks() == {asyncio.current_task()}  # a feed that is left makes no calls
+    assert sorted(given) == sorted(shop.rows)
+    assert errors
+    assert left
+
+
+async def test_a_scan_begins_anew_where_no_repetition_helps() -> None:
+    shop = Shop(0)
+    for number in range(50):
+        shop.change(f"S-{number}", "Created", seconds=0)
+    expired = False
+
+    def script(sent: Sent) -> Response:
+        return answer(400) if expired and "cursor=" in sent.url else shop(sent)
+
+    async with opened(script) as client:
+        feed = client.changes(NOON - timedelta(hours=1), kinds=["outbound"], limit=7)
+        given: list[Change] = []
+        for expired in (False, True, False):
+            asked = len(shop.asked)
+            try:
+                async for change in feed:
+                    given.append(change)
+                    if not (expired or asked):
+                        break
+            except BadRequestError:
+                assert expired
+        assert "cursor" not in shop.asked[asked]
+        assert view_of(given) == shop.truth
+
+
+@pytest.mark.parametrize("shown", ["rounded", "other", "some without"])
+async def test_rows_whose_times_are_not_those_of_the_filter_are_given_once(shown: str) -> None:
+    shop = Shop(0)
+    for number in range(300):
+        shop.change(f"S-{number}", "Created", seconds=0.7)
+
+    def times_of(row: dict[str, Any]) -> dict[str, Any]:
+        at = datetime.fromisoformat(row["statusUpdatedAt"])
+        if shown == "rounded":
+            at = (at + timedelta(seconds=0.5)).replace(microsecond=0)
+        elif shown == "other" and int(row["outboundShipmentId"][2:]) % 3 == 0:
+            at = NOON - timedelta(days=400)
+        elif shown == "some without" and int(row["outboundShipmentId"][2:]) % 3 == 0:
+            return row | {"statusUpdatedAt": None}
+        return row | {"statusUpdatedAt": at.isoformat()}
+
+    def script(sent: Sent) -> Response:
+        given = shop(sent)
+        return answer(200, [times_of(row) for row in given.json()["items"]], **dict(given.headers))
+
+    async with opened(script) as client:
+        feed = client.changes(NOON, kinds=["outbound"], limit=20)
+        changes = await taken(feed)
+        assert sorted(change.id for change in changes) == sorted(shop.rows)
+        assert await taken(feed) == []
 
 
 @pytest.mark.virtual_time

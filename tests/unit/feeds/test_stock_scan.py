@@ -23,7 +23,7 @@ from octoffm_async import (
     Stock,
     ValidationError,
 )
-from octoffm_async.feeds import stock_scan as scanning
+from octoffm_async.feeds import window_reader as scanning
 from octoffm_async.sandbox import Sandbox
 from octoffm_async.transport.response import Response
 from tests.support.fakes import FakeTransport, Sent, answer, config
@@ -275,6 +275,41 @@ async def test_stocks_without_a_time_are_given_once(where: str) -> None:
     async with opened(script) as client:
         given = await scanned(client, limit=20)
     assert Counter(stock.id for stock in given) == Counter(shop.rows.keys())
+
+
+@pytest.mark.virtual_time
+async def test_a_server_that_takes_no_notice_of_the_filter_is_read_by_cursor() -> None:
+    shop = Shop()
+    spread_evenly(shop, 600, 7200)
+
+    def deaf(sent: Sent) -> Response:
+        return shop(sent._replace(url=sent.url.replace("updatedAt", "ignored")))
+
+    async with opened(deaf) as client:
+        assert view_of(await scanned(client, limit=20)) == shop.truth
+    assert len(shop.asked) < 30 + 40
+
+
+@pytest.mark.virtual_time
+async def test_times_that_are_rounded_to_seconds_lose_no_stock() -> None:
+    shop = Shop()
+    spread_evenly(shop, 600, 700)
+
+    def rounded(sent: Sent) -> Response:
+        given = shop(sent)
+        rows = [
+            row
+            | {
+                "updatedAt": (datetime.fromisoformat(row["updatedAt"]) + timedelta(seconds=0.5))
+                .replace(microsecond=0)
+                .isoformat()
+            }
+            for row in given.json()
+        ]
+        return answer(200, rows, **dict(given.headers))
+
+    async with opened(rounded) as client:
+        assert view_of(await scanned(client, limit=20)).keys() == shop.rows.keys()
 
 
 @pytest.mark.virtual_time

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.feeds.time_windows import FINEST, MARGIN, TimeRange, Window
+from octoffm_async.feeds.time_windows import FINEST, TimeRange, Window
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMIT = 10
@@ -18,12 +18,9 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def test_a_little_more_is_asked_for_than_a_window_holds() -> None:
-    window = Window(at(0), at(5))
-    assert (window.asked_from, window.asked_to) == (at(0) - MARGIN, at(5) + MARGIN)
-    assert window.bounds == (at(0), at(5))
+def test_a_window_without_bounds_holds_every_time() -> None:
+    assert Window(at(0), at(5)).bounds == (at(0), at(5))
     unbound = Window(None, None)
-    assert (unbound.asked_from, unbound.asked_to) == (None, None)
     assert unbound.bounds[0] < at(0) < unbound.bounds[1]
 
 

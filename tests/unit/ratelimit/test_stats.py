@@ -56,5 +56,8 @@ async def test_it_can_be_asked_for_from_another_thread_and_encoded() -> None:
     async with FulfillmentClient(config(), transport=FakeTransport()) as client:
         await client.stocks.get("S-1")
         stats = await asyncio.to_thread(client.stats)
-    assert stats.calls == 1
+        few = client.stats(keys=False)
+    assert stats.calls == few.calls == 1
+    assert {key.group for key in stats.keys} == {"stocks", "token"}
+    assert few.keys == ()
     assert msgspec.json.decode(msgspec.json.encode(stats), type=Stats) == stats
