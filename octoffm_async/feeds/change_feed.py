@@ -38,7 +38,7 @@ from ..session.seller_session import SellerSession
 from ..settings.values import is_above_zero
 
 if TYPE_CHECKING:
-    from ..contract.requests.filters import ListFilters
+    from ..contract.base import Query
     from ..session.pagination import Page, Pager
 
 ChangeKind = Literal["outbound", "inbound", "stocks", "returns"]
@@ -212,7 +212,7 @@ class _KindFeed:
 
     def _pages(self, low: datetime, high: datetime | None) -> Pager[Any]:
         bounds = {f"{self._kind.bound}_min": low, f"{self._kind.bound}_max": high}
-        filters: ListFilters = self._kind.filters(limit=self._limit, **bounds)
+        filters: Query = self._kind.filters(limit=self._limit, **bounds)
         return paginate(self._scope, self._kind.operation, filters)
 
 
