@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,8 +24,8 @@ from octoffm_async import (
 )
 from octoffm_async.contract.base import Answer, public_class
 from octoffm_async.contract.common import DocumentAnswer
+from octoffm_async.contract.contract_file.registry import REQUESTS, STRUCTS
 from octoffm_async.contract.operations import OPERATIONS, Operation, Shape
-from octoffm_async.contract.products import ProductResults
 from octoffm_async.sandbox import Inspection, Reception, Sandbox
 from tests.support.items import gtin, order
 
@@ -168,17 +168,6 @@ def call_of(operation: Operation[Any]) -> Callable[[Walk], Awaitable[Any]]:
     return CALLS[operation.name]
 
 
-def structs_in(kind: Any) -> Iterator[type[Answer]]:
-    """The structs of an answer, without envelopes."""
-    for part in get_args(kind):
-        yield from structs_in(part)
-    if isinstance(kind, type) and issubclass(kind, Answer) and kind is not DocumentAnswer:
-        if kind is not ProductResults:
-            yield kind
-        for field in msgspec.structs.fields(kind):
-            yield from structs_in(field.type)
-
-
 CALLS: dict[str, Callable[[Walk], Awaitable[Any]]] = {
     "products.create": lambda walk: walk.client.products.create([product(3)]),
     "inbound.count": lambda walk: walk.client.inbound.count(storage_country="FR"),
@@ -235,8 +224,8 @@ async def test_each_operation_is_callable_and_each_field_comes_back(form: dict[s
         if not form:
             await walk.client.products.create([msgspec.structs.replace(product(4), seller_product_reference="P-1")])
             walk.saw([msgspec.json.decode(walk.raw[-1].body, type=_Results).items[0]], walk.raw[-1].json())
-            structs = {struct for operation in OPERATIONS for struct in structs_in(operation.answer)}
-            wanted = {(struct, name) for struct in structs for name in struct.__struct_fields__}
+            answers = {*STRUCTS.values()} - {*REQUESTS.values(), DocumentAnswer}
+            wanted = {(struct, name) for struct in answers for name in struct.__struct_fields__}
             assert wanted - walk.fields == set()
 
 
