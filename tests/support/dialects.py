@@ -436,7 +436,7 @@ class _Document:
             for method, operation in item.items():
                 if (method, path) not in told:
                     paths.setdefault(self.dialect.prefix + path, {})[method] = operation
-                    self.schemas |= ours["components"]["schemas"] | self.schemas
+                    self.schemas = ours["components"]["schemas"] | self.schemas
 
     def _operation(self, name: str, operation: Operation) -> Schema:
         call = self.dialect.calls[name]
