@@ -7,8 +7,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from octoffm_async.contract.contract_file import registry
 from octoffm_async.contract.openapi.export import openapi_document
 
 Schema = dict[str, Any]
@@ -55,6 +57,14 @@ STRUCTS = {
     "ReturnRequest": "reason!:ReturnReason lines!:[ShipmentLine] outbound_shipment_id reference comment",
 }
 """The fields of each struct; ``!`` marks a required one, a text has no type."""
+
+_PLAIN = {str: "", datetime: ":time", int: ":integer", float: ":number", bool: ":boolean"}
+for _name, _struct in registry.STRUCTS.items():
+    for _field in registry.fields_of(_struct).values() if _name in STRUCTS else ():
+        # A plain field that the package has and the table does not is one that a maintainer has just added.
+        if not re.search(rf"\b{_field.name}\b", STRUCTS[_name]):
+            _kinds = registry.plain_types(_field.type) & _PLAIN.keys()
+            STRUCTS[_name] += "".join(f" {_field.name}{_PLAIN[kind]}" for kind in _kinds)
 
 VALUES = {
     "ProductCondition": "New LikeNew",
