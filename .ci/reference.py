@@ -20,21 +20,18 @@ from pathlib import Path
 PACKAGE = "octoffm_async"
 MODULES = "auth cluster errors events journal ratelimit sandbox stores tabular telemetry transport"
 NAMES = [PACKAGE, *(f"{PACKAGE}.{name}" for name in MODULES.split())]
-
-
 _BLOCK = re.compile(r"^```python(?: \S+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def examples() -> dict[str, tuple[str, str]]:
     """Return the shortest block of the guide that uses a name, and its page, by name."""
+    pages = [page for page in (files(PACKAGE) / "guide").iterdir() if page.name.endswith(".md")]
+    blocks = [(block, page.name[:-3]) for page in pages for block in _BLOCK.findall(page.read_text("utf-8"))]
     found: dict[str, tuple[str, str]] = {}
-    for page in (files(PACKAGE) / "guide").iterdir():
-        for block in _BLOCK.findall(page.read_text("utf-8")) if page.name.endswith(".md") else ():
-            tree = compile(block, page.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}:
-                found[name] = min(
-                    found.get(name, (block, page.name[:-3])), (block, page.name[:-3]), key=lambda one: len(one[0])
-                )
+    for block, page in sorted(blocks, key=lambda one: len(one[0])):
+        tree = compile(block, page, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}:
+            found.setdefault(name, (block, page))
     return found
 
 
@@ -64,7 +61,7 @@ def main(folder: Path) -> int:
         if name in example:
             block, page = example[name]
             value.__doc__ = (
-                f"{inspect.getdoc(value)}\n\nExample, from [{page}](/../{page}.html):\n\n```python\n{block}```\n"
+                f"{inspect.getdoc(value)}\n\nExample, from [{page}](guide:{page}):\n\n```python\n{block}```\n"
             )
         else:
             lacking.append(name)
@@ -72,6 +69,9 @@ def main(folder: Path) -> int:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         pdoc.pdoc(*NAMES, rf"!{PACKAGE}\.\w+\.", output_directory=folder)
+    for made in folder.rglob("*.html"):  # the guide's pages stand beside the folder, as .ci/release puts them
+        up = "../" * len(made.relative_to(folder).parts)
+        made.write_text(re.sub(r'href="guide:([a-z-]+)"', rf'href="{up}\1.html"', made.read_text("utf-8")), "utf-8")
     for warning in found:
         print(warning.message)
     print(
