@@ -30,7 +30,7 @@ def examples() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for block, page in sorted(blocks, key=lambda one: len(one[0])):
         tree = compile(block, page, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}:
+        for name in {getattr(node, "attr", None) or getattr(node, "id", "") for node in ast.walk(tree)}:
             found.setdefault(name, (block, page))
     return found
 
