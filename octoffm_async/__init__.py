@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .contract.common import Document, Refusal, ShipmentLine
     from .contract.forms.convertible import json_default
     from .contract.inbound import InboundLine, InboundShipment, InboundShipmentRequest, InboundStatus
-    from .contract.operations import Group
+    from .contract.operation import Group
     from .contract.outbound import (
         CancellationStatus,
         DeliveryAddress,
@@ -123,7 +123,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .ratelimit.shared.store import LimitStore, MemoryLimits
     from .ratelimit.stats import Health, KeyStats, Stats
-    from .resources.raw_responses import RawResponse
+    from .resources.raw_method import RawResponse
     from .session.pagination import Page, Pager
     from .tabular.product_rows import ProductRows, RejectsReport
     from .tabular.rejected_row import RejectedRow
@@ -180,7 +180,7 @@ else:
                 "ShipmentState",
                 "ShippedTo",
             ),
-            "octoffm_async.contract.operations": ("Group",),
+            "octoffm_async.contract.operation": ("Group",),
             "octoffm_async.contract.products": (
                 "FulfillmentProduct",
                 "Packaging",
@@ -249,7 +249,7 @@ else:
             "octoffm_async.events": ("ContractDrift", "DriftKind", "Event", "Hook", "LoggingHook"),
             "octoffm_async.auth.keyvalue_store": ("FileTokenStore", "MemoryTokenStore"),
             "octoffm_async.ratelimit.shared.store": ("LimitStore", "MemoryLimits"),
-            "octoffm_async.resources.raw_responses": ("RawResponse",),
+            "octoffm_async.resources.raw_method": ("RawResponse",),
             "octoffm_async.session.pagination": ("Page", "Pager"),
             "octoffm_async.transport.response": ("Response",),
             "octoffm_async.ratelimit.stats": ("Health", "KeyStats", "Stats"),

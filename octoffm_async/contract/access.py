@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from .base import Answer, D, Request, S
+from .operation import Group, Operation
 
 BASE_URL = "https://api.octopia-io.net/seller/v2"  # D
 TOKEN_URL = "https://auth.octopia-io.net/auth/realms/maas/protocol/openid-connect/token"  # noqa: S105  (D; an address)
@@ -66,3 +67,14 @@ class Counted(Answer, frozen=True, kw_only=True):
     total_item_count: Annotated[
         int | None, S, Meta(description="Number of objects that match the filters, under its other name")
     ] = msgspec.field(name="total_item_count", default=None)
+
+
+CREATE_TOKEN = Operation[TokenAnswer](
+    name="token.create",
+    method="POST",
+    path="",
+    group=Group.TOKEN,
+    tag="D",
+    request=TokenRequest,
+    answer=TokenAnswer,
+)

@@ -6,10 +6,19 @@ import msgspec
 from msgspec import Meta
 
 from .base import A, Answer, D, Request, bounds
-from .requests.checks import QUANTITY_MAX
+from .requests.checks import PAGE_MAX, QUANTITY_MAX
 
 StorageCountry: TypeAlias = Literal["FR", "ES", "UK"] | str
 """The documented storage countries, or any other text (the API accepts ``GB``)."""
+PageLimit: TypeAlias = Annotated[
+    int,
+    D,
+    Meta(description="Largest number of rows in one page, 1 to 1000"),
+    bounds("D", minimum=1, maximum=PAGE_MAX),
+]
+PageCursor: TypeAlias = Annotated[
+    str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
+]
 
 
 class ShipmentLine(Request, frozen=True, kw_only=True):

@@ -7,10 +7,12 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from .access import PageBody
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, Text, at_or_after, bounds, known_values
-from .common import Refusal, ShipmentLine, StorageCountry
+from .common import Document, DocumentAnswer, PageCursor, PageLimit, Refusal, ShipmentLine, StorageCountry
 from .forms.times import plain_times
-from .requests.checks import PAGE_MAX, REFERENCE_MAX, SUPPLY_LINES_MAX
+from .operation import Group, Operation, Repeatability, Shape
+from .requests.checks import REFERENCE_MAX, SUPPLY_LINES_MAX
 
 
 class InboundStatus(OpenEnum):
@@ -143,12 +145,70 @@ class InboundFilters(InboundCountFilters, frozen=True, kw_only=True):
     """Filters of ``GET /inbound-shipments``."""
 
     # A factory: the encoder omits plain defaults.
-    limit: Annotated[
-        int,
-        D,
-        Meta(description="Largest number of rows in one page, 1 to 1000"),
-        bounds("D", minimum=1, maximum=PAGE_MAX),
-    ] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[
-        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
-    ] = None
+    limit: PageLimit = msgspec.field(default_factory=lambda: 1000)
+    cursor: PageCursor = None
+
+
+COUNT_INBOUND = Operation[int](
+    name="inbound.count",
+    method="GET",
+    path="/inbound-shipments/count",
+    group=Group.INBOUND,
+    tag="S",
+    filters=InboundCountFilters,
+    answer=int,
+    shape=Shape.COUNT,
+)
+
+LIST_INBOUND = Operation[list[InboundShipment]](
+    name="inbound.list",
+    method="GET",
+    path="/inbound-shipments",
+    group=Group.INBOUND,
+    tag="D",
+    filters=InboundFilters,
+    answer=PageBody[InboundShipment] | list[InboundShipment],
+    row=InboundShipment,
+    shape=Shape.PAGE,
+)
+
+CREATE_INBOUND = Operation[str](
+    name="inbound.create",
+    method="POST",
+    path="/inbound-shipments",
+    group=Group.INBOUND,
+    tag="D",
+    repeatability=Repeatability.VERIFY,
+    request=InboundShipmentRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="inboundShipmentId",
+    success=201,  # A
+)
+
+GET_INBOUND = Operation[InboundShipment](
+    name="inbound.get",
+    method="GET",
+    path="/inbound-shipments/{inboundShipmentId}",
+    group=Group.INBOUND,
+    tag="D",
+    answer=InboundShipment,
+)
+
+GET_DELIVERY_NOTE = Operation[Document | str](
+    name="inbound.delivery_note",
+    method="GET",
+    path="/inbound-shipments/{inboundShipmentId}/delivery-notes",
+    group=Group.INBOUND,
+    tag="D",
+    answer=DocumentAnswer,
+    shape=Shape.DOCUMENT,
+)
+
+OPERATIONS = (
+    COUNT_INBOUND,
+    LIST_INBOUND,
+    CREATE_INBOUND,
+    GET_INBOUND,
+    GET_DELIVERY_NOTE,
+)

@@ -7,9 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from .access import PageBody
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, Text, at_or_after, bounds, known_values
-from .common import Refusal, ShipmentLine, StorageCountry
-from .requests.checks import LINES_MAX, PAGE_MAX, REFERENCE_MAX
+from .common import PageCursor, PageLimit, Refusal, ShipmentLine, StorageCountry
+from .operation import Group, Operation, Repeatability, Shape
+from .requests.checks import LINES_MAX, REFERENCE_MAX
 
 
 class DeliveryMode(OpenEnum):
@@ -231,15 +233,8 @@ class OutboundFilters(OutboundCountFilters, frozen=True, kw_only=True):
     """Filters of ``GET /outbound-shipments``."""
 
     # A factory: the encoder omits plain defaults.
-    limit: Annotated[
-        int,
-        D,
-        Meta(description="Largest number of rows in one page, 1 to 1000"),
-        bounds("D", minimum=1, maximum=PAGE_MAX),
-    ] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[
-        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
-    ] = None
+    limit: PageLimit = msgspec.field(default_factory=lambda: 1000)
+    cursor: PageCursor = None
 
 
 class CancellationStatus(OpenEnum):
@@ -270,3 +265,82 @@ class OutboundCancellation(Answer, frozen=True, kw_only=True):
     status: Annotated[CancellationStatus | None, A, Meta(description="Status of the request")] = None
     created_at: Annotated[datetime | None, A, Meta(description="Time of creation")] = None
     updated_at: Annotated[datetime | None, A, Meta(description="Time of the last change")] = None
+
+
+COUNT_OUTBOUND = Operation[int](
+    name="outbound.count",
+    method="GET",
+    path="/outbound-shipments/count",
+    group=Group.OUTBOUND,
+    tag="D",
+    filters=OutboundCountFilters,
+    answer=int,
+    shape=Shape.COUNT,
+)
+
+LIST_OUTBOUND = Operation[list[OutboundShipment]](
+    name="outbound.list",
+    method="GET",
+    path="/outbound-shipments",
+    group=Group.OUTBOUND,
+    tag="D",
+    filters=OutboundFilters,
+    answer=PageBody[OutboundShipment] | list[OutboundShipment],
+    row=OutboundShipment,
+    shape=Shape.PAGE,
+)
+
+CREATE_OUTBOUND = Operation[str](
+    name="outbound.create",
+    method="POST",
+    path="/outbound-shipments",
+    group=Group.OUTBOUND,
+    tag="D",
+    repeatability=Repeatability.VERIFY,
+    request=OutboundShipmentRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="outboundShipmentId",
+    success=201,  # A
+)
+
+GET_OUTBOUND = Operation[OutboundShipment](
+    name="outbound.get",
+    method="GET",
+    path="/outbound-shipments/{outboundShipmentId}",
+    group=Group.OUTBOUND,
+    tag="D",
+    answer=OutboundShipment,
+)
+
+REQUEST_CANCELLATION = Operation[str](
+    name="outbound.request_cancellation",
+    method="POST",
+    path="/outbound-cancellation-requests",
+    group=Group.OUTBOUND,
+    tag="S",
+    repeatability=Repeatability.NEVER,
+    request=OutboundCancellationRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="outboundCancellationRequestId",
+    success=201,  # A
+)
+
+GET_CANCELLATION = Operation[OutboundCancellation](
+    name="outbound.get_cancellation",
+    method="GET",
+    path="/outbound-cancellation-requests/{outboundCancellationRequestId}",
+    group=Group.OUTBOUND,
+    tag="S",
+    answer=OutboundCancellation,
+)
+
+OPERATIONS = (
+    COUNT_OUTBOUND,
+    LIST_OUTBOUND,
+    CREATE_OUTBOUND,
+    GET_OUTBOUND,
+    REQUEST_CANCELLATION,
+    GET_CANCELLATION,
+)

@@ -7,12 +7,14 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from .access import PageBody
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, S, Text, bounds, known_values
+from .common import PageCursor, PageLimit
+from .operation import Group, Operation, Repeatability, Shape
 from .requests.checks import (
     COUNTRY_PATTERN,
     CUSTOMS_CODE_PATTERN,
     GTIN_PATTERN,
-    PAGE_MAX,
     REFERENCE_MAX,
     TITLE_MAX,
     UN_CODE_PATTERN,
@@ -165,12 +167,37 @@ class ReferenceFilters(Query, frozen=True, kw_only=True):
     """Filters of ``GET /stock-seller-references``."""
 
     # A factory: the encoder omits plain defaults.
-    limit: Annotated[
-        int,
-        D,
-        Meta(description="Largest number of rows in one page, 1 to 1000"),
-        bounds("D", minimum=1, maximum=PAGE_MAX),
-    ] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[
-        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
-    ] = None
+    limit: PageLimit = msgspec.field(default_factory=lambda: 1000)
+    cursor: PageCursor = None
+
+
+CREATE_PRODUCTS = Operation[ProductResults | None](
+    name="products.create",
+    method="POST",
+    path="/fulfillment-products",
+    group=Group.PRODUCTS,
+    tag="D",
+    repeatability=Repeatability.VERIFY,
+    request=FulfillmentProduct,
+    max_items=100,  # A
+    answer=ProductResults,
+    shape=Shape.OPTIONAL,
+    success=202,  # A
+)
+
+LIST_REFERENCES = Operation[list[SellerReference]](
+    name="products.references",
+    method="GET",
+    path="/stock-seller-references",
+    group=Group.PRODUCTS,
+    tag="D",
+    filters=ReferenceFilters,
+    answer=PageBody[SellerReference] | list[SellerReference],
+    row=SellerReference,
+    shape=Shape.PAGE,
+)
+
+OPERATIONS = (
+    CREATE_PRODUCTS,
+    LIST_REFERENCES,
+)

@@ -7,9 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from .access import PageBody
 from .base import NON_EMPTY, A, Answer, D, OpenEnum, Query, Request, Text, bounds, known_values
-from .common import ShipmentLine
-from .requests.checks import LINES_MAX, PAGE_MAX
+from .common import Document, DocumentAnswer, PageCursor, PageLimit, ShipmentLine
+from .operation import Group, Operation, Repeatability, Shape
+from .requests.checks import LINES_MAX
 
 
 class ReturnType(OpenEnum):
@@ -161,12 +163,70 @@ class ReturnFilters(ReturnCountFilters, frozen=True, kw_only=True):
     """Filters of ``GET /returns``."""
 
     # A factory: the encoder omits plain defaults.
-    limit: Annotated[
-        int,
-        D,
-        Meta(description="Largest number of rows in one page, 1 to 1000"),
-        bounds("D", minimum=1, maximum=PAGE_MAX),
-    ] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[
-        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
-    ] = None
+    limit: PageLimit = msgspec.field(default_factory=lambda: 1000)
+    cursor: PageCursor = None
+
+
+COUNT_RETURNS = Operation[int](
+    name="returns.count",
+    method="GET",
+    path="/returns/count",
+    group=Group.RETURNS,
+    tag="S",
+    filters=ReturnCountFilters,
+    answer=int,
+    shape=Shape.COUNT,
+)
+
+LIST_RETURNS = Operation[list[Return]](
+    name="returns.list",
+    method="GET",
+    path="/returns",
+    group=Group.RETURNS,
+    tag="D",
+    filters=ReturnFilters,
+    answer=PageBody[Return] | list[Return],
+    row=Return,
+    shape=Shape.PAGE,
+)
+
+CREATE_RETURN = Operation[str](
+    name="returns.create",
+    method="POST",
+    path="/returns",
+    group=Group.RETURNS,
+    tag="D",
+    repeatability=Repeatability.VERIFY,
+    request=ReturnRequest,
+    answer=str,
+    shape=Shape.IDENTIFIER,
+    identifier="returnId",
+    success=201,  # A
+)
+
+GET_RETURN = Operation[Return](
+    name="returns.get",
+    method="GET",
+    path="/returns/{returnId}",
+    group=Group.RETURNS,
+    tag="D",
+    answer=Return,
+)
+
+GET_LABEL = Operation[Document | str](
+    name="returns.label",
+    method="GET",
+    path="/returns/{returnId}/labels",
+    group=Group.RETURNS,
+    tag="D",
+    answer=DocumentAnswer,
+    shape=Shape.DOCUMENT,
+)
+
+OPERATIONS = (
+    COUNT_RETURNS,
+    LIST_RETURNS,
+    CREATE_RETURN,
+    GET_RETURN,
+    GET_LABEL,
+)

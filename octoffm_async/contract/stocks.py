@@ -6,9 +6,11 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from .base import A, Answer, D, OpenEnum, Query, S, bounds, known_values
+from .access import PageBody
+from .base import A, Answer, D, OpenEnum, Query, S, known_values
+from .common import PageCursor, PageLimit
+from .operation import Group, Operation, Shape
 from .products import ProductCondition
-from .requests.checks import PAGE_MAX
 
 
 class ProductState(OpenEnum):
@@ -108,15 +110,8 @@ class StockFilters(Query, frozen=True, kw_only=True):
     """
 
     # A factory: the encoder omits plain defaults, and the API requires the limit.
-    limit: Annotated[
-        int,
-        D,
-        Meta(description="Largest number of rows in one page, 1 to 1000"),
-        bounds("D", minimum=1, maximum=PAGE_MAX),
-    ] = msgspec.field(default_factory=lambda: 1000)
-    cursor: Annotated[
-        str | None, D, Meta(description="Cursor of the page to read, from the Link header of the page before it")
-    ] = None
+    limit: PageLimit = msgspec.field(default_factory=lambda: 1000)
+    cursor: PageCursor = None
     updated_at_min: Annotated[
         datetime | None,
         D,
@@ -140,3 +135,31 @@ class StockFilters(Query, frozen=True, kw_only=True):
     order: Annotated[
         str | None, D, Meta(description="Direction of the sorted list: Asc or Desc"), known_values(SortOrder)
     ] = None
+
+
+LIST_STOCKS = Operation[list[Stock]](
+    name="stocks.list",
+    method="GET",
+    path="/stocks",
+    group=Group.STOCKS,
+    tag="D",
+    filters=StockFilters,
+    limit_required=True,  # D
+    answer=PageBody[Stock] | list[Stock],
+    row=Stock,
+    shape=Shape.PAGE,
+)
+
+GET_STOCK = Operation[Stock](
+    name="stocks.get",
+    method="GET",
+    path="/stocks/{stockId}",
+    group=Group.STOCKS,
+    tag="D",
+    answer=Stock,
+)
+
+OPERATIONS = (
+    LIST_STOCKS,
+    GET_STOCK,
+)

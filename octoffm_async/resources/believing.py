@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, GET_INBOUND, GET_OUTBOUND
+from ..contract.inbound import CREATE_INBOUND, GET_INBOUND
+from ..contract.outbound import CREATE_OUTBOUND, GET_OUTBOUND
 from ..errors import CallError, UnusableAnswerError, ValidationError, mark_unknown
 from ..session.decoding.known_ids import KnownIds
 
 if TYPE_CHECKING:
-    from ..contract.operations import Operation
+    from ..contract.operation import Operation
     from ..session.decoding.known_ids import Doubt
     from ..session.seller_session import SellerSession
     from ..session.session import Result

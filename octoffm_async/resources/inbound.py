@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..contract.inbound import InboundCountFilters, InboundFilters, InboundShipmentRequest, InboundStatus
-from ..contract.operations import COUNT_INBOUND, CREATE_INBOUND, GET_DELIVERY_NOTE, GET_INBOUND, LIST_INBOUND
+from ..contract.inbound import (
+    COUNT_INBOUND,
+    CREATE_INBOUND,
+    GET_DELIVERY_NOTE,
+    GET_INBOUND,
+    LIST_INBOUND,
+    InboundCountFilters,
+    InboundFilters,
+    InboundShipmentRequest,
+    InboundStatus,
+)
 from ..contract.requests.validation import inbound_problems
 from ..errors import ConfigurationError, ValidationError, check_type
 from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
 from .polling import wait_for_status
 from .protecting import check_protected
+from .raw_method import RawResource, raw
 from .references import check_reference
 
 if TYPE_CHECKING:
@@ -212,3 +222,22 @@ def check_supply_order(request: InboundShipmentRequest) -> None:
     check_type("supply order", request, InboundShipmentRequest)
     if problems := inbound_problems(request):
         raise ValidationError("supply order", str(request.reference), problems)
+
+
+class RawInbound(RawResource):
+    """The calls of ``client.inbound``; a list gives its first page."""
+
+    @raw(Inbound.create)
+    def create(self) -> None: ...
+
+    @raw(Inbound.get)
+    def get(self) -> None: ...
+
+    @raw(Inbound.list)
+    def list(self) -> None: ...
+
+    @raw(Inbound.count)
+    def count(self) -> None: ...
+
+    @raw(Inbound.delivery_note)
+    def delivery_note(self) -> None: ...

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.operations import (
+from ..contract.outbound import (
     COUNT_OUTBOUND,
     CREATE_OUTBOUND,
     GET_CANCELLATION,
     GET_OUTBOUND,
     LIST_OUTBOUND,
     REQUEST_CANCELLATION,
-)
-from ..contract.outbound import (
     OutboundCancellationRequest,
     OutboundCountFilters,
     OutboundFilters,
@@ -26,6 +24,7 @@ from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
 from .polling import wait_for_status
 from .protecting import check_protected
+from .raw_method import RawResource, raw
 from .references import check_reference
 
 if TYPE_CHECKING:
@@ -247,3 +246,25 @@ def check_shipment(request: OutboundShipmentRequest) -> None:
     check_type("shipment", request, OutboundShipmentRequest)
     if problems := outbound_problems(request):
         raise ValidationError("shipment", str(request.reference), problems)
+
+
+class RawOutbound(RawResource):
+    """The calls of ``client.outbound``; a list gives its first page."""
+
+    @raw(Outbound.create)
+    def create(self) -> None: ...
+
+    @raw(Outbound.get)
+    def get(self) -> None: ...
+
+    @raw(Outbound.list)
+    def list(self) -> None: ...
+
+    @raw(Outbound.count)
+    def count(self) -> None: ...
+
+    @raw(Outbound.request_cancellation)
+    def request_cancellation(self) -> None: ...
+
+    @raw(Outbound.get_cancellation)
+    def get_cancellation(self) -> None: ...

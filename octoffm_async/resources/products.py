@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from ..contract.operations import CREATE_PRODUCTS, LIST_REFERENCES
 from ..contract.products import (
+    CREATE_PRODUCTS,
+    LIST_REFERENCES,
     FulfillmentProduct,
     ProductCondition,
     ProductResult,
@@ -18,6 +19,7 @@ from ..contract.requests.validation import product_problems
 from ..errors import ValidationError, check_type
 from ..session.pagination import paginate
 from .protecting import check_protected
+from .raw_method import RawResource, raw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,3 +152,16 @@ def check_product(product: FulfillmentProduct) -> None:
     check_type("product", product, FulfillmentProduct)
     if problems := product_problems(product):
         raise ValidationError("product", str(product.seller_product_reference), problems)
+
+
+class RawProducts(RawResource):
+    """The calls of ``client.products``; a list gives its first page."""
+
+    @raw(Products.create)
+    def create(self) -> None: ...
+
+    @raw(Products.add_reference)
+    def add_reference(self) -> None: ...
+
+    @raw(Products.references)
+    def references(self) -> None: ...

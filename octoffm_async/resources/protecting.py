@@ -14,7 +14,7 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ..contract.operations import Operation
+    from ..contract.operation import Operation
     from ..journal import Journal
     from ..session.seller_session import SellerSession
 

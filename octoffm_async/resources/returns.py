@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.operations import COUNT_RETURNS, CREATE_RETURN, GET_LABEL, GET_RETURN, LIST_RETURNS
 from ..contract.requests.validation import return_problems
-from ..contract.returns import ReturnCountFilters, ReturnFilters, ReturnRequest
+from ..contract.returns import (
+    COUNT_RETURNS,
+    CREATE_RETURN,
+    GET_LABEL,
+    GET_RETURN,
+    LIST_RETURNS,
+    ReturnCountFilters,
+    ReturnFilters,
+    ReturnRequest,
+)
 from ..errors import ValidationError, check_type
 from ..session.pagination import paginate
+from .raw_method import RawResource, raw
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -132,3 +141,22 @@ def _check_return(request: ReturnRequest) -> None:
     check_type("return", request, ReturnRequest)
     if problems := return_problems(request):
         raise ValidationError("return", str(request.reference or request.outbound_shipment_id), problems)
+
+
+class RawReturns(RawResource):
+    """The calls of ``client.returns``; a list gives its first page."""
+
+    @raw(Returns.create)
+    def create(self) -> None: ...
+
+    @raw(Returns.get)
+    def get(self) -> None: ...
+
+    @raw(Returns.list)
+    def list(self) -> None: ...
+
+    @raw(Returns.count)
+    def count(self) -> None: ...
+
+    @raw(Returns.label)
+    def label(self) -> None: ...

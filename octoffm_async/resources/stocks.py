@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.operations import GET_STOCK, LIST_STOCKS
-from ..contract.stocks import StockFilters
+from ..contract.stocks import GET_STOCK, LIST_STOCKS, StockFilters
 from ..session.pagination import paginate
+from .raw_method import RawResource, raw
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,3 +79,13 @@ class Stocks:
             cursor=resume_from,
         )
         return paginate(self._scope, LIST_STOCKS, filters, max_items=max_items)
+
+
+class RawStocks(RawResource):
+    """The calls of ``client.stocks``; a list gives its first page."""
+
+    @raw(Stocks.get)
+    def get(self) -> None: ...
+
+    @raw(Stocks.list)
+    def list(self) -> None: ...

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from octoffm_async.contract.operations import Group
+    from octoffm_async.contract.operation import Group
 
     from .base import BaseSandbox
     from .faults import Fault, Faults
@@ -28,7 +28,7 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "octoffm_async.contract.operations": ("Group",),
+            "octoffm_async.contract.operation": ("Group",),
             "octoffm_async.sandbox.world.clock": ("Clock",),
             "octoffm_async.sandbox.base": ("BaseSandbox",),
             "octoffm_async.sandbox.faults": ("Fault", "Faults"),

@@ -24,8 +24,8 @@ from .seller_session import checked_query
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
+    from ..contract.base import Query
     from ..contract.operations import Operation
-    from ..contract.requests.filters import ListFilters
     from ..tabular.flat_rows import Rows
     from ..transport.response import Response
     from .seller_session import SellerSession
@@ -38,7 +38,7 @@ EMPTY_PAGES_MOST = 100
 
 
 def paginate(
-    scope: SellerSession, operation: Operation[list[T]], filters: ListFilters, *, max_items: int | None = None
+    scope: SellerSession, operation: Operation[list[T]], filters: Query, *, max_items: int | None = None
 ) -> Pager[T]:
     """Return a list call of one seller, of at most ``max_items`` items.
 

@@ -22,14 +22,13 @@ from .options import DEFAULTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
-    from ..contract.base import Request
+    from ..contract.base import Query, Request
     from ..contract.common import Document
-    from ..contract.requests.filters import CountFilters, Filters
     from .options import CallOptions
     from .session import Result, Session
 
 T = TypeVar("T")
-FiltersT = TypeVar("FiltersT", bound="Filters")
+FiltersT = TypeVar("FiltersT", bound="Query")
 _ENCODER = msgspec.json.Encoder()
 _ARGUMENTS = {"cursor": "resume_from"}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -84,7 +83,7 @@ class SellerSession:
             key = getattr(item, "reference", None) or getattr(item, "seller_product_reference", None) or ""
             raise ValidationError(what, str(key), problems)
 
-    async def count(self, operation: Operation[int], filters: CountFilters) -> int:
+    async def count(self, operation: Operation[int], filters: Query) -> int:
         """Return a count.
 
         Raises:
@@ -166,7 +165,7 @@ def _filled(path: str, operation: Operation[Any], segments: Mapping[str, str]) -
     return path
 
 
-def checked_query(operation: Operation[Any], filters: Filters) -> dict[str, str]:
+def checked_query(operation: Operation[Any], filters: Query) -> dict[str, str]:
     """Return the parameters of a list or count call.
 
     Raises:

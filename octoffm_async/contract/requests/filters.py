@@ -2,23 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
-from ..inbound import InboundCountFilters, InboundFilters
-from ..outbound import OutboundCountFilters, OutboundFilters
-from ..products import ReferenceFilters
-from ..returns import ReturnCountFilters, ReturnFilters
+from ..base import Query
 from ..stocks import StockFilters
 from .checks import PAGE_MAX, FieldProblem, is_whole_number, text_problems, time_problems, with_encoding_problems
-
-CountFilters: TypeAlias = InboundCountFilters | OutboundCountFilters | ReturnCountFilters
-ListFilters: TypeAlias = ReferenceFilters | StockFilters | InboundFilters | OutboundFilters | ReturnFilters
-Filters: TypeAlias = CountFilters | ListFilters
 
 _BOUNDS = ("_min", "_max")
 
 
-def filter_problems(filters: Filters) -> list[FieldProblem]:
+def filter_problems(filters: Query) -> list[FieldProblem]:
     """Return all problems of the filters of a list or a count."""
     found: list[FieldProblem] = []
     for name in filters.__struct_fields__:
@@ -39,7 +32,7 @@ def _limit(value: Any) -> Iterator[FieldProblem]:
         yield FieldProblem("limit", value, f"is not a whole number from 1 to {PAGE_MAX}")
 
 
-def _periods(filters: Filters) -> Iterator[FieldProblem]:
+def _periods(filters: Query) -> Iterator[FieldProblem]:
     for name in filters.__struct_fields__:
         stem = name.removesuffix("_min")
         low, high = getattr(filters, name), getattr(filters, f"{stem}_max", None)

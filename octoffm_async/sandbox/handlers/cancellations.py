@@ -10,8 +10,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from octoffm_async.contract.operations import GET_CANCELLATION, REQUEST_CANCELLATION, Operation
-from octoffm_async.contract.outbound import CancellationStatus, OutboundCancellation, OutboundCancellationRequest
+from octoffm_async.contract.operation import Operation
+from octoffm_async.contract.outbound import (
+    GET_CANCELLATION,
+    REQUEST_CANCELLATION,
+    CancellationStatus,
+    OutboundCancellation,
+    OutboundCancellationRequest,
+)
 from octoffm_async.contract.requests.validation import cancellation_problems
 
 from ..http.call import Handler, IncomingRequest, creation_response, decode_body, field_errors, resource_response

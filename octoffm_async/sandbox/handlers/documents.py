@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from octoffm_async.contract.common import Document, DocumentAnswer
 from octoffm_async.contract.inbound import InboundShipment
-from octoffm_async.contract.operations import Group, Operation, Shape
+from octoffm_async.contract.operation import Group, Operation, Shape
 from octoffm_async.contract.outbound import ShippedTo
 from octoffm_async.contract.returns import Return
 

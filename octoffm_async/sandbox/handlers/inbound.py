@@ -4,6 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from octoffm_async.contract.inbound import (
+    COUNT_INBOUND,
+    CREATE_INBOUND,
+    GET_DELIVERY_NOTE,
+    GET_INBOUND,
+    LIST_INBOUND,
     InboundCountFilters,
     InboundFilters,
     InboundLine,
@@ -11,14 +16,7 @@ from octoffm_async.contract.inbound import (
     InboundShipmentRequest,
     InboundStatus,
 )
-from octoffm_async.contract.operations import (
-    COUNT_INBOUND,
-    CREATE_INBOUND,
-    GET_DELIVERY_NOTE,
-    GET_INBOUND,
-    LIST_INBOUND,
-    Operation,
-)
+from octoffm_async.contract.operation import Operation
 from octoffm_async.contract.requests.validation import inbound_problems
 
 from ..http.call import (

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from octoffm_async.contract.base import modelled_fields
-from octoffm_async.contract.operations import COUNT_OUTBOUND, CREATE_OUTBOUND, GET_OUTBOUND, LIST_OUTBOUND, Operation
+from octoffm_async.contract.operation import Operation
 from octoffm_async.contract.outbound import (
+    COUNT_OUTBOUND,
+    CREATE_OUTBOUND,
+    GET_OUTBOUND,
+    LIST_OUTBOUND,
     DeliveryMode,
     OutboundCountFilters,
     OutboundFilters,

@@ -7,8 +7,10 @@ that breaks a rule of identity is refused alone, inside a 202.
 from datetime import datetime
 from typing import Any
 
-from octoffm_async.contract.operations import CREATE_PRODUCTS, LIST_REFERENCES, Operation
+from octoffm_async.contract.operation import Operation
 from octoffm_async.contract.products import (
+    CREATE_PRODUCTS,
+    LIST_REFERENCES,
     QUOTA_EXCEEDED,
     FulfillmentProduct,
     ProductCondition,

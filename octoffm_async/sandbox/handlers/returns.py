@@ -9,17 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from octoffm_async.contract.common import ShipmentLine
-from octoffm_async.contract.operations import (
+from octoffm_async.contract.operation import Operation
+from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus
+from octoffm_async.contract.requests.validation import return_problems
+from octoffm_async.contract.returns import (
     COUNT_RETURNS,
     CREATE_RETURN,
     GET_LABEL,
     GET_RETURN,
     LIST_RETURNS,
-    Operation,
-)
-from octoffm_async.contract.outbound import OutboundShipment, OutboundStatus
-from octoffm_async.contract.requests.validation import return_problems
-from octoffm_async.contract.returns import (
     Return,
     ReturnCountFilters,
     ReturnFilters,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from octoffm_async.contract.operations import Group, Operation
+from octoffm_async.contract.operation import Group, Operation
 
 from ..http.call import Handler, IncomingRequest
 from ..http.responses import HttpReply, json_reply

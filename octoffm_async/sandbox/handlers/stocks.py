@@ -5,8 +5,8 @@ from heapq import nsmallest
 from operator import itemgetter
 from typing import Any
 
-from octoffm_async.contract.operations import GET_STOCK, LIST_STOCKS, Operation
-from octoffm_async.contract.stocks import QuantityType, SortOrder, Stock, StockFilters
+from octoffm_async.contract.operation import Operation
+from octoffm_async.contract.stocks import GET_STOCK, LIST_STOCKS, QuantityType, SortOrder, Stock, StockFilters
 
 from ..http.call import Handler, IncomingRequest, list_response, page_response, read_filters, resource_response, within
 from ..http.paging import Cursor, decode_cursor

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from octoffm_async.contract.base import OpenEnum
+from octoffm_async.contract.base import OpenEnum, Query
 from octoffm_async.contract.operations import Operation
 from octoffm_async.contract.requests.checks import FieldProblem
-from octoffm_async.contract.requests.filters import Filters, ListFilters, filter_problems
+from octoffm_async.contract.requests.filters import filter_problems
 from octoffm_async.contract.requests.validation import wire_path
 
 from ..settings import ResponseStyle
@@ -25,7 +25,7 @@ API_PATH = "/seller/v2"
 
 BodyT = TypeVar("BodyT")
 RowT = TypeVar("RowT")
-FiltersT = TypeVar("FiltersT", bound=Filters)
+FiltersT = TypeVar("FiltersT", bound=Query)
 ChoiceT = TypeVar("ChoiceT", bound=OpenEnum)
 
 _DECODE_ERROR = re.compile(r"(.*) - at `(.*)`")
@@ -60,6 +60,20 @@ class IncomingRequest:
 
 
 Handler = Callable[[IncomingRequest], HttpReply]
+
+
+class ListFilters(Protocol):
+    """The filters that all lists have in common."""
+
+    @property
+    def limit(self) -> int:
+        """Rows in a page."""
+        ...
+
+    @property
+    def cursor(self) -> str | None:
+        """Cursor of the page."""
+        ...
 
 
 def decode_body(call: IncomingRequest, reader: BodyReader[BodyT]) -> BodyT:

@@ -12,12 +12,18 @@ from typing import Any, cast
 
 import msgspec
 
+from octoffm_async.contract.contract_file.registry import STRUCTS, plain_types
 from octoffm_async.contract.operations import Operation, Shape
 
 from ..http.responses import JSON, PROBLEM_JSON, HttpReply
 from ..settings import NameForm, ResponseStyle
 
-TIMES = frozenset({"createdAt", "updatedAt", "statusUpdatedAt", "expectedDeliveryDate", "receiptDate"})
+TIMES = frozenset(
+    field.encode_name
+    for struct in STRUCTS.values()
+    for field in msgspec.structs.fields(struct)
+    if datetime in plain_types(field.type)
+)
 """The members of responses that are times."""
 
 _OWN_FIELDS = ("names", "numbers", "quantities", "refused", "cancelled", "times", "ids", "empty")

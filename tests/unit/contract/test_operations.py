@@ -31,8 +31,9 @@ DOCUMENTED = {
 each = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 
 
-def test_the_calls_and_their_tags_are_the_documented_ones_in_their_order() -> None:
-    assert [(f"{one.method} {one.path}", one.tag) for one in OPERATIONS] == list(DOCUMENTED.items())
+def test_the_calls_that_are_not_assumed_are_the_documented_ones_in_their_order() -> None:
+    known = [one for one in OPERATIONS if one.tag != "A"]
+    assert [(f"{one.method} {one.path}", one.tag) for one in known] == list(DOCUMENTED.items())
 
 
 def test_names_and_calls_are_unique() -> None:

@@ -10,6 +10,7 @@ from octoffm_async.cli import app
 from octoffm_async.cli.contract.yaml_reader import json_text, yaml_text
 from octoffm_async.contract.contract_file.parser import parse_contract, read_contract
 from octoffm_async.contract.openapi.export import openapi_document
+from octoffm_async.contract.operations import OPERATIONS
 
 from ....support.dialects import B, C, openapi
 
@@ -38,7 +39,7 @@ def command(tmp_path, monkeypatch, capsys):
 def test_a_complete_file_is_written_and_makes_it_0(command, tmp_path):
     code, output, errors = command("adopt", "b.yaml", "-o", "contract.toml")
     assert (code, output) == (0, "")
-    assert errors.splitlines()[-1].startswith("20 of 20 operations found, ")
+    assert errors.splitlines()[-1].startswith(f"{len(OPERATIONS)} of {len(OPERATIONS)} operations found, ")
     assert read_contract(tmp_path / "contract.toml").values["OutboundStatus"]["Refused"] == "REJECTED"
 
 
@@ -57,7 +58,7 @@ def test_the_list_as_json(command, tmp_path):
     code, output, errors = command("adopt", "c.json", "--json")
     found = json.loads(output)
     assert (code, errors) == (1, "")
-    assert (found["complete"], found["operations"], found["missing"]) == (False, 20, [])
+    assert (found["complete"], found["operations"], found["missing"]) == (False, len(OPERATIONS), [])
     assert found["open"] == [
         {
             "section": "extra.InboundShipmentRequest",
@@ -92,11 +93,11 @@ def test_our_own_export_is_complete_and_says_nothing(command, tmp_path):
     assert command("adopt", "ours.yaml", "-o", "contract.toml") == (
         0,
         "",
-        "20 of 20 operations found, 0 names taken by a synonym, 0 things open\n",
+        f"{len(OPERATIONS)} of {len(OPERATIONS)} operations found, 0 names taken by a synonym, 0 things open\n",
     )
     active = [line for line in (tmp_path / "contract.toml").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     assert not any(active)
-    printed = (0, "equal: 20 operations and no difference\n", "")
+    printed = (0, f"equal: {len(OPERATIONS)} operations and no difference\n", "")
     assert command("check", "ours.yaml", "--contract", "contract.toml") == printed
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 import sys
 from collections.abc import Iterator
@@ -68,10 +70,13 @@ def page(request, tmp_path, monkeypatch, capsys, _octoffm_loop) -> Iterator[tupl
 @pytest.mark.parametrize("page", ORDER, indirect=True)
 def test_each_block_of_a_page_runs(page: tuple[str, PageSession]) -> None:
     text, session = page
+    given = session.names["sandbox"]
     for block in blocks_of(text):
         session.run(block)
     if "with_client" in session.names:
         session.await_(ask_the_backends(session.names))
+    if session.names["sandbox"] is not given:  # that of the practice session
+        session.names["sandbox"].__exit__(None, None, None)
     if "fulfillment" in session.names:
         call_from_threads(session.names)
 
@@ -133,6 +138,31 @@ def test_a_page_can_be_read_in_one_go(name: str) -> None:
     assert page.text.count("\n") <= 200
     assert max(len(line) for line in page.text.splitlines() if not line.startswith(("Name,", "#1"))) <= 140
     assert 20 < len(page.summary) <= 100
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_page_tells_where_the_names_and_the_settings_that_it_needs_come_from(name: str) -> None:
+    text = read_page(name).text
+    blocks = [block for block in blocks_of(text) if not block.file.startswith(("test_", "conftest"))]
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    used, made = set[str](), {*dir(builtins)}
+    python = "\n".join(block.text for block in blocks if block.language == "python")
+    for node in ast.walk(compile(python, name, "exec", flags)):
+        match node:
+            case ast.Name(ident, ast.Load()):
+                used.add(ident)
+            case ast.Name(ident) | ast.arg(ident) | ast.MatchAs(name=str(ident)):
+                made.add(ident)
+            case ast.alias(path, as_name):
+                made.add(as_name or path.partition(".")[0])
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.ExceptHandler():
+                made.add(str(node.name))
+    assert used - made <= {"sandbox", "client", "order", "orders"}
+    commands = any(
+        block.language == "bash" and re.search("^octoffm (?!contract|guide)", block.text, re.MULTILINE)
+        for block in blocks
+    )
+    assert not (commands or used - made) or "(first-order.md#practise)" in text or name == "first-order"
 
 
 @pytest.mark.parametrize("name", ORDER)
