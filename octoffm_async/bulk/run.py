@@ -286,16 +286,17 @@ class Run(Generic[T, OutcomeT_co]):
 
     def _outcome_of_error(self, item: T, error: BaseException) -> Outcome | None:
         """Return the outcome that an error means for the item; ``None`` if the error ends the run."""
-        if error.__traceback__ is not None:  # a kept outcome must not reference the worker, and so the whole run
-            error.__traceback__ = error.__traceback__.tb_next
         try:
-            return self._job.outcome_of_error(item, error)
+            outcome = self._job.outcome_of_error(item, error)
         except BaseException as raised:
             self._settle_rest([item], set(), error if is_outcome_unknown(error) else raised)
             if not isinstance(raised, RUN_ENDING):
                 raise
             self._end(raised)
             return None
+        # A kept outcome must not reference this worker, and so the whole run. Each frame may reference its caller's.
+        error.__traceback__ = None
+        return outcome
 
     async def _handle(self, batch: list[T]) -> None:
         decided: set[str] = set()

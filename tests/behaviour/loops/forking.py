@@ -11,7 +11,6 @@ import signal
 import ssl
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import trustme
@@ -82,14 +81,16 @@ def fork() -> int:
     return pid
 
 
-def leave_by_exit(code: int) -> None:
+def leave_by_exit(_: asyncio.AbstractEventLoop, code: int) -> None:
     """End as ``multiprocessing`` does: without unwinding, after a collection of what nobody holds."""
     gc.collect()
     os._exit(code)
 
 
-def leave_unwinding(code: int) -> None:
+def leave_unwinding(loop: asyncio.AbstractEventLoop, code: int) -> None:
     """End by an exception that runs through all blocks and closes the inherited loop."""
+    if sys.version_info >= (3, 14):  # no task of a forked child can end there: the loop is told so, and would go on
+        loop.set_exception_handler(lambda inherited, _: inherited.stop())
     sys.exit(code)
 
 
@@ -102,33 +103,34 @@ def served(mode: str) -> dict[str, Any]:
         read, write = os.pipe()
         found: dict[str, Any] = {}
 
-        def child(client: FulfillmentClient, begun: Any, leave: Callable[[int], None]) -> None:
+        def child(client: FulfillmentClient, begun: Any, loop: asyncio.AbstractEventLoop) -> None:
             signal.alarm(30)
             results = asyncio.run(refusals({**entries_of(client), **begun}))
             os.write(write, json.dumps(results).encode())
             del client, begun
             gc.collect()
-            leave(7)
+            (leave_unwinding if mode == "unwinding" else leave_by_exit)(loop, 7)
 
-        async def program(leave: Callable[[int], None]) -> None:
+        async def program() -> None:
+            loop = asyncio.get_running_loop()
             async with FulfillmentClient(config, ssl_context=proxy.trusting, hooks=()) as client:
                 begun = await begun_entries(client)
                 while sandbox.effects.outbound["BEGUN-2"] == 0 or in_flight(client):  # noqa: ASYNC110
                     await asyncio.sleep(0)
                 before = (sandbox.run(lambda inner: inner.requests.total), proxy.connections)
                 if mode == "multiprocessing":
-                    process = multiprocessing.get_context("fork").Process(target=child, args=(client, begun, leave))
+                    process = multiprocessing.get_context("fork").Process(target=child, args=(client, begun, loop))
                     process.start()
                     await asyncio.to_thread(process.join)
                     found["exit"] = process.exitcode
                 else:
                     pid = fork()
                     if not pid:
-                        child(client, begun, leave)
+                        child(client, begun, loop)
                     found["exit"] = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, pid, 0))[1])
                 found["child"] = json.loads(os.read(read, 1 << 20))
                 found["ended"] = proxy.ended
-                ended, loop = asyncio.Event(), asyncio.get_running_loop()
+                ended = asyncio.Event()
                 threading.Thread(target=lambda: loop.call_soon_threadsafe(ended.set)).start()
                 await ended.wait()  # the loop still hears of other threads
                 found["sent"] = sandbox.run(lambda inner: inner.requests.total) - before[0]
@@ -137,7 +139,7 @@ def served(mode: str) -> dict[str, Any]:
                 await begun["leaving a begun run"]()
                 found["connections"] = proxy.connections - before[1]
 
-        asyncio.run(program(leave_unwinding if mode == "unwinding" else leave_by_exit))
+        asyncio.run(program())
         found["elsewhere"] = sandbox.effects.outbound["ELSEWHERE-1"] + sandbox.effects.outbound["ELSEWHERE-2"]
         return found
 
@@ -208,6 +210,7 @@ def sandbox_inherited(_: str) -> dict[str, Any]:
     """Fork with open sandboxes: the child can neither stop nor serve them, and an orphan does not keep the port."""
 
     async def program() -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
         with SandboxThread(seed=7) as threaded:
             async with Sandbox(seed=7) as sandbox, FulfillmentClient(sandbox.config(), hooks=()) as client:
                 await client.outbound.count()
@@ -224,7 +227,7 @@ def sandbox_inherited(_: str) -> dict[str, Any]:
                         except ClosedError:
                             refused += 1
                     gc.collect()
-                    sys.exit(refused)
+                    leave_unwinding(loop, refused)
                 code = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, pid, 0))[1])
                 return {"exit": code, "count": await client.outbound.count()}
 

@@ -51,7 +51,7 @@ async def at_work(worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def until(cluster: Cluster, job: str, condition: Any) -> JobRecord:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             record = await cluster.job(job)
             if condition(record):
@@ -165,7 +165,7 @@ async def test_a_stopped_worker_gives_back_what_it_has_not_sent(postgres: str) -
         async with at_work(worker) as task:
             await eventually(sent_at_least(sandbox, 10))
             worker.stop()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await task
         sent = len(sandbox.effects.outbound)
         assert 10 <= sent < 100
@@ -264,7 +264,7 @@ async def test_a_fenced_worker_begins_anew(postgres: str) -> None:
             await eventually(sent_at_least(sandbox, 10))
             async with Cluster(postgres) as other, other._database.connection() as connection:
                 await connection.execute("UPDATE octoffm_journal_writers SET dead = true")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 await task
         assert (await cluster.job(record.job)).counts == ItemCounts(created=80)
         assert set(sandbox.effects.outbound.values()) == {1}

@@ -145,7 +145,7 @@ async def test_a_refused_item_is_not_sent_again_unless_it_was_corrected(path: Pa
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE, Fault.ERROR_500, Fault.TRUNCATED])
 async def test_lost_answers_are_reconciled_and_every_order_exists_once(path: Path, fault: Fault) -> None:
-    async with serving() as (sandbox, client):
+    async with serving(speed=1) as (sandbox, client):
         await client.check()
         sandbox.faults.next(fault, operation="outbound.create", times=7)
         outcomes = await done(client.bulk.create_outbound(orders(100), journal=path, patience=0.3))
@@ -202,7 +202,7 @@ async def test_an_expected_delivery_leaves_in_utc_however_it_is_written_down(pat
 
 
 async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
-    async with serving() as (sandbox, client):
+    async with serving(speed=1) as (sandbox, client):
         sandbox.faults.set_rates({Fault.LATENCY: (1.0, 0.01)}, operations=["outbound.create"])
         taken: list[Outcome] = []
 
