@@ -24,7 +24,7 @@ from ..rounds import Column, Result, Table
 from ..traffic.api import STOCK, FixedWindow, config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from multiprocessing.connection import Connection
 
     from ..options import Options
@@ -122,7 +122,7 @@ def _serve(case: Case, pipe: Connection) -> None:
 
 
 @contextmanager
-def _server(case: Case) -> Iterator[Connection]:
+def _server(case: Case) -> Generator[Connection]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(case, theirs), daemon=True)
     process.start()

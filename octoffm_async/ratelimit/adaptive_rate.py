@@ -242,7 +242,8 @@ class AdaptiveRate:
             share = 2 / (1 + self._in_cycle)
             if self._probes_refused >= PROBES:
                 share = max(share, block / (block + blocked_since - self._since))
-            return max(refused * (1 - min(0.5, CUT * 2**self._early, max(2 * CUT, share))), average)
+            cut: float = min(0.5, CUT * 2.0**self._early, max(2 * CUT, share))
+            return max(refused * (1 - cut), average)
         if self._longest_block < LONG_BLOCK:
             return refused
         # The slack of a long window hides a rate that is too high: trust little more than the average.
