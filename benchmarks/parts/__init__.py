@@ -53,7 +53,9 @@ PARTS = (
         "million_rows", "octoffm products create with 1,000,000 rows, interrupted and killed on the way; takes minutes"
     ),
     Part("cluster", "1, 2 and 4 workers over PostgreSQL against one plain process; takes minutes"),
-    Part("shared_limits", "limits shared by Redis and PostgreSQL: cost of a call, eight processes; takes minutes"),
+    Part(
+        "shared_limits", "limits shared by a file, Redis and PostgreSQL: cost of a call, eight processes; takes minutes"
+    ),
     Part("journaled_run", "bulk runs against the sandbox without a journal and with both durabilities"),
     Part("cluster_journal", "the journal in PostgreSQL against SQLite and none: runs, cost and size of an item"),
 )

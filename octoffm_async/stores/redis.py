@@ -135,8 +135,13 @@ class RedisStore:
         """
         task = asyncio.create_task(command)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._on_done)
         return await asyncio.shield(task)
+
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # asyncio logs what nobody asks for, and the caller may be gone
 
     def _client(self) -> tuple[Any, Any]:
         """Return a client of the server, and the script. It repeats nothing: a swap that failed may have been done."""

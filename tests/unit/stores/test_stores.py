@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
@@ -633,3 +634,25 @@ async def test_a_file_is_used_and_closed_even_while_the_interpreter_ends(
         await store.update(["a"], lambda values, now: [(values[0] or b"") + b"2"], keep_seconds=60)
         assert (await store.read(["a"]))[0] == [b"12"]
     assert not (tmp_path / "s.sqlite-wal").exists()
+
+
+async def test_a_command_that_fails_when_its_caller_is_gone_is_not_logged_by_asyncio() -> None:
+    asked, gone, told = asyncio.Event(), asyncio.Event(), list[dict[str, Any]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
+        await gone.wait()
+        writer.close()
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        async with RedisStore(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0") as store:
+            reading = asyncio.create_task(store.read(["a"]))
+            await asked.wait()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            gone.set()
+        del reading
+        gc.collect()
+    assert told == []
