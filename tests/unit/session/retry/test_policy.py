@@ -169,6 +169,7 @@ situations = st.builds(
     retry_after=st.none() | st.floats(0, 1e12),
     time_left=st.floats(-1e6, 1e6),
     affordable=st.booleans(),
+    pause_bounds=st.sampled_from([(0.0, float("inf")), (0.0, 0.5), (30.0, 30.0)]),
 )
 
 
