@@ -202,7 +202,7 @@ async def test_an_expected_delivery_leaves_in_utc_however_it_is_written_down(pat
 
 
 async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
-    async with serving(speed=1) as (sandbox, client):
+    async with serving() as (sandbox, client):
         sandbox.faults.set_rates({Fault.LATENCY: (1.0, 0.01)}, operations=["outbound.create"])
         taken: list[Outcome] = []
 
