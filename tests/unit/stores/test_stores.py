@@ -153,7 +153,7 @@ class TestPromises:
         assert begun - 1 <= times[0] / 1e6 <= times[-1] / 1e6 <= time.time() + 1
 
     async def test_many_tasks_lose_no_change(self, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("octoffm_async.stores.base.GIVE_UP_AFTER", 50)  # however slow the machine is
+        monkeypatch.setattr("octoffm_async.stores.base.GIVE_UP_AFTER", 30)  # however slow the machine is
         stores = [kept.open() for _ in range(4)]
         await asyncio.gather(*(count(stores[at % 4], ["a"], 10) for at in range(16)))
         async with kept.open() as store:

@@ -16,7 +16,7 @@ from octoffm_async.bulk.durable.settings import outgoing_items_of
 from octoffm_async.errors import ClosedError, ConnectionLostError, JournalWriteError
 from octoffm_async.journal import Journal, State, payload_hash
 from octoffm_async.journal.sqlite.journal import SQLiteJournalRun
-from octoffm_async.sandbox import Fault, Sandbox
+from octoffm_async.sandbox import Fault, Sandbox, Timeline
 from tests.support.fakes import Answer, FakeTransport, Sent, answer, config
 from tests.support.items import order, orders, posted, product, serving
 from tests.unit.test_operations import supply
@@ -145,7 +145,8 @@ async def test_a_refused_item_is_not_sent_again_unless_it_was_corrected(path: Pa
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.RESET_BEFORE, Fault.ERROR_500, Fault.TRUNCATED])
 async def test_lost_answers_are_reconciled_and_every_order_exists_once(path: Path, fault: Fault) -> None:
-    async with serving(speed=1) as (sandbox, client):
+    later = Timeline(accepted=3600, in_preparation=3601, shipped=3602)
+    async with serving(speed=1, timeline=later) as (sandbox, client):  # a list whose Date stands is taken for a copy
         await client.check()
         sandbox.faults.next(fault, operation="outbound.create", times=7)
         outcomes = await done(client.bulk.create_outbound(orders(100), journal=path, patience=0.3))
@@ -202,7 +203,7 @@ async def test_an_expected_delivery_leaves_in_utc_however_it_is_written_down(pat
 
 
 async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
-    async with serving(speed=1) as (sandbox, client):
+    async with serving() as (sandbox, client):
         sandbox.faults.set_rates({Fault.LATENCY: (1.0, 0.01)}, operations=["outbound.create"])
         taken: list[Outcome] = []
 
