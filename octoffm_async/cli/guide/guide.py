@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,11 +15,16 @@ from ..documents import write_files
 from ..progress import SafeConsole
 from .pages import ORDER, GuidePage, read_page
 
+if TYPE_CHECKING:
+    _Type = click.ParamType[GuidePage]
+else:  # click has made it generic only lately
+    _Type = click.ParamType
+
 _WIDE = 124
 """Most terminal columns of a page: as many as the lines of its code need."""
 
 
-class PageName(click.ParamType[GuidePage]):
+class PageName(_Type):
     """The name of a page, or a unique beginning of one."""
 
     name = "name"
