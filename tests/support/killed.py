@@ -7,6 +7,7 @@ Whatever happens, it appends to ``tally`` one letter for each key that reconcili
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -174,7 +175,7 @@ def started(client: FulfillmentClient, plan: Plan) -> Run[Any, Any]:
 async def main(plan: Plan) -> Report:
     watch_reconciliation(plan)
     DyingJob.plan = plan
-    bulk: Any = sys.modules["octoffm_async.bulk.bulk"]
+    bulk: Any = importlib.import_module("octoffm_async.bulk.bulk")
     assert issubclass(DyingJob, bulk.JournaledJob)
     bulk.JournaledJob = DyingJob
     limit = Limit(PACE, burst=8) if plan.kind == "outbound" else None

@@ -302,7 +302,7 @@ async def test_a_storm_of_429s_is_one_line_a_pause(caplog) -> None:
         return answer(429, Retry_After="10") if sent.at < starts + 15.0 else answer(200, STOCK)
 
     transport = FakeTransport(script, latency=0.5)
-    settings = config(max_in_flight=50)
+    settings = config(limit=Limit(1000), max_in_flight=50)
     async with FulfillmentClient(settings, transport=transport, hooks=[reported.append, LoggingHook()]) as client:
         await client.check()
         starts = asyncio.get_running_loop().time()

@@ -293,7 +293,9 @@ async def test_requests_are_timed_by_operation_and_outcome(desk: Desk) -> None:
 async def test_a_storm_counts_each_429_and_one_pause(desk: Desk) -> None:
     answers = [answer(429, Retry_After="10")] * 20
     transport = FakeTransport(lambda _: answers.pop() if answers else answer(200, STOCK), latency=0.5)
-    async with FulfillmentClient(config(max_in_flight=20), transport=transport, hooks=[desk.hook]) as client:
+    async with FulfillmentClient(
+        config(limit=Limit(1000), max_in_flight=20), transport=transport, hooks=[desk.hook]
+    ) as client:
         await client.check()
         await asyncio.gather(*(client.stocks.get("S-1") for _ in range(20)))
     assert desk.values("octopia.client.throttled") == {("stocks.get", "12345"): 20}
