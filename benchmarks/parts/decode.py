@@ -81,7 +81,8 @@ def decoder(way: str) -> Callable[[bytes], list[Any]]:
     if way == CONSTRUCT:
         from ..peers import openai_runtime
 
-        return lambda body: openai_runtime.Page.construct(**json.loads(body)).items
+        page: Any = openai_runtime.Page  # of a type that is unknown where openai is not installed
+        return lambda body: page.construct(**json.loads(body)).items
     from ..peers.plain_models import Stock
 
     loads = _loads(way)
