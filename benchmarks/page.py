@@ -38,7 +38,7 @@ def _section(path: Path, about: str) -> str:
     saved: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     around = saved["surroundings"]
     versions = ", ".join(f"{name} {version}" for name, version in around["packages"].items())
-    load = f", load {around['load'][0]:.1f} before it" if around["load"] else ""
+    load = f", load {around['load'][0]:.1f}" if around["load"] else ""
     machine = f"{around['processors']} processors ({around['processor']}){load}"
     blocks = [
         f"## {path.stem}: {about}\n",
