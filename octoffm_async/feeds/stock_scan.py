@@ -2,7 +2,7 @@
 
 **Invariant.** Every stock that exists throughout a scan is emitted at least once, in a state not older than the scan's
 beginning; a stock that changes meanwhile is emitted in its newer state as well, or in that only. No state is emitted
-twice. :mod:`.window_reader` says how.
+twice, unless the API shows it in many windows where it does not belong. :mod:`.window_reader` says how.
 
 If the stocks fit on a page, the scan is one call. If they show no time of change (assumed), or with
 ``delivery_country``, which the API combines with no other filter (documented), the list is read by cursor.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from ..contract.common import StorageCountry
     from ..session.seller_session import SellerSession
+
+LAST = 8
+"""Pages whose stocks are remembered, in case that another window shows them."""
 
 
 class StockScan:
@@ -92,6 +96,7 @@ class _Lists:
     def __init__(self, reader: WindowReader[Stock]) -> None:
         self._reader = reader
         self._loose: set[tuple[str, datetime | None]] = set()
+        self._last: deque[list[tuple[Stock, datetime | None]]] = deque(maxlen=LAST)
         weakref.finalize(self, _drop, reader, asyncio.get_running_loop()).atexit = False
 
     def __aiter__(self) -> _Lists:
@@ -100,9 +105,13 @@ class _Lists:
     async def __anext__(self) -> list[Stock]:
         while True:
             found, loose = await self._reader.next()
+            if self._loose:
+                found = [(stock, at) for stock, at in found if (stock.id, at) not in self._loose]
+            self._last.append(found)
             stocks = [stock for stock, _ in found]
             if loose:  # any window may have found them
-                stocks += [stock for stock, at in loose if (stock.id, at) not in self._loose]
+                given = {(stock.id, at) for rows in self._last for stock, at in rows} | self._loose
+                stocks += [stock for stock, at in loose if (stock.id, at) not in given]
                 self._loose.update((stock.id, at) for stock, at in loose)
             if stocks:
                 return stocks

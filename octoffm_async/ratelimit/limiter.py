@@ -31,6 +31,7 @@ limit is learned, the limiter knows no number of requests that it could leave fr
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from ..errors import ClosedError, OverloadedError, RateLimitedError
@@ -65,6 +66,7 @@ class RateLimiter:
         "_burst",
         "_closed",
         "_configured",
+        "_deadlines",
         "_dispatcher",
         "_in_flight_limit",
         "_interactive_at",
@@ -101,6 +103,8 @@ class RateLimiter:
         self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
         self._bucket = LeakyBucket()
+        self._deadlines: dict[asyncio.Future[bool], float] = {}
+        """The deadlines of the waiting calls."""
         self._dispatcher: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_timed = False
@@ -152,6 +156,7 @@ class RateLimiter:
         if self._dispatcher is None:
             self._dispatcher = self._start_dispatcher()
         self._awaiting[lane] += 1
+        self._deadlines[place] = inf if until is None else until
         try:
             return await place
         except asyncio.CancelledError:
@@ -160,6 +165,7 @@ class RateLimiter:
             raise
         finally:
             self._awaiting[lane] -= 1
+            del self._deadlines[place]
 
     def try_acquire(self, lane: Priority, now: float) -> bool | None:
         """Acquire a permit without waiting; None if the call would have to wait."""
@@ -202,6 +208,8 @@ class RateLimiter:
             return control.accepted(epoch=epoch, sent_at=sent_at, now=now)
         was_free = control.rate(now) is None
         ended = control.accepted(epoch=epoch, sent_at=sent_at, now=now, waiting=self._calls())
+        if ended:
+            self.stated_until = 0.0  # it was no true end
         if ended and (control.start is None or not control.start.scale):
             self._in_flight_limit.end_slow_start()
         if ended and was_free and (rate := control.rate(now)) is not None and (start := control.start) is not None:
@@ -242,8 +250,12 @@ class RateLimiter:
         return self.control.pause_bounds(now, self._calls())
 
     def pause(self, until: float) -> None:
-        """Let no call through before ``until``."""
+        """Let no call through before ``until``; calls that could not wait for the stated end fail at once."""
         self.paused_until = max(self.paused_until, until)
+        for place, deadline in self._deadlines.items():
+            error = self._pause_error(deadline, asyncio.get_running_loop().time())
+            if error is not None and not place.done():
+                place.set_exception(error)
 
     def restart(self) -> None:
         """Begin again with few requests in flight, after an outage."""
@@ -323,16 +335,11 @@ class RateLimiter:
         return self._bucket.ready(rate, self._burst, ahead=self._windows.places if lane == "interactive" else 0)
 
     def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
-        pause = max(0.0, self.paused_until - now)
-        if pause and (end := max(self.paused_until, self.stated_until)) > until:
-            raise RateLimitedError(
-                f"not sent: the API asked for a pause that ends in {end - now:.0f} s, {end - until:.0f} s after "
-                "the deadline",
-                status=429,
-                retry_after=pause,
-            )
+        if (error := self._pause_error(until, now)) is not None:
+            raise error
         if first:
             return
+        pause = max(0.0, self.paused_until - now)
         if (waiting := sum(self._awaiting.values())) >= self._most_waiting:
             raise OverloadedError(f"not sent: {waiting} calls wait for this limit already", wait=0.0)
         rate, ahead = self.control.rate(now), self._certainly_ahead_of(lane)
@@ -346,6 +353,18 @@ class RateLimiter:
                 f"{now + wait - until:.1f} s after the deadline",
                 wait=wait,
             )
+
+    def _pause_error(self, until: float, now: float) -> RateLimitedError | None:
+        """Return the error of a call whose deadline ends before the pause, if there is one."""
+        end = max(self.paused_until, self.stated_until)
+        if self.paused_until <= now or end <= until:
+            return None
+        return RateLimitedError(
+            f"not sent: the API asked for a pause that ends in {end - now:.0f} s, {end - until:.0f} s after the "
+            "deadline",
+            status=429,
+            retry_after=self.paused_until - now,
+        )
 
     def _certainly_ahead_of(self, lane: Priority) -> int:
         interactive, bulk = self._awaiting["interactive"], self._awaiting["bulk"]

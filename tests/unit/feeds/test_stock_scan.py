@@ -291,6 +291,20 @@ async def test_a_server_that_takes_no_notice_of_the_filter_is_read_by_cursor() -
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("ago", [0, 60, 7200])
+async def test_stocks_that_every_window_shows_are_given_once(ago: int) -> None:
+    """The list alone has a second page; the filter has no effect."""
+    items = [{"id": f"S-{n}", "updatedAt": (NOON - timedelta(seconds=ago + n)).isoformat()} for n in range(3)]
+
+    def deaf(sent: Sent) -> Response:
+        link = {} if "updatedAt" in sent.url or "cursor" in sent.url else {"Link": '</stocks?cursor=3>; rel="next"'}
+        return answer(200, items, Date=format_datetime(NOON, usegmt=True), **link)
+
+    async with opened(deaf) as client:
+        assert sorted(stock.id for stock in await scanned(client, limit=3)) == ["S-0", "S-1", "S-2"]
+
+
+@pytest.mark.virtual_time
 async def test_times_that_are_rounded_to_seconds_lose_no_stock() -> None:
     shop = Shop()
     spread_evenly(shop, 600, 700)

@@ -160,6 +160,25 @@ async def test_a_pause_that_begins_while_a_permit_is_awaited_holds_that_call_too
 
 
 @pytest.mark.virtual_time
+async def test_a_pause_that_ends_too_late_for_calls_that_wait_fails_them_at_once() -> None:
+    limiter, loop = RateLimiter(Limit(1, per=10.0), jitter=0.0, max_in_flight=10), asyncio.get_running_loop()
+    await limiter.acquire()
+    started = loop.time()
+    waiting = [asyncio.create_task(limiter.acquire(until=started + wait)) for wait in (50.0, 3700.0, 50.0)]
+    await asyncio.sleep(1)
+    waiting.pop().cancel()
+    limiter.stated_until = started + 3600
+    limiter.pause(started + 60)
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert done == {waiting[0]}
+    assert loop.time() == pytest.approx(started + 1)
+    with pytest.raises(RateLimitedError, match="ends in 3599 s, 3550 s after the deadline"):
+        await waiting[0]
+    await waiting[1]
+    assert loop.time() == pytest.approx(started + 60, abs=0.01)
+
+
+@pytest.mark.virtual_time
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     limiter, loop = RateLimiter(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop()
     limiter.pause(loop.time() + 60)
