@@ -250,11 +250,13 @@ class RateLimiter:
         return self.control.pause_bounds(now, self._calls())
 
     def pause(self, until: float) -> None:
-        """Let no call through before ``until``; calls that could not wait for the stated end fail at once."""
+        """Let no call through before ``until``."""
         self.paused_until = max(self.paused_until, until)
+
+    def reject_waiting(self, now: float) -> None:
+        """Let the waiting calls fail whose deadlines end before the pause."""
         for place, deadline in self._deadlines.items():
-            error = self._pause_error(deadline, asyncio.get_running_loop().time())
-            if error is not None and not place.done():
+            if not place.done() and (error := self._pause_error(deadline, now)) is not None:
                 place.set_exception(error)
 
     def restart(self) -> None:

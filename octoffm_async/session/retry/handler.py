@@ -169,7 +169,8 @@ class RetryHandler:
             bounds = call.limiter.pause_bounds(call.clock())
             pause = pause_after(call.limiter.control.throttlings, retry_after, self._config, self._rng, bounds)
         call.limiter.pause(call.clock() + pause)
-        if news:
+        if news:  # once for a burst of 429s: there may be thousands of waiting calls
+            call.limiter.reject_waiting(call.clock())
             self._events.throttled(call, pause=pause, by_server=by_server)
 
     def _update_circuit(self, call: CallState, *, failed: bool, affordable: bool) -> None:

@@ -246,7 +246,7 @@ async def test_a_429_pauses_all_calls_of_its_key_and_no_other(reported: str | No
         mine = left[sent.headers["SellerId"]]
         return mine.pop(0) if len(mine) > 1 else mine[0]
 
-    async with Opened(script) as opened:
+    async with Opened(script, limit=Limit(1000)) as opened:
         loop = asyncio.get_running_loop()
         first = asyncio.create_task(opened.client.stocks.get("S-1"))
         await asyncio.sleep(0.03)
