@@ -127,7 +127,8 @@ class PageSession:
                 self._process([*_PYTEST, *arguments] if name == "pytest" else arguments, expected)
 
     def _process(self, arguments: list[str], expected: int) -> None:
-        alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # those that this machine has take seconds
+        # The plugins that this machine has take seconds, and what these tests were told is not for a page's own.
+        alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
         command = [sys.executable, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=alone)
         assert done.returncode == expected, done.stdout + done.stderr
