@@ -50,9 +50,9 @@ LASTING_TO_UNLEARN, LASTING_MOST = 100, 3200
 """Connections in a row that last, unused, before used ones are trusted again; twice as many each time it was wrong."""
 logger: logging.Logger = logging.getLogger("octoffm_async")
 _UNASKED = "a response came over its connection that no request waited for"
-_SUCCESS = re.compile(rb"HTTP/1\.[01] 2")
-"""The beginning of a response that another request may have been meant to get. A server that closes an idle connection
-may send a 408, which is not such a response."""
+_NO_SUCCESS = re.compile(rb"\s*(?:HTTP/1\.[01] [^2]|\Z)")
+"""Data that is of no response that another request was meant to get: line ends, and the 408 with which a server may
+close an idle connection. All else may be of one, which may come in pieces."""
 _SAMPLE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
 ResponseHead: TypeAlias = "tuple[int, MultiMapping[str], bytes | aiohttp.StreamReader]"
@@ -117,7 +117,6 @@ class Http1Connection(BaseProtocol):
         "_connection",
         "_content",
         "_handler",
-        "_request_sent",
         "_usable",
         "_waiter",
         "deadline",
@@ -127,6 +126,7 @@ class Http1Connection(BaseProtocol):
         "is_idle",
         "is_reused",
         "is_single",
+        "request_sent",
     )
 
     def __init__(
@@ -158,7 +158,8 @@ class Http1Connection(BaseProtocol):
         self._waiter: asyncio.Future[ResponseHead] | None = None
         self._content: aiohttp.StreamReader | None = None
         self._usable = True
-        self._request_sent = False
+        self.request_sent: bool = False
+        """True from the writing of a request until its response is read: data is then part of the response."""
         transport.set_protocol(self)
 
     def is_open(self) -> bool:
@@ -179,10 +180,12 @@ class Http1Connection(BaseProtocol):
         if self._waiter is None or self._waiter.done() or self.transport is None:
             return
         try:
+            if self.transport.is_closing():  # since this connection was taken; it would drop the bytes
+                raise aiohttp.ServerDisconnectedError  # noqa: TRY301  (as the fence's)
             if fence is not None:
                 fence.check()
+            self.request_sent = True
             self.transport.write(data)
-            self._request_sent = True
         except Exception as error:  # noqa: BLE001  (the request that awaits the response gets it)
             self._fail(error)
 
@@ -190,7 +193,7 @@ class Http1Connection(BaseProtocol):
         """Mark the response as read; return True if another request may follow."""
         if self._parser is not None:  # else it was a plain one
             content, self._content = self._content, None
-            self._request_sent = False  # data received from now on was not requested
+            self.request_sent = False  # data received from now on was not requested
             self._parser = None
             if content is None or not content.is_eof() or content.exception() is not None:
                 self._usable = False
@@ -216,8 +219,8 @@ class Http1Connection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
-        if not self._request_sent:  # no request waits for it, so it is not the response to the next one either
-            if _SUCCESS.match(data):
+        if not self.request_sent:  # no request waits for it, so it is not the response to the next one either
+            if not _NO_SUCCESS.match(data):
                 self.history.doubt(_UNASKED)
             self.idle_connections.lost(self)
             self._fail(aiohttp.ServerDisconnectedError())
@@ -227,7 +230,7 @@ class Http1Connection(BaseProtocol):
             waiter = self._waiter
             if waiter is not None and (plain := read_plain(data)) is not None:
                 self._waiter = None
-                self._request_sent = False  # data received from now on was not requested
+                self.request_sent = False  # data received from now on was not requested
                 if not waiter.done():
                     waiter.set_result(plain)
                 return

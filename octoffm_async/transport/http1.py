@@ -190,7 +190,8 @@ class Http1Transport:
                 if lost and connection is not None and connection.is_reused:
                     idle.note_closing()
                 if not lost or not once_more:
-                    raise to_package_error(error, url, is_direct=True) from error
+                    sent = answered or (connection is not None and connection.request_sent)
+                    raise to_package_error(error, url, request_sent=sent, is_direct=True) from error
                 once_more = False
 
     def aside(self) -> AbstractContextManager[None]:

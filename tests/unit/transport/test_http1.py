@@ -161,6 +161,46 @@ async def test_what_was_not_asked_for_is_not_taken_for_the_next_answer() -> None
         assert server.connections == 3
 
 
+UNASKED = OK + b"Content-Length: 6\r\n\r\nforged"
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 9, 17, len(UNASKED) - 1])
+@pytest.mark.parametrize("gap", [b"", b"\r\n"])
+async def test_an_unasked_answer_makes_its_connection_doubtful_in_whatever_pieces_it_comes(
+    ahead: int, gap: bytes
+) -> None:
+    async with Server(HELLO + gap + UNASKED[:ahead], UNASKED[ahead:], stay=True) as server, opened() as transport:
+        history = (await get(transport, server.url)).history
+        await server.said.wait()
+        assert history is not None
+        assert history.doubt_reason
+        assert (await get(transport, server.url)).body == b"hi"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("unasked", [b"\r\n", b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\n\r\n"])
+async def test_what_servers_say_at_the_end_of_a_connection_makes_no_doubt(unasked: bytes) -> None:
+    async with Server(HELLO, unasked, stay=True) as server, opened() as transport:
+        history = (await get(transport, server.url)).history
+        await server.said.wait()
+        assert history is not None
+        assert not history.doubt_reason
+
+
+async def test_a_creation_that_was_not_written_before_its_connection_ended_is_not_unknown() -> None:
+    """It waits for the end of the loop's iteration, to be written together with others."""
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        await get(transport, server.url)
+        wire = transport._wire
+        assert wire is not None
+        wire._awaited += 1  # as if another request were in flight
+        sent = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
+        asyncio.get_running_loop().call_soon(next(iter(wire._pool.idle_of(f"http://localhost:{server.port}"))).close)
+        with pytest.raises(ConnectError):
+            await sent
+        assert len(server.heads) == 1
+
+
 @pytest.mark.parametrize("cancel_at", [0.05, 0.15, 0.149, 0.151])
 async def test_cancelling_around_the_time_out_leaves_no_connection_taken(cancel_at: float) -> None:
     async with Server(b"", stay=True) as server, opened() as transport:
