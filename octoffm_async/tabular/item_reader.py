@@ -231,9 +231,9 @@ class ItemReader(Iterator[Any]):
         target, column = self._plan.target, self._plan.key_column
         if not self._plan.options.fill_down and not rows[0].whole:
             for row in rows[1:]:
-                if not row.problem and not row.cells.get(column) and target.key not in self._plan.constants:
+                if not row.problem and not self._plan.key(row) and target.key not in self._plan.constants:
                     reason = f"is empty below {key!r}: are the cells merged? Fill it in (--fill-down does for all rows)"
-                    yield CellProblem(row.line, column, target.key, "", reason)
+                    yield CellProblem(row.line, column, target.key, row.cells.get(column, ""), reason)
         if lines := self._survey.repeated.get(key):
             named = ", ".join(str(line) for line in lines)
             reason = f"comes back, on lines {named}: the rows of one {target.name} must stand together; none is sent"
@@ -261,7 +261,7 @@ class ItemReader(Iterator[Any]):
     def _differences(self, first: TableRow, row: TableRow) -> Iterator[CellProblem]:
         for name, column, _, _ in self._common:
             cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
-            if cell and cell != expected:
+            if cell and cell != expected and (column != self._plan.key_column or self._plan.key(row)):
                 reason = (
                     f"differs from {expected!r} on line {first.line}, which is of the same {self._plan.target.name}"
                 )

@@ -17,6 +17,7 @@ from ..contract.requests.validation import extra_name_problem, inbound_problems,
 from ..errors import ConfigurationError
 from . import cell_parsers as read
 from .cells.countries import postal_code
+from .formats.encodings import GUESSED, doubt_of_country
 from .formats.jsonl_table import snake
 
 if TYPE_CHECKING:
@@ -189,6 +190,10 @@ def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: 
         elif reason:
             hint = " (--fill-zeros fills them)" if filled else ""
             found.append(FieldProblem(_POSTAL_CODE, given, f"{reason}{hint}"))
+    if isinstance(country, str) and notes.facts.get("encoding") == GUESSED:
+        texts = {name: str(values[name]) for name in _ADDRESS if name in values and name not in options.literal}
+        doubts = {name: doubt_of_country(text, country) for name, text in texts.items()}
+        found += [FieldProblem(name, texts[name], doubt) for name, doubt in doubts.items() if doubt]
     for name in _NAMES:
         text = values.get(name)
         if not isinstance(text, str) or text[:1].isalpha() or not text or name in options.literal:

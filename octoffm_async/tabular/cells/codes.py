@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from .signs import CONTROL, JOINERS, UNSEEN, WESTERN
+from .signs import CONTROL, JOINERS, UNSEEN, WESTERN, is_placeholder, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,10 @@ QUICK: Final = re.compile(_USUAL, re.ASCII)
 """Codes of the usual form, in which nothing can be wrong: no number, date or word of a program looks so."""
 _ALL_USUAL: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*+", re.ASCII)
 _FLOAT: Final = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
+_WHOLE: Final = re.compile(
+    r"([+-]?\d+)[.,]0*|([+-]?\d{1,3}(?:(?P<t>[.,' \u00a0\u202f])\d{3})(?:(?P=t)\d{3})*)(?!(?P=t))[.,]0+", re.ASCII
+)
+"""Whole numbers with decimals or a point behind them; with signs between thousands only if the two signs differ."""
 _UNCLEAR: Final = re.compile(r"[1-9]\d{0,2}[.,]000", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?\d+[.,]\d*[1-9]\d*", re.ASCII)
 _SCIENTIFIC: Final = re.compile(
@@ -54,6 +58,7 @@ _NUMERIC_STARTS: Final = frozenset("+-0123456789")
 _YEAR: Final = re.compile(r"\d{4}", re.ASCII)
 _SHORT_DATE: Final = re.compile(rf"\d{{1,2}}-{_MONTH}", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"=(?:[+-]?\d.*|\$?[A-Z]{1,3}\$?\d+.*|.*\(.*)", re.DOTALL)
+_BREAK: Final = re.compile(r"[\t\r\n]")
 _TRUTH: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 
 
@@ -101,11 +106,10 @@ def tidied(cell: str) -> str:
 def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
     """Return the code that a cell means, and the reason why it cannot be sent; empty if it can.
 
-    ``1001.0`` is 1001, which is exact.
+    ``1001.0`` is 1001, which is exact, and so is ``1.001,00``.
     """
     reason = ""
-    if found := _FLOAT.fullmatch(cell):
-        digits = found[1]
+    if digits := _whole(cell):
         if len(digits) > EXACT_DIGITS:
             reason = "was a number of more than 15 digits, whose last ones are lost: format the column as text"
         elif _UNCLEAR.fullmatch(cell):
@@ -126,6 +130,8 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
         reason = "is a date: did a spreadsheet make one of the code? Format the column as text and export again"
     elif _FORMULA.fullmatch(cell):
         reason = "is a formula and not a value: export the values"
+    elif _BREAK.search(cell):
+        reason = "has the end of a line or a tab inside, as if two cells had become one"
     return cell, reason
 
 
@@ -145,15 +151,26 @@ def with_western_digits(cell: str) -> str:
 
 
 def grouping_key(cell: str) -> str:
-    """Return the form of a reference by which rows belong together, before the column was seen as a whole."""
-    if cell.isalnum() and cell.isascii():
+    """Return the form of a reference by which rows belong together, before the column was seen as a whole.
+
+    A word for nothing, or for the value of the row above, is none: the cells of a group may have been merged.
+    """
+    if cell.isalnum() and cell.isascii() and not cell.isalpha():
         return cell
+    if is_placeholder(cell) or repeats(cell):
+        return ""
     if cell.startswith('="') and cell.endswith('"'):
         cell = cell[2:-1]
-    if cell.isascii() and cell[-1:] != "0" and cell[:1] != "'":
+    if cell.isascii() and cell[-1:] not in {"0", ".", ","} and cell[:1] != "'":
         return cell if cell.isprintable() else CONTROL.sub("", cell)
     cell = tidied(cell).translate(WESTERN)
-    return found[1] if (found := _FLOAT.fullmatch(cell)) else cell
+    return _whole(cell) or cell
+
+
+def _whole(cell: str) -> str:
+    """Return the digits of a whole number that was written with decimals; empty if the cell is none."""
+    found = _WHOLE.fullmatch(cell)
+    return "" if found is None else re.sub("[^0-9+-]", "", found[1] or found[2])
 
 
 def _is_spoilt_date(cell: str, column: CodeColumn) -> bool:

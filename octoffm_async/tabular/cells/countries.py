@@ -36,9 +36,10 @@ POSTAL_DIGITS: Final = {
 """Numbers of digits of each country whose postal codes are made of digits (a blank or a dash may stand between)."""
 _NO_ZERO: Final = frozenset(
     {
-        "AL", "AT", "BA", "BE", "BG", "BY", "CH", "CY", "CZ", "EE", "FO", "GL", "GR", "HR", "HU",
-        "ID", "IN", "IS", "LI", "LU", "LV", "MA", "MC", "MD", "ME", "MK", "NL", "PK", "RS", "RU",
-        "SE", "SI", "SM", "TH", "TN", "XK"
+        "AL", "AS", "AT", "AX", "BA", "BD", "BE", "BG", "BL", "BY", "CH", "CL", "CY", "CZ", "EE", "FO",
+        "GF", "GL", "GP", "GR", "GU", "HR", "HU", "ID", "IL", "IN", "IS", "LI", "LU", "LV", "MA", "MC",
+        "MD", "ME", "MF", "MK", "MP", "MQ", "NC", "NL", "PF", "PK", "PM", "PT", "RE", "RS", "RU", "SE",
+        "SI", "SJ", "SM", "TH", "TN", "TW", "WF", "XK", "YT"
     }
 )  # fmt: skip
 """Countries where no postal code begins with a zero: a short one is wrong, and not one that lost its zeros."""

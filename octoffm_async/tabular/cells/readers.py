@@ -13,7 +13,18 @@ from .. import cell_parsers as parse
 from .codes import QUICK, CodeColumn, mended, mended_text, tidied, with_western_digits
 from .countries import country_code
 from .numbers import UNCLEAR, NumberCell, plain_number
-from .signs import MADE_UP, SUSPECT, UNSEEN, WESTERN, broken, is_error, is_placeholder, lost_letter, without_html
+from .signs import (
+    MADE_UP,
+    SUSPECT,
+    UNSEEN,
+    WESTERN,
+    broken,
+    is_error,
+    is_placeholder,
+    lost_letter,
+    repeats,
+    without_html,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +37,7 @@ _SPELLED = re.compile(r"[&%\\]|=\?")
 """Signs of a text that may spell others."""
 _LONGEST_WORD = 10
 TIDIED = "signs that cannot be seen were removed"
-DIGITS = "digits of another script were written as 0 to 9"
+DIGITS = "digits and blanks of other scripts were written as usual ones"
 HTML = "signs that were spelled as on a web page were written themselves"
 LATIN = "signs of Windows-1252 had been read as Latin-1"
 NUMBER = "a whole number was written with decimals"
@@ -159,6 +170,8 @@ class CellReader(dict[str, "CellValue"]):
     def _weighed(self, bare: str, kind: str) -> _Judgement:
         if is_error(bare):
             return _Judgement(None, "", "is a spreadsheet's error and not a value: correct the cell and export again")
+        if repeats(bare):
+            return _Judgement(None, "", self._unless_literal("stands for the value of the row above: write it out"))
         if is_placeholder(bare) and not (self._parser is parse.country and bare == "NA"):  # Namibia
             literal = f"{MADE_UP}; if it is one, say --literal {self._name}"
             return _Judgement(None, "", literal) if self._required else _Judgement(None, LEFT_OUT)

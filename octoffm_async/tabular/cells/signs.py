@@ -55,6 +55,8 @@ _WORDS: Final = frozenset(
 )  # fmt: skip
 _NAMES_TOO: Final = frozenset({"Nan", "Nat", "Nil"})
 """Words that are names of people when written so."""
+_REPEATED: Final = re.compile(r"[\"'″”“„〃^]+|,,|id[.]|do[.]|(?:idem|ditto|dito|s[.]o[.])[.]?", re.IGNORECASE)
+"""Signs and words for the value of the row above."""
 _ERROR: Final = re.compile(r"#(N/[AD]|NV|[A-ZÉ¡¿]+[/0A-Z]*[!?]|#{2,})|Err:\d{3}")
 _HIGH: Final = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\x80-\xbf"
 _TWICE: Final = re.compile(
@@ -75,7 +77,9 @@ _BESIDE: Final = re.compile(
     f"[^\\W\\d_][{_SYMBOL}][^\\W\\d_]"  # a sign inside a word: C½ur, Fran‡ois
     "|(?<![^\\W\\d_])[¯£¥¨³¹¸ˆ‡†ƒ‰][^\\W\\d_]"  # a sign before a word: £ódŸ, ¯ó³æ
     "|(?<=[^\\W\\d_]{2})(?<![cdkm]m)[³¹¨¯¸ˆ‡†ƒ‰‚„](?!\\w)"  # a sign behind a word that is no unit: Pawe³
-    "|[a-zà-öø-ÿ][ŽŠŸŒ]"  # a capital behind a small letter: RenŽ
+    "|[a-zà-öø-ÿ][ŽŠŸŒ]|[^\\W\\d_][ŽŠŸŒ][a-zß-öø-ÿ]"  # a capital inside a word: RenŽ, MŸller
+    "|[^\\W\\d_][–—•™][a-zß-öø-ÿ]"  # a type setter's sign inside a word: c™te
+    "|(?<![^\\W\\d_])(?:¦|[¼´](?=[^\\W\\d_]{2}))[^\\W\\d_]"  # one of ISO-8859-15 before a word: ¦koda, ¼uvre
     "|[À-ÿŠŒŽšœžŸ]{3}"  # several accented letters in a row: Áííá
     "|[ÞþÐð]"  # letters of Turkish and of the Baltic languages, which only Icelandic has here: Þahin, Ðiauliai
     "|(?<![^\\W\\d_])Ý[a-zß-ÿ]"  # Ýzmir
@@ -96,6 +100,11 @@ def is_placeholder(cell: str) -> bool:
     if cell == "NA" or (" " in folded and {"nan", "none", "null"}.issuperset(folded.split())):
         return True
     return not cell.translate(UNSEEN | JOINERS).strip(_DASHES) or _UNFILLED.fullmatch(cell) is not None
+
+
+def repeats(cell: str) -> bool:
+    """Return True if a cell holds a sign or a word for the value of the row above."""
+    return cell != "Ditto" and _REPEATED.fullmatch(cell) is not None
 
 
 def is_error(cell: str) -> bool:

@@ -24,6 +24,19 @@ _CHUNK = 1 << 20
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 _UNUSED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+GUESSED = "Windows-1252 (guessed, since the file is not UTF-8; say another with --encoding)"
+_PAGES = {
+    country: page
+    for page, countries in {
+        "cp1250": "AL BA CZ HR HU ME PL RO RS SI SK",
+        "cp1251": "BG BY KZ MK RU UA",
+        "cp1253": "CY GR",
+        "cp1254": "TR",
+        "cp1257": "EE LT LV",
+    }.items()
+    for country in countries.split()
+}
+"""The encodings that spreadsheets write in countries whose languages Windows-1252 does not have."""
 SAVE_AS = "save it as UTF-8, or name its encoding with --encoding"
 
 
@@ -44,8 +57,19 @@ def described(encoding: str, *, given: bool) -> str:
     if given:
         return f"{encoding} (given)"
     if encoding == "cp1252":
-        return "Windows-1252 (guessed, since the file is not UTF-8; say another with --encoding)"
+        return GUESSED
     return f"{encoding.removesuffix('-sig').upper()} (detected)"
+
+
+def doubt_of_country(text: str, country: str) -> str:
+    """Return the reason why a text, guessed to be Windows-1252, may be another one in this country; empty if none."""
+    page = _PAGES.get(country)
+    if text.isascii() or page is None:
+        return ""
+    meant = text.encode("cp1252", "replace").decode(page, "replace")
+    if all(sign == other or not other.isalpha() for sign, other in zip(text, meant, strict=True)):
+        return ""
+    return f"may be {meant!r} in {country}: the file is not UTF-8; say --encoding {page}, or cp1252 if it is right"
 
 
 def encoding_of(path: Path, given: str | None = None) -> str:

@@ -13,6 +13,7 @@ GOOD_ROW = dict(
     zip(NAMES, ["R", "P-1", "2", "Zoé", "Müller", "1 rue Été", "", "75011", "Paris", "FR", ""], strict=True)
 )
 CELLS = [  # the field, its cell, the value that is sent; None: refused
+    ("reference", "[object Object]", None),
     ("last_name", "M&uuml;ller", "Müller"),
     ("last_name", "O&#39;Neil", "O'Neil"),
     ("last_name", "O&#x27;Neil", "O'Neil"),
@@ -34,7 +35,6 @@ CELLS = [  # the field, its cell, the value that is sent; None: refused
     ("first_name", "{{customer.name}}", None),
     ("first_name", "${name}", None),
     ("first_name", "{name}", None),
-    ("reference", "[object Object]", None),
     ("address_line2", "[object Object]", ""),
     ("address_line2", "4.0", "4"),
     ("address_line1", "2026-12-14 00:00:00", None),
@@ -91,10 +91,42 @@ def test_a_question_mark_in_a_name_is_taken_if_the_user_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "name"), [("cp1254", "Şahin"), ("cp1254", "İzmir"), ("cp1257", "Šiauliai"), ("cp1250", "Galaţi")]
-)
-def test_letters_that_only_icelandic_has_in_windows_1252_show_another_encoding(tmp_path, encoding, name):
+    ("encoding", "name"),
+    [("cp1254", "Şahin"), ("cp1254", "İzmir"), ("cp1257", "Šiauliai"), ("cp1250", "Galaţi"), ("mac_roman", "Müller"),
+     ("mac_roman", "Märkt"), ("mac_roman", "A Coruña"), ("mac_roman", "Côte"), ("mac_roman", "Naïve"),
+     ("iso-8859-15", "Škoda"), ("iso-8859-15", "Žiga"), ("iso-8859-15", "Œuilly")],
+)  # fmt: skip
+def test_words_that_are_none_in_windows_1252_show_another_encoding(tmp_path, encoding, name):
     path = tmp_path / "o.csv"
     path.write_bytes((";".join(NAMES) + "\n" + ";".join({**GOOD_ROW, "city": name}.values())).encode(encoding))
     with pytest.raises(ConfigurationError, match="is no word in Windows-1252"):
         reading(path, ORDERS, print)
+
+
+@pytest.mark.parametrize(
+    "name", ["Paris–Lyon", "Œuilly", "’s Hertogenbosch", "´t Hart", "HAŸ-LES-ROSES", "Ÿ", "10 – 12"]
+)
+def test_words_of_windows_1252_are_words(tmp_path, name):
+    path = tmp_path / "o.csv"
+    path.write_bytes((";".join(NAMES) + "\n" + ";".join({**GOOD_ROW, "city": f"Aé {name}"}.values())).encode("cp1252"))
+    (order,), _ = read(path, ORDERS, values=ORDER_VALUES)
+    assert order.delivery_address.city == f"Aé {name}"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "country", "code", "name"),
+    [("cp1250", "CZ", "30100", "Dvořák"), ("cp1250", "HU", "9021", "Győr"), ("cp1250", "SI", "4220", "Kovač"),
+     ("cp1254", "TR", "04000", "Kadıköy"), ("cp1251", "BG", "1000", "Ан"), ("cp1253", "GR", "104 31", "Μ")],
+)  # fmt: skip
+def test_letters_of_a_guessed_encoding_are_not_sent_to_a_country_that_writes_another(
+    tmp_path, encoding, country, code, name
+):
+    path = tmp_path / "o.csv"
+    row = {**GOOD_ROW, "city": name, "country_code": country, "postal_code": code, "last_name": "José"}
+    path.write_bytes((";".join(NAMES) + "\n" + ";".join(row.values())).encode(encoding, "replace"))
+    found, problems = read(path, ORDERS, values=ORDER_VALUES)
+    assert not found
+    assert f"may be {name!r} in {country}" in problem_texts(problems)[0]
+    for given in (encoding, "cp1252"):
+        (order,), _ = read(path, ORDERS, values=ORDER_VALUES, encoding=given)
+        assert (order.delivery_address.city == name) is (given == encoding)

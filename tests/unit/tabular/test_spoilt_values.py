@@ -57,6 +57,12 @@ DECIMALS = {
     "75011.00": "75011",
     "1001.0": "1001",
     "+33612345678.0": "+33612345678",
+    "1001.": "1001",
+    "75011,": "75011",
+    "1,001.00": "1001",
+    "1.001,00": "1001",
+    "1 001,00": "1001",
+    "1'234'567.0": "1234567",
 }
 SCIENTIFIC = ["1.5e20", "1,5E+20", "1.23457E+12", "1,23457E+12", "1.23457e+012", "1E+12", "1e+20", "1e20", "1.0E20", "12.3E+9", "1.23457E12", "1.5E-5", "1.23457x10^12", "1.23457×10^12", "1.23457·10^12", "-1.2E+10", "6.12E+08"]  # fmt: skip
 ROUNDED = ["3760123456789010", "376012345678901000", "12345678901234500000", "376012345678901248.0"]
@@ -80,7 +86,8 @@ def test_a_whole_number_with_decimals_is_mended_and_told(orders, field, cell, va
 
 @pytest.mark.parametrize("field", ["reference", "phone", "postal_code"])
 @pytest.mark.parametrize(
-    "cell", [*SCIENTIFIC, *ROUNDED, *DATES, "TRUE", "false", "WAHR", "1.000", "75,000", "=A1", "=1+2", "=SUM(A1)"]
+    "cell",
+    [*SCIENTIFIC, *ROUNDED, *DATES, "TRUE", "false", "WAHR", "1.000", "75,000", "=A1", "=1+2", "=SUM(A1)", '"O\n1"'],
 )
 def test_a_code_that_became_a_number_or_a_date_is_refused(orders, field, cell):
     found, problems, _ = orders({field: cell, "country_code": "GB"})
@@ -91,7 +98,7 @@ def test_a_code_that_became_a_number_or_a_date_is_refused(orders, field, cell):
 @pytest.mark.parametrize(
     "cell",
     ["1-2", "2E4", "4E12", "12E4", "SET-24", "MAR-12", "2024-0001", "12-05-2026-7", "1.1.1", "20260201", "O-2026-02-01",
-     "1.001", "12.34.56", "00123", "123456789012345", "1234567890123456", "376012345678901234", "E12", "A.0", "75-0"],
+     "1.001", "1,001", "1 001", "1.001.00", "12.34.56", "00123", "123456789012345", "1234567890123456", "376012345678901234", "E12", "A.0", "75-0"],
 )  # fmt: skip
 def test_a_code_that_only_looks_like_a_number_or_a_date_is_sent_as_it_is(orders, cell):
     (order,), problems, notes = orders({"reference": cell})
@@ -127,6 +134,28 @@ def test_a_word_for_nothing_is_left_out_where_none_is_needed_and_told(orders, fi
     (order,), problems, notes = orders({field: word})
     assert (value_of(order, field), problems) == (None, [])
     assert [(change.before, change.after) for change in notes.changes] == [(word, "")]
+
+
+REPEATED = ['""""', "''", "〃", "″", ",,", "^", "idem", "Idem", "id.", "ditto", "dito", "do.", "s.o."]
+
+
+@pytest.mark.parametrize("sign", REPEATED)
+@pytest.mark.parametrize("field", ["last_name", "address_line2"])
+def test_a_sign_for_the_value_of_the_row_above_is_no_value(orders, field, sign):
+    found, problems, _ = orders({}, {"reference": "O-2", field: sign})
+    assert [one.reference for one in found] == ["O-1"]
+    assert "row above" in problems[0]
+
+
+@pytest.mark.parametrize("sign", [*REPEATED, "nan", "None", "-", "\u200b", "\u00a0", ""])
+def test_a_group_whose_reference_stands_only_in_its_first_row_is_refused_whole(orders, sign):
+    changes = ({}, {"reference": sign, "seller_product_reference": "P-2"}, {"reference": "O-2"})
+    found, problems, _ = orders(*changes)
+    assert [one.reference for one in found] == ["O-2"]
+    assert "are the cells merged?" in problems[0]
+    found, problems, _ = orders(*changes, options=ReadingOptions(fill_down=True))
+    assert [(one.reference, len(one.lines)) for one in found] == [("O-1", 2), ("O-2", 1)]
+    assert problems == []
 
 
 @pytest.mark.parametrize("name", ["Nan", "Nat", "Na", "Nil", "Nulle", "Noneman", "Ng", "O", "Ø", "李"])
@@ -203,7 +232,7 @@ LOST = {("FR", "1000"): "01000", ("FR", "1000.0"): "01000", ("fr", "1000"): "010
         ("FI", "100"): "00100", ("US", "2134"): "02134", ("US", "2134-1234"): "02134-1234", ("MX", "1000"): "01000",
         ("RO", "10011"): "010011", ("SG", "18956"): "018956", ("JP", "600001"): "0600001", ("AU", "800"): "0800",
         ("NO", "150"): "0150", ("PL", "1001"): "01001", ("SK", "1001"): "01001", ("TR", "1010"): "01010",
-        ("BR", "1310100"): "01310100", ("PR", "901"): "00901", ("LT", "1100"): "01100", ("GP", "9110"): "09110"}  # fmt: skip
+        ("BR", "1310100"): "01310100", ("PR", "901"): "00901", ("LT", "1100"): "01100", ("VI", "801"): "00801"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "right"), LOST.items())
@@ -236,6 +265,16 @@ def test_no_postal_code_of_another_length_is_sent(country, number):
     filled, reason = postal_code(country, code)
     assert bool(reason) is (len(code) not in POSTAL_DIGITS[country])
     assert not filled or (filled.lstrip("0") == code.lstrip("0") and len(filled) in POSTAL_DIGITS[country])
+
+
+@pytest.mark.parametrize(
+    ("country", "code"),
+    [("GP", "9711"), ("RE", "9740"), ("PT", "100-001"), ("TW", "1000"), ("CL", "832000"), ("BE", "100")],
+)
+def test_no_zero_is_invented_where_no_postal_code_begins_with_one(country, code):
+    filled, reason = postal_code(country, code)
+    assert filled == ""
+    assert f"those of {country} have" in reason
 
 
 SHIFTED = [
