@@ -17,7 +17,7 @@ from .signs import CONTROL, JOINERS, UNSEEN, WESTERN, is_placeholder, repeats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_USUAL: Final = r"\+?\d{1,15}|[A-Z]{2,}[-_/ ]?\d{3,15}|[A-Za-z][\w#/-]{0,50}?\d{5}[\w#/-]*"
+_USUAL: Final = r"\+?\d{1,15}|[A-Z]{2,}[-_/ ]?\d{3,15}|[A-Za-z][\w#/-]{0,50}?\d{5}[\w#/-]*(?<!_)"
 QUICK: Final = re.compile(_USUAL, re.ASCII)
 """Codes of the usual form, in which nothing can be wrong: no number, date or word of a program looks so."""
 _ALL_USUAL: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*+", re.ASCII)

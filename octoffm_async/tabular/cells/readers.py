@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .notes import ReadingNotes
 
 _CELLS_KNOWN = 5_000
-_SPELLED = re.compile(r"[&%\\]|=\?")
+_SPELLED = re.compile(r"[&%\\]|=\?|_x")
 """Signs of a text that may spell others."""
 _LONGEST_WORD = 10
 TIDIED = "signs that cannot be seen were removed"

@@ -67,6 +67,7 @@ _OTHERWISE: Final = re.compile("[^\\W\\d_][\u2500-\u259f]|[\u2500-\u259f][^\\W\\
 """UTF-8 that was read as DOS or old Macs have it: ``M├╝ller``, ``M√ºller``."""
 _ESCAPED: Final = re.compile(
     r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[C-Fc-f][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|\w%20\w|=\?[\w-]+\?[BbQq]\?"
+    r"|_x[0-9A-Fa-f]{4}_"
 )
 _HTML: Final = re.compile(r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[A-Za-z][A-Za-z0-9]{1,8});")
 _LOST_LETTER: Final = re.compile(r"[^\W\d_]\?+[^\W\d_]")
@@ -86,7 +87,7 @@ _BESIDE: Final = re.compile(
     "|[¤\x80-\x9f]"
 )
 SUSPECT: Final = re.compile(
-    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}\u2500-\u259f√&%?:\\\\]"
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}\u2500-\u259f√&%?:_\\\\]"
 )
 """Signs of which one stands in each text that is not taken as it is for its signs."""
 MADE_UP: Final = "is a word for an empty value and no value"

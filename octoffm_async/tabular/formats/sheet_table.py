@@ -18,7 +18,7 @@ from ..rows import TableRow
 from .csv_table import header_of, is_blank_row
 from .encodings import open_bytes
 from .jsonl_table import cell_text
-from .xlsx_types import typed_cells
+from .xlsx_types import SheetFacts, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PIECE = 5_000
 """Rows that are read together."""
+_HIDDEN = "is hidden in the sheet, perhaps by a filter: show the row if it is to be sent, else delete it"
 
 
 class SheetTable:
@@ -52,7 +53,7 @@ class SheetTable:
         open_bytes(self.path).close()
         polars = _polars("polars")
         self.guesses: Mapping[str, str] = {}
-        self.typed: Mapping[tuple[int, int], str] = {}
+        self.facts: SheetFacts = SheetFacts({}, set())
         self.rounded: bool = False
         try:
             if self.path.suffix.casefold() == ".parquet":
@@ -67,7 +68,7 @@ class SheetTable:
                 told = f" (not read: {', '.join(others)})" if others else ""
                 self.guesses = {"sheet": f"{named}{told}"}
                 if self.path.suffix.casefold() in {".xlsx", ".xlsm"}:
-                    self.typed = typed_cells(self.path, named)
+                    self.facts = facts_of(self.path, named)
                 else:
                     self.rounded = True
             self.columns: tuple[str, ...] = header_of(self.path, names)
@@ -105,7 +106,7 @@ class SheetRows:
         return self._read / self._table.height if self._table.height else 1.0
 
     def __iter__(self) -> Iterator[TableRow]:
-        columns, typed = self._table.columns, self._table.typed
+        columns, (typed, hidden) = self._table.columns, self._table.facts
         for start in range(0, self._table.height, PIECE):
             for values in self._table.piece(start):
                 self._read += 1
@@ -116,7 +117,9 @@ class SheetRows:
                 elif self._table.rounded:
                     cells = [_doubted(cell) for cell in cells]
                 if not is_blank_row(cells):
-                    yield TableRow(line, dict(zip(columns, cells, strict=True)), cells)
+                    yield TableRow(
+                        line, dict(zip(columns, cells, strict=True)), cells, _HIDDEN if line in hidden else ""
+                    )
 
 
 def _chosen(

@@ -1,48 +1,86 @@
-"""Types of cells in an XLSX workbook that its reader below us does not tell: it gives texts, and errors as nothing.
+"""Facts of an XLSX workbook that its reader below us does not tell: it gives texts, and errors as nothing.
 
 A sheet is parsed only if its bytes show a cell that could be misread: an error, a formula without a result, a number
-of more than 15 digits, a number with three decimals (as text, ``1.234`` could be a thousand).
+of more than 15 digits, a number with three decimals (as text, ``1.234`` could be a thousand), a number whose format
+shows zeros before it (``01001``). Rows may be hidden, by a filter or by hand.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.parsers import expat
 
 from ..cells.numbers import NumberCell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _PROBE: Final = re.compile(
     rb"""\bt=["']e["']|\bv>[+-]?(?:\d{16}|[\d.]+[eE]|\d{1,3}\.\d{3}<)|\bf></|\bv></|\bv ?/>|\bf[^<>]*/></"""
+    rb"""|\brow\b[^<>]*\bhidden=["'](?:1|true)"""
 )
 _CHUNK: Final = 1 << 20
-_OVERLAP: Final = 64
+_OVERLAP: Final = 512
 _UNUSUAL: Final = re.compile(r"[+-]?\d{1,3}\.\d{3}")
 _LONG: Final = re.compile(r"[+-]?(?:\d{16,}(?:\.\d*)?|[\d.]+[eE]\+?(?:1[5-9]|[2-9]\d|\d{3}))")
+_TRUE: Final = frozenset({"1", "true"})
+_SIGNS: Final = r"""(?:"[^"]*"|\\.|[ ()/-])"""
+_MASK: Final = re.compile(rf"(?:{_SIGNS}+0|0[0#]|0(?={_SIGNS}+[0#]))[0#]*(?:{_SIGNS}+[0#]+)*")
+"""A number format that shows zeros or signs before the number: ``00000``, ``"CMD-"0``, ``0#" "##" "##" "##" "##``."""
+_PLACE: Final = re.compile(r'[0#](?=(?:[^"]*"[^"]*")*[^"]*$)(?<!\\.)')
+"""The place of a digit in a number format, outside of quotes and of what a backslash precedes."""
 NO_RESULT: Final = "#UNCALCULATED!"
 """Text of a formula that no program has calculated."""
 
 
-def typed_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
-    """Return the cells of a sheet that must be read by their type, by row (from 1) and by column from the first used.
+class SheetFacts(NamedTuple):
+    """Cells that must be read by their type, by row (from 1) and by column from the first used; and hidden rows."""
 
-    A file that is no XLSX of the usual build has none.
-    """
+    typed: dict[tuple[int, int], str]
+    hidden: set[int]
+
+
+def facts_of(path: Path, sheet: str) -> SheetFacts:
+    """Return what the bytes of a sheet tell; nothing if the file is no XLSX of the usual build."""
     try:
         with zipfile.ZipFile(path) as archive:
-            part = _part_of(archive, sheet)
-            if part is None or not _probed(archive, part):
-                return {}
-            found = _Cells()
+            part, masks = _part_of(archive, sheet), _masks(archive)
+            if part is None or not (masks or _probed(archive, part)):
+                return SheetFacts({}, set())
+            found = _Cells(masks)
             with archive.open(part) as file:
                 found.parser.ParseFile(file)
-    except (zipfile.BadZipFile, KeyError, expat.ExpatError, OSError):
+    except (zipfile.BadZipFile, KeyError, ValueError, expat.ExpatError, OSError):
+        return SheetFacts({}, set())
+    return SheetFacts({(row, column - found.first): cell for (row, column), cell in found.typed.items()}, found.hidden)
+
+
+def _masks(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the number formats that show leading zeros, by the number of the cell style that has one."""
+    if "xl/styles.xml" not in archive.namelist():
         return {}
-    return {(row, column - found.first): cell for (row, column), cell in found.typed.items()}
+    codes: dict[str, str] = {}
+    styles: list[str] = []
+    inside = False
+    for name, one in _elements(archive.read("xl/styles.xml")):
+        if name == "numFmt":
+            codes[one["numFmtId"]] = one["formatCode"].partition(";")[0]
+        elif name in {"cellXfs", "cellStyles", "cellStyleXfs", "dxfs"}:
+            inside = name == "cellXfs"
+        elif name == "xf" and inside:
+            styles.append(codes.get(one.get("numFmtId", ""), ""))
+    return {str(place): code for place, code in enumerate(styles) if _MASK.fullmatch(code)}
+
+
+def _shown(digits: str, code: str) -> str:
+    """Return a whole number as its format shows it."""
+    digits = digits.zfill(room := len(_PLACE.findall(code)))
+    first = len(digits) - room + 1  # the first place takes all digits for which there is no other
+    left = iter([digits[:first], *digits[first:]])
+    return _PLACE.sub(lambda _: next(left), code).replace('"', "").replace("\\", "")
 
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
@@ -81,8 +119,11 @@ def _probed(archive: zipfile.ZipFile, part: str) -> bool:
 class _Cells:
     """Receiver of a sheet's elements."""
 
-    def __init__(self) -> None:
+    def __init__(self, masks: Mapping[str, str]) -> None:
         self.typed: dict[tuple[int, int], str] = {}
+        self.hidden: set[int] = set()
+        self._masks = masks
+        self._mask = ""
         self.first = 1 << 20
         self._row = self._column = 0
         self._type = ""
@@ -99,10 +140,13 @@ class _Cells:
             case "row":
                 self._row = int(attributes.get("r", self._row + 1))
                 self._column = -1
+                if attributes.get("hidden") in _TRUE:
+                    self.hidden.add(self._row)
             case "c":
                 place = attributes.get("r", "").rstrip("0123456789")
                 self._column = _number_of(place) if place else self._column + 1
                 self._type = attributes.get("t", "n")
+                self._mask = self._masks.get(attributes.get("s", ""), "")
                 self._formula = False
                 self._value.clear()
             case "f":
@@ -135,6 +179,8 @@ class _Cells:
             self.typed[place] = NO_RESULT
         elif self._type == "n" and _LONG.fullmatch(value):
             self.typed[place] = NumberCell(f"{float(value):.14e}")
+        elif self._type == "n" and self._mask and value.isdecimal():
+            self.typed[place] = _shown(value, self._mask)
         elif self._type == "n" and _UNUSUAL.fullmatch(value):
             self.typed[place] = NumberCell(value)
 
