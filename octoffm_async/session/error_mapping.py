@@ -57,7 +57,14 @@ _BY_STATUS: dict[int, type[AnsweredError]] = {
 }
 _BLANKS = b"\xef\xbb\xbf \t\r\n"
 _OAUTH_ERROR = re.compile(r"(?:invalid|unauthorized|unsupported)_[a-z_]+|access_denied")
-_PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+_PHRASES = {
+    304: "Not Modified, though the request named no condition",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+}
 
 
 def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredError:
@@ -70,7 +77,7 @@ def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredErro
     message = f"{status} {title}".rstrip()
     if detail and detail != title:
         message += f": {detail}"
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:
         where = "token_url" if "token" in response.url.rpartition("/")[2] else "base_url"
         message += f", a redirect to {_target(response, secrets)}; it is not followed: mend {where} if that is right"
     message += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))

@@ -8,14 +8,15 @@ Every call of every resource and seller goes through :meth:`Session.call`, the c
 2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
    rate limiter of its key (:mod:`..ratelimit.limiter`), which includes a slot among the requests in flight.
 3. **Sending.** The session adds the headers (:mod:`.request_headers`), checks the caller's fence
-(:mod:`..transport.fences`) and hands the request to the transport (:mod:`..transport.aiohttp_transport`). The slot is
-released when the attempt is over, however it ended. 4. **Classification.** :func:`~.retry.policy.classify` maps the
-result (a response, or an error that says whether the request may have reached the API) to a verdict.
+   (:mod:`..transport.fences`) and hands the request to the transport (:mod:`..transport.aiohttp_transport`). The slot
+   is released when the attempt is over, however it ended.
+4. **Classification.** :func:`~.retry.policy.classify` maps the result (a response, or an error that says whether the
+   request may have reached the API) to a verdict.
 5. **Feedback.** A response that the API's limit accepted is reported to the limiter, a success also to the retry
    budget and the circuit (:mod:`.retry.handler`).
 6. **Result.** The session decodes a success (:mod:`.decoding.answers`) and returns it. It maps any other result to an
-error (:mod:`.error_mapping`); the retry policy (:mod:`.retry.policy`) then either waits and starts the next attempt at
-step 2, or raises the error.
+   error (:mod:`.error_mapping`); the retry policy (:mod:`.retry.policy`) then either waits and starts the next attempt
+   at step 2, or raises the error.
 7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
 call.
 

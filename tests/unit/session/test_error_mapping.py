@@ -298,6 +298,12 @@ def test_a_redirect_is_told_with_its_target(status: int, location: str) -> None:
     assert not any(hidden in str(error) for hidden in ("password", "token=x", SECRET))
 
 
+def test_an_answer_from_a_cache_that_was_not_asked_is_no_redirect() -> None:
+    error = error_for(answer(304))
+    assert "redirect" not in str(error)
+    assert "304 Not Modified" in str(error)
+
+
 def test_a_redirect_of_the_token_endpoint_names_its_setting() -> None:
     error = error_for(answer(302, b"", Location="/login")._replace(url="https://auth.example/openid-connect/token"))
     assert "https://auth.example/login" in str(error)
