@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .rows import Table
 
 _NAMES_KEPT = 1_000
+_NAMES_TOLD = 50
 _GTIN_LONGEST = 14
 
 
@@ -154,6 +155,12 @@ class ColumnPlan:
             if cells.setdefault(name, cell) != cell:
                 row = row._replace(problem=row.problem or f"has {name} under more than one name")
         return row._replace(cells=cells)
+
+    def not_used(self) -> list[str]:
+        """Return the names in the file from which no field is read; of a file without a header, those of its rows."""
+        used = {*self.columns.values(), *self.options.statuses}
+        shown = {name for row in self._known.items() for name, found in zip(*row, strict=True) if found not in used}
+        return [*self.unused, *sorted(name for name in shown if not name.startswith(RESERVED))[:_NAMES_TOLD]]
 
     def _absence(self, cell: str | None) -> str:
         if cell is None:

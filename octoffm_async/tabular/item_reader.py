@@ -110,9 +110,9 @@ class ItemReader(Iterator[Any]):
         if self._prepared:
             return
         self._prepared = True
-        if self._plan.unused:
-            self.notes.facts["columns not used"] = ", ".join(self._plan.unused)
         self._survey = look_through(self._table, self._plan, self.notes)
+        if unused := self._plan.not_used():
+            self.notes.facts["columns not used"] = ", ".join(unused)
         self._common, self._parts = self._plan.steps(self._survey.evidence, self.notes)
         self._anchor = self._plan.anchor(self._table.columns or ())
 

@@ -9,7 +9,7 @@ from octoffm_async.disk.first_lines import FirstOccurrences
 from octoffm_async.tabular import item_reader as items_module
 from octoffm_async.tabular.item_types import ORDERS, PRODUCTS, REFERENCES, SUPPLIES
 
-from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, problem_texts, read
+from .files import GOOD, ORDER_HEADER, ORDER_VALUES, OTHER, order_row, problem_texts, read, reading
 
 
 @pytest.fixture
@@ -109,6 +109,18 @@ def test_json_lines_hold_nested_orders_in_either_spelling(tmp_path):
     assert [one.line for one in faulty] == [3, 4, 5]
     assert "line 3, column delivery_address.city = '': is missing" in problem_texts(faulty)
     assert "line 4: is list, not a JSON object" in problem_texts(faulty)
+
+
+def test_names_in_json_lines_that_are_no_fields_are_told(tmp_path):
+    path = tmp_path / "p.jsonl"
+    rows = [
+        {"gtin": GOOD, "Tilte": "Pen", "octoffm_line": 1},
+        {"gtin": OTHER, "title": "Cup", "packaging": {"colour": 1}},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    items = reading(path, PRODUCTS, lambda _: None)
+    items.prepare()
+    assert items.notes.facts["columns not used"] == "Tilte, packaging.colour"
 
 
 def test_the_same_reference_in_two_json_objects_is_an_error(tmp_path):
