@@ -194,7 +194,9 @@ class CellReader(dict[str, "CellValue"]):
             value = self._parser(cell)
         except ValueError as error:
             return _Judgement(None, "", str(error))
-        return _Judgement(value, COUNTRY if self._parser is parse.country and value != cell else kind)
+        if value != cell and self._parser in {parse.country, parse.gtin}:
+            kind = COUNTRY if self._parser is parse.country else NUMBER
+        return _Judgement(value, kind)
 
 
 def reader_for(

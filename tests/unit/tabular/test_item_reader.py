@@ -169,6 +169,16 @@ def test_what_spreadsheets_make_of_a_gtin_is_refused_with_its_reason(tmp_path, c
     assert problem_texts(faulty)[0].startswith(f"line 2, column gtin = '{cell}': ")
 
 
+def test_the_decimals_of_a_gtin_are_mended_and_told(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text(f"gtin,title\n{GOOD}.0,Pen\n")
+    items = reading(path, PRODUCTS, lambda _: None)
+    assert [one.gtin for one in items] == [GOOD]
+    assert [(change.field, change.before, change.after) for change in items.notes.changes] == [
+        ("gtin", f"{GOOD}.0", GOOD)
+    ]
+
+
 def test_references_are_read_once_each(tmp_path):
     path = tmp_path / "wanted.csv"
     path.write_text("sku\nA\nB\nA\n\n")
