@@ -101,6 +101,14 @@ class JournalAddress:
             return str(self.file)
         return re.sub(r"(?<=//)([^:@/?]*):[^@/]*(?=@)", r"\1", self.address.partition("?")[0])
 
+    @property
+    def files(self) -> list[Path]:
+        """The file and those that belong beside it, which nothing else may overwrite; none of a database."""
+        if self.file is None:
+            return []
+        path = self.file.resolve()
+        return [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]
+
 
 def journal_address(_context: click.Context, _option: click.Parameter, given: str | None) -> JournalAddress | None:
     """Return the address that an option has, if it has one."""

@@ -173,16 +173,19 @@ class FileOptions:
         Raises:
             ConfigurationError: A file would overwrite another, or its folder does not exist.
         """
+        address = self.journal_address if journal else None
+        read = {"the input": self.file, "the contract file": self.contract, "the file of variables": self.env_file}
+        if self.mapping_file != self.save_mapping:  # else it is brought up to date
+            read["the mapping"] = self.mapping_file
+        taken = {path.resolve(): f"{what} {path}" for what, path in read.items() if path is not None}
         named = {
+            "--journal": None if address is None else address.file,
             "--rejects": self.rejects_file if rejects else self.rejects,
             "--report": self.report,
             "-o": self.target.file,
+            "--drift": self.drift,
+            "--save-mapping": self.save_mapping,
         }
-        named |= {"--drift": self.drift}
-        named |= {"--save-mapping": self.save_mapping, "--journal": self.journal_address.file if journal else None}
-        taken = {self.file.resolve(): f"the input {self.file}"}
-        if self.contract is not None:
-            taken[self.contract.resolve()] = f"the contract file {self.contract}"
         for option, path in named.items():
             if path is None or (is_stream(path) and option != "--journal"):
                 _check_writable(option, path)
@@ -190,6 +193,8 @@ class FileOptions:
             if path.resolve() in taken:
                 raise ConfigurationError(f"{option} would overwrite {taken[path.resolve()]}")
             taken[path.resolve()] = f"the file of {option}"
+            if option == "--journal" and address is not None:
+                taken |= dict.fromkeys(address.files, f"the journal {address}")
             if not path.parent.is_dir():
                 raise ConfigurationError(f"{option}: there is no folder {path.parent}")
             _check_writable(option, path)

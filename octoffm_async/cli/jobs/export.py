@@ -17,7 +17,6 @@ from .journal import entry_fields, find_run, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ...tabular.flat_rows import ColumnTypes
     from ..options import JournalAddress
@@ -61,7 +60,7 @@ def export(run: str, journal: JournalAddress, target: RowTarget) -> None:
     RUN is a run's id, or a unique prefix of one.
     """
     file = target.file
-    if file is not None and journal.file is not None and _is_of_journal(file, journal.file):
+    if file is not None and file.resolve() in journal.files:
         raise click.UsageError(f"-o would overwrite the journal {journal}", click.get_current_context())
     run_async(_export(journal, run, target))
 
@@ -76,9 +75,3 @@ async def _export(address: JournalAddress, name: str, target: RowTarget) -> None
                 count += 1
     if target.file is not None:
         note(printable(f"{items(count)} of run {record.id} in {target.file}"))
-
-
-def _is_of_journal(output: Path, journal: Path) -> bool:
-    """Return True if a file is the journal or one of the files beside it."""
-    path = journal.resolve()
-    return output.resolve() in [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]

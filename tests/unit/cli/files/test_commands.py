@@ -273,7 +273,11 @@ def test_undecided_orders_are_code_3_and_decided_by_the_same_command(octoffm, st
         ((CATALOGUE, *MAPPED, "--set", "is_traceable=maybe"), "is_traceable = 'maybe'"),
         ((CATALOGUE, *MAPPED, "--rejects", CATALOGUE), "--rejects would overwrite the input"),
         ((CATALOGUE, *MAPPED, "--report", "no/r.html"), "--report: there is no folder no"),
-        ((CATALOGUE, *MAPPED, "--report", "x", "--journal", "x"), "would overwrite the file of"),
+        ((CATALOGUE, *MAPPED, "--report", "x", "--rejects", "x"), "would overwrite the file of"),
+        ((CATALOGUE, *MAPPED, "--report", "x", "--journal", "x"), "would overwrite the journal"),
+        ((CATALOGUE, *MAPPED, "--rejects", "x-wal", "--journal", "x"), "would overwrite the journal"),
+        ((CATALOGUE, *MAPPED, "--report", "x.lock", "--journal", "x"), "would overwrite the journal"),
+        ((CATALOGUE, *MAPPED, "--rejects", "m.toml", "--mapping", "m.toml"), "would overwrite the mapping"),
         ((CATALOGUE, *MAPPED, "--mapping", "none.toml"), "cannot read none.toml"),
     ],
 )
