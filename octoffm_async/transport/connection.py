@@ -176,7 +176,7 @@ class Http1Connection(BaseProtocol):
         return waiter
 
     def send(self, data: bytes, fence: Fence | None) -> None:
-        """Send a request, unless its response is no longer awaited or the fence rejects it."""
+        """Send a request, unless its response is no longer awaited, the connection ends or the fence rejects it."""
         if self._waiter is None or self._waiter.done() or self.transport is None:
             return
         try:
