@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -172,7 +173,7 @@ def _none(_item: Any) -> list[FieldProblem]:
 
 
 def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
-    """Split a full name, and check the postal code by its country: a spreadsheet may have dropped its zeros."""
+    """Split a full name, and check what the cells of an address tell only together or by their field."""
     found: list[FieldProblem] = []
     if full := values.pop(_FULL_NAME, None):
         first, _, last = str(full).rpartition(" ")
@@ -194,6 +195,12 @@ def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: 
         texts = {name: str(values[name]) for name in _ADDRESS if name in values and name not in options.literal}
         doubts = {name: doubt_of_country(text, country) for name, text in texts.items()}
         found += [FieldProblem(name, texts[name], doubt) for name, doubt in doubts.items() if doubt]
+    if "0" in values.values():
+        found += _zeros(values, options, notes)
+    email = values.get(_EMAIL)
+    if isinstance(email, str) and not _MAIL.fullmatch(email) and _EMAIL not in options.literal:
+        reason = f"is not one e-mail address: are the columns of this row shifted? (--literal {_EMAIL} sends it)"
+        found.append(FieldProblem(_EMAIL, email, reason))
     for name in _NAMES:
         text = values.get(name)
         if not isinstance(text, str) or text[:1].isalpha() or not text or name in options.literal:
@@ -204,6 +211,20 @@ def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: 
     return found
 
 
+def _zeros(values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
+    """Leave out the zeros that programs write for empty cells, and return those that stand for a needed value."""
+    found: list[FieldProblem] = []
+    for name in [name for name in _ADDRESS if values.get(name) == "0" and name not in options.literal]:
+        if name.rpartition(".")[2] not in _ADDRESS_NEEDED:
+            del values[name]
+            notes.changed(name, "a zero in place of an empty value was left out", "0", "")
+        elif name not in _NAMES:
+            found.append(FieldProblem(name, "0", "is a zero in place of a value"))
+    return found
+
+
+_MAIL: Final = re.compile(r"[^\s@;,<>]+@[^\s@;,<>]+")
+_EMAIL: Final = "delivery_address.email"
 _FULL_NAME: Final = "delivery_address.full_name"
 _FIRST_NAME: Final = "delivery_address.first_name"
 _LAST_NAME: Final = "delivery_address.last_name"

@@ -142,7 +142,9 @@ def mended_text(cell: str) -> tuple[str, str]:
     dated = (found := _NUMERIC_DATE.fullmatch(cell)) is not None and _is_date(found) and _YEAR.search(cell) is not None
     if dated or _SHORT_DATE.fullmatch(cell):
         return cell, "is a date: did a spreadsheet make one of the text? Format the column as text and export again"
-    return cell, ""
+    if _SCIENTIFIC.fullmatch(cell) and not cell.isalnum():  # 12E15 may be a door
+        return cell, "was a number that a spreadsheet shortened: format the column as text and export again"
+    return cell, "is a formula and not a value: export the values" if _FORMULA.fullmatch(cell) else ""
 
 
 def with_western_digits(cell: str) -> str:

@@ -8,9 +8,9 @@ from octoffm_async.tabular.item_types import ORDERS
 
 from .files import ORDER_VALUES, problem_texts, read, reading
 
-NAMES = ["reference", "seller_product_reference", "quantity", "first_name", "last_name", "address_line1", "address_line2", "postal_code", "city", "country_code", "phone"]  # fmt: skip
+NAMES = ["reference", "seller_product_reference", "quantity", "first_name", "last_name", "address_line1", "address_line2", "postal_code", "city", "country_code", "phone", "email"]  # fmt: skip
 GOOD_ROW = dict(
-    zip(NAMES, ["R", "P-1", "2", "Zoé", "Müller", "1 rue Été", "", "75011", "Paris", "FR", ""], strict=True)
+    zip(NAMES, ["R", "P-1", "2", "Zoé", "Müller", "1 rue Été", "", "75011", "Paris", "FR", "", ""], strict=True)
 )
 CELLS = [  # the field, its cell, the value that is sent; None: refused
     ("reference", "[object Object]", None),
@@ -51,9 +51,22 @@ CELLS = [  # the field, its cell, the value that is sent; None: refused
     ("postal_code", "75011.5", None),
     ("postal_code", "75.011", None),
     ("phone", "０６１２３４５６７８", "0612345678"),
+    ("address_line1", "1E+05", None),
+    ("address_line1", "1.5e3", None),
+    ("address_line2", "12E15", "12E15"),
+    ("address_line1", "=A1", None),
+    ("address_line1", "0", None),
+    ("address_line2", "0", ""),
+    ("phone", "0", ""),
+    ("email", "0", ""),
+    ("email", "zoe@example.org", "zoe@example.org"),
+    ("email", "zoe", None),
+    ("email", "zoe@example.org; anna@example.org", None),
+    ("email", "Zoé <zoe@example.org>", None),
     ("quantity", "1.5E+03", None),
     ("quantity", "2e0", None),
     ("quantity", "２", None),
+    ("email", "zoe@example.org\nBcc: x@y", None),  # the last one, because it takes two lines
 ]
 
 
