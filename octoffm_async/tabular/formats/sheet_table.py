@@ -18,7 +18,8 @@ from ..rows import TableRow
 from .csv_table import header_of, is_blank_row
 from .encodings import open_bytes
 from .jsonl_table import cell_text
-from .xlsx_types import SheetFacts, facts_of
+from .ods_facts import facts_of_ods
+from .xlsx_facts import SheetFacts, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,6 +72,8 @@ class SheetTable:
                     self.facts = facts_of(self.path, named)
                 else:
                     self.rounded = True
+                    if self.path.suffix.casefold() == ".ods":
+                        self.facts = facts_of_ods(self.path, named)
             self.columns: tuple[str, ...] = header_of(self.path, names)
             self.height: int = int(self._frame.select(polars.len()).collect().item()) - self._skipped
         except ConfigurationError:
@@ -112,10 +115,10 @@ class SheetRows:
                 self._read += 1
                 cells = [cell_text(value) for value in values]
                 line = self._table.first_line + self._read
+                if self._table.rounded:
+                    cells = [_doubted(cell) for cell in cells]
                 if typed:
                     cells = [typed.get((line, place), cell) for place, cell in enumerate(cells)]
-                elif self._table.rounded:
-                    cells = [_doubted(cell) for cell in cells]
                 if not is_blank_row(cells):
                     yield TableRow(
                         line, dict(zip(columns, cells, strict=True)), cells, _HIDDEN if line in hidden else ""

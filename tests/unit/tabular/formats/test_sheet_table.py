@@ -1,4 +1,5 @@
 import sys
+import zipfile
 
 import pytest
 
@@ -73,6 +74,47 @@ def test_a_row_that_is_hidden_in_a_sheet_is_refused_with_its_reason(tmp_path):
     assert [one for one, _ in found] == ["O-1", "O-3"]
     assert "line 3" in problems[0]
     assert "is hidden in the sheet" in problems[0]
+
+
+ODS_CONTENT = """<?xml version="1.0" encoding="UTF-8"?>
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.2"><office:body><office:spreadsheet>
+<table:table table:name="A">{rows}</table:table></office:spreadsheet></office:body></office:document-content>"""
+ODS_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
+
+
+def ods_row(cells, attributes=""):
+    """A row behind an empty column; a number is what is stored and what is shown."""
+    found = ["<table:table-cell/>"]
+    for cell in cells:
+        value, shown = cell if isinstance(cell, tuple) else (None, cell)
+        kind = 'office:value-type="string"' if value is None else f'office:value-type="float" office:value="{value}"'
+        found.append(f"<table:table-cell {kind}><text:p>{shown}</text:p></table:table-cell>")
+    return f"<table:table-row {attributes}>{''.join(found)}</table:table-row>"
+
+
+def test_an_ods_is_read_as_it_is_shown_and_its_hidden_rows_are_refused(tmp_path):
+    pytest.importorskip("fastexcel")
+    path = tmp_path / "o.ods"
+    shown = [("1001", "01001"), ("7", "CMD-0007"), ("1001", "1001"), ("1002", "1,002"), "01003"]
+    row = order_row("").split(",")[1:]
+    row[1] = ("2", "2")
+    rows = ['<table:table-row table:number-rows-repeated="2"><table:table-cell/></table:table-row>']
+    rows += [ods_row(ORDER_HEADER.split(","))] + [ods_row([reference, *row]) for reference in shown]
+    rows += [ods_row([f"H-{way}", *row], f'table:visibility="{way}"') for way in ("collapse", "filter")]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", ODS_TYPE)
+        archive.writestr("content.xml", ODS_CONTENT.format(rows="".join(rows)))
+        entries = [("/", ODS_TYPE), ("content.xml", "text/xml")]
+        listed = "".join(f'<m:file-entry m:full-path="{name}" m:media-type="{kind}"/>' for name, kind in entries)
+        manifest = f'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">{listed}</m:manifest>'
+        archive.writestr("META-INF/manifest.xml", manifest)
+    found, faulty = read(path, ORDERS, values=ORDER_VALUES)
+    assert [one.reference for one in found] == ["01001", "CMD-0007", "1001", "1002", "01003"]
+    assert [one.lines[0].quantity for one in found] == [2] * 5
+    assert [(one.line, one.key) for one in faulty] == [(9, "H-collapse"), (10, "H-filter")]
+    assert "is hidden in the sheet" in problem_texts(faulty)[0]
 
 
 def test_a_file_that_is_none_is_reported(tmp_path):

@@ -48,7 +48,7 @@ def facts_of(path: Path, sheet: str) -> SheetFacts:
     try:
         with zipfile.ZipFile(path) as archive:
             part, masks = _part_of(archive, sheet), _masks(archive)
-            if part is None or not (masks or _probed(archive, part)):
+            if part is None or not (masks or is_probed(archive, part, _PROBE)):
                 return SheetFacts({}, set())
             found = _Cells(masks)
             with archive.open(part) as file:
@@ -106,11 +106,12 @@ def _elements(data: bytes) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-def _probed(archive: zipfile.ZipFile, part: str) -> bool:
+def is_probed(archive: zipfile.ZipFile, part: str, pattern: re.Pattern[bytes]) -> bool:
+    """Return True if a part has what the pattern finds."""
     before = b""
     with archive.open(part) as file:
         while chunk := file.read(_CHUNK):
-            if _PROBE.search(before + chunk):
+            if pattern.search(before + chunk):
                 return True
             before = chunk[-_OVERLAP:]
     return False
