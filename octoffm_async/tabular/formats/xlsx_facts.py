@@ -30,6 +30,7 @@ _TRUE: Final = frozenset({"1", "true"})
 _SIGNS: Final = r"""(?:"[^"]*"|\\.|[ ()/-])"""
 _MASK: Final = re.compile(rf"(?:{_SIGNS}+0|0[0#]|0(?={_SIGNS}+[0#]))[0#]*(?:{_SIGNS}+[0#]+)*")
 """A number format that shows zeros or signs before the number: ``00000``, ``"CMD-"0``, ``0#" "##" "##" "##" "##``."""
+_MASK_LONGEST: Final = 255
 _PLACE: Final = re.compile(r'[0#](?=(?:[^"]*"[^"]*")*[^"]*$)(?<!\\.)')
 """The place of a digit in a number format, outside of quotes and of what a backslash precedes."""
 NO_RESULT: Final = "#UNCALCULATED!"
@@ -72,7 +73,9 @@ def _masks(archive: zipfile.ZipFile) -> dict[str, str]:
             inside = name == "cellXfs"
         elif name == "xf" and inside:
             styles.append(codes.get(one.get("numFmtId", ""), ""))
-    return {str(place): code for place, code in enumerate(styles) if _MASK.fullmatch(code)}
+    return {
+        str(place): code for place, code in enumerate(styles) if len(code) <= _MASK_LONGEST and _MASK.fullmatch(code)
+    }
 
 
 def _shown(digits: str, code: str) -> str:
