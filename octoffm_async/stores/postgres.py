@@ -82,6 +82,12 @@ _SWAP: Final = """
     WHERE stored.key = swap.key AND swap.new IS NOT NULL AND (SELECT count(*) FROM held) = %s
 """
 """One array for each of: keys, their rows as they were read, and as they are to be; without a new value: as it is."""
+_SWAP_ONE: Final = """
+    UPDATE octoffm_store SET value = %s, kept_until = %s WHERE key = (
+        SELECT key FROM octoffm_store WHERE key = %s AND value = %s AND kept_until = %s FOR UPDATE SKIP LOCKED
+    )
+"""
+"""The same for one key: a quarter of the work, here and in the server."""
 _SWEEP: Final = """
     DELETE FROM octoffm_store WHERE key IN (
         SELECT key FROM octoffm_store WHERE kept_until < %s ORDER BY key LIMIT 1000 FOR UPDATE SKIP LOCKED
@@ -144,8 +150,12 @@ class PostgresStore:
             if missing := [name for name in names if name not in stored]:
                 await connection.execute(_ADD, [missing])
                 return False
-            columns: list[Any] = [list(column) for column in zip(*swaps, strict=True)]
-            swapped = await connection.execute(_SWAP, [*columns, len(names)])
+            if len(swaps) == 1:
+                key, was, was_until, to, until = swaps[0]
+                swapped = await connection.execute(_SWAP_ONE, [to, until, key, was, was_until])
+            else:
+                columns: list[Any] = [list(column) for column in zip(*swaps, strict=True)]
+                swapped = await connection.execute(_SWAP, [*columns, len(names)])
             if swapped.rowcount == changes and abs(now - self._swept_at) > SWEEP_EVERY:
                 self._swept_at = now
                 await connection.execute(_SWEEP, [now - SWEEP_EVERY])

@@ -32,8 +32,9 @@ LEAD, LEAD_LEAST, CHECK_LEAD = 0.03, 0.015, 0.1
 no recent reply."""
 BATCH = 0.05
 """Seconds' worth of the rate that are leased at once, at most."""
-EAGER, EAGER_GAP, EAGER_LEAD = 0.05, 0.01, 0.005
-"""Seconds' worth of the rate to lease before calls wait; the gap between calls below which to do so; seconds ahead."""
+EAGER, EAGER_GAP, EAGER_LEAD = 0.1, 0.01, 0.005
+"""Seconds' worth of the rate to hold before calls wait, the gap between calls below which to do so, and seconds before
+the last slot in hand at which to ask. Longer, and another client that begins would wait too long for its first slot."""
 GAP_MOST = 0.05
 """Seconds: longer gaps between calls count as this one."""
 FREE_RATE = 1.0
@@ -170,11 +171,10 @@ class Leases:
         """Use the first slot."""
         self._slots.popleft()
 
-    def eager(self, now: float) -> int:
-        """Return how many slots to hold for calls that are only expected."""
-        if self.crowded or not self.step or (self._slots and self._slots[-1].first - now > EAGER_LEAD):
-            return 0
-        return int(EAGER * SECOND / self.step)
+    def eager(self, now: float, *, lead: float = EAGER) -> int:
+        """Return how many more slots to lease for expected calls, if the last in hand is at most ``lead`` ahead."""
+        ahead = max(0.0, self._slots[-1].first - now) if self._slots else 0.0
+        return 0 if self.crowded or not self.step or ahead > lead else int((EAGER - ahead) * SECOND / self.step)
 
     def check_at(self, now: float) -> float:
         """Return when to ask whether the first slot is still valid; ``inf`` if it is known to be, or there is none."""

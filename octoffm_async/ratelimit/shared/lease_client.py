@@ -106,7 +106,7 @@ class LeaseClient:
         if not self._is_open or (self.is_unavailable and now < self._retry_at):
             return
         self.membership.used_at = now
-        if self.membership.is_due:
+        if self.membership.is_due(now):
             self._include(self.membership)
         self._include(limiter)
 

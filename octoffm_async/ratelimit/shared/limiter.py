@@ -28,6 +28,7 @@ from ..window import LeakyBucket
 from .gcra import LeaseRequest
 from .lease import (
     EAGER_GAP,
+    EAGER_LEAD,
     FREE_RATE,
     FRESH,
     GAP_MOST,
@@ -315,7 +316,7 @@ class SharedRateLimiter(RateLimiter):
             self._client.membership.alone_until = max(self._client.membership.alone_until, self._alone.add(now))
         elif self._leases:
             self._leases.take()
-            if self._gap < EAGER_GAP and not self.is_request_pending and self._leases.eager(now) > 1:
+            if self._gap < EAGER_GAP and not self.is_request_pending and self._leases.eager(now, lead=EAGER_LEAD) > 1:
                 self._client.request(self)
         return super()._take_permit(now)
 

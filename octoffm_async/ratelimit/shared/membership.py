@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from .gcra import LeaseReply
 
-EVERY = 0.5
-"""Seconds between two renewals: an entry may be two and a round trip old before it counts as silent."""
+EVERY, SOON = 0.5, 0.4
+"""Seconds between two renewals: an entry may be two and a round trip old before it counts as silent. The second: with
+an exchange that takes place anyway."""
 IDLE = 60.0
 """Seconds after its last use for which a client stays in the register."""
 
@@ -42,6 +43,7 @@ class Membership:
         self.close()
         self._client = secrets.randbits(48) + 1
         self._known, self._known_at = 0, -inf
+        self._renewed_at = -inf
         self._is_closing = False
         self.reserved: int = 0
         self.seen: int = 0
@@ -52,15 +54,14 @@ class Membership:
         self.is_request_pending: bool = False
 
     def close(self) -> None:
-        """Renew the entry no more."""
+        """Renew the entry no more, unless an exchange is due anyway."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    @property
-    def is_due(self) -> bool:
-        """True if nothing else will renew the entry."""
-        return self._timer is None and not self.is_request_pending
+    def is_due(self, now: float) -> bool:
+        """Return True if the entry is to go with the next exchange, which saves it one of its own a little later."""
+        return not self.is_request_pending and now >= self._renewed_at + SOON
 
     @property
     def alone_from(self) -> float:
@@ -73,6 +74,7 @@ class Membership:
 
     def build_request(self, now: float, *, leasing: bool) -> LeaseRequest:  # noqa: ARG002
         """Return the request that renews or ends the entry."""
+        self.close()
         is_idle = now - self.used_at > IDLE and now >= self.alone_until
         return LeaseRequest(
             key=self._key,
@@ -97,9 +99,11 @@ class Membership:
         self.reserved, self.seen = reply.reserved, reply.now
         if request.leaves:
             self._known, self._known_at = 0, -inf
+            self._renewed_at = -inf
             return False
         if received >= self.alone_until:
             self._known, self._known_at = reply.now, received
+        self._renewed_at = received
         self._timer = asyncio.get_running_loop().call_later(EVERY, self._on_timer)
         return False
 

@@ -476,6 +476,31 @@ async def test_many_keys_are_asked_for_together() -> None:
     }
 
 
+@pytest.mark.parametrize(("workers", "calls"), [(1, 490), (40, 1900)])
+async def test_a_client_that_is_alone_asks_a_dozen_times_a_second(workers: int, calls: int) -> None:
+    store = RemoteLimits()
+    async with clients(2, store, limit=Limit(2000)) as (busy, other):
+        left: list[float] = []
+
+        async def work() -> None:
+            while True:
+                await busy.call(left, latency=0.002)
+
+        tasks = [asyncio.create_task(work()) for _ in range(workers)]
+        await asyncio.sleep(0.2)
+        left.clear()
+        store.requests.clear()
+        await asyncio.sleep(1.0)
+        assert len(left) >= calls
+        assert sum(not request.client for request in store.requests) <= 16
+        began = asyncio.get_running_loop().time()
+        await other.limiter.acquire()
+        assert asyncio.get_running_loop().time() - began <= 0.15
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_token_calls_are_not_leased() -> None:
     limiters = LimiterRegistry(config(), RemoteLimits())
     assert not isinstance(limiters.of("", Group.TOKEN), SharedRateLimiter)
