@@ -1,8 +1,10 @@
 """The cost of the journal in a bulk run, over HTTP on loopback: orders per second with none, ``process`` and ``power``.
 
-    python benchmarks/journaled_run.py                     three rounds, interleaved, 50 in flight
-    python benchmarks/journaled_run.py --resume 1000000    a run that was killed at its end: file size, time until the
+    python -m benchmarks.journaled_run                     three rounds, interleaved, 50 in flight
+    python -m benchmarks.journaled_run --resume 1000000    a run that was killed at its end: time and CPU until the
                                                            first new order is sent, and peak memory
+
+With ``--store postgresql`` the journal is in PostgreSQL, which is started for it.
 
 The sandbox is a process of its own; whole runs are compared, sandbox included, as a ratio within a round.
 """
@@ -15,7 +17,7 @@ import resource
 import statistics
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ from octoffm_async import DeliveryAddress, FulfillmentClient, Journal, OutboundS
 from octoffm_async.cli.runtime import run_async
 from octoffm_async.journal import OutgoingItem, State, payload_hash
 from octoffm_async.sandbox import SandboxProcess
+
+from .servers import PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,9 +79,9 @@ async def compare(rounds: int, count: int) -> None:
         print(f"{kind:8} {statistics.median(rates[kind]):8.0f} orders/s   {100 * share:5.1f} % of none")
 
 
-async def prepare(path: Path, count: int) -> None:
+async def prepare(address: str, count: int) -> None:
     encode = msgspec.json.Encoder().encode
-    async with Journal.open(path) as journal:
+    async with Journal.open(address) as journal:
         journal_run = await journal.begin_run(seller="12345", operation="outbound.create")
         chunk: list[OutgoingItem] = []
         for order in orders(0, count):
@@ -93,25 +97,26 @@ async def prepare(path: Path, count: int) -> None:
         await journal_run.flush()
 
 
-async def resume(count: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "orders.sqlite"
-        await prepare(path, count)
-        size = sum(file.stat().st_size for file in path.parent.iterdir())
-        print(f"{count} orders journalled: {size / 1e6:.0f} MB, {size / count:.0f} bytes each")
+async def resume(count: int, store: str) -> None:
+    with ExitStack() as stack:
+        if store == "sqlite":
+            address = f"{stack.enter_context(tempfile.TemporaryDirectory())}/orders.sqlite"
+        else:
+            address = stack.enter_context(PostgresServer()).address("orders")
+        await prepare(address, count)
         async with SandboxProcess(seed=1) as sandbox, FulfillmentClient(sandbox.config()) as client:
             await client.check()
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            began = time.perf_counter()
+            began, began_cpu = time.perf_counter(), time.process_time()
             sent = asyncio.Event()
             view = client.with_options(on_response=lambda _: sent.set())
-            async with view.bulk.create_outbound(orders(0, count + 1), concurrency=50, journal=path) as run:
+            async with view.bulk.create_outbound(orders(0, count + 1), concurrency=50, journal=address) as run:
                 waiting = asyncio.create_task(run.wait())
                 await sent.wait()
-                seconds = time.perf_counter() - began
+                seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
                 await waiting
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"first new order after {seconds:.1f} s ({1e6 * seconds / count:.1f} µs an order)")
+    print(f"first new order after {seconds:.1f} s, {cpu:.1f} s of CPU ({1e6 * cpu / count:.1f} µs an order)")
     print(f"peak memory {after / 1024:.0f} MiB, {max(0, after - before) / 1024:.0f} MiB of it by the resumed run")
     print(run.summary)
 
@@ -121,8 +126,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--orders", type=int, default=3000)
     parser.add_argument("--resume", type=int, metavar="ORDERS")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     options = parser.parse_args()
-    work = resume(options.resume) if options.resume else compare(options.rounds, options.orders)
+    work = resume(options.resume, options.store) if options.resume else compare(options.rounds, options.orders)
     run_async(work)
 
 

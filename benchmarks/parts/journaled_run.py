@@ -1,6 +1,6 @@
 """Bulk runs against the sandbox (a process of its own), without a journal and with both durabilities.
 
-Whole runs are compared, sandbox included. ``python benchmarks/journaled_run.py --resume 1000000`` measures the resume
+Whole runs are compared, sandbox included. ``python -m benchmarks.journaled_run --resume 1000000`` measures the resume
 of a run that was killed.
 """
 

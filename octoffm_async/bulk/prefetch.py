@@ -99,8 +99,9 @@ class Prefetcher(Generic[T]):
     async def _work(self) -> None:
         try:
             while (some := await self._fill()) is not None:
-                self._items += some
-                self._news.set()
+                if some:  # else each waiting worker would wake for nothing: a resumed run may skip a million items
+                    self._items += some
+                    self._news.set()
                 while len(self._items) > self.low:
                     self._room.clear()
                     await self._room.wait()

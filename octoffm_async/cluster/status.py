@@ -10,7 +10,6 @@ import msgspec
 from ..errors import ConfigurationError
 from ..journal.base import LOOK_UP_MOST
 from ..journal.postgres import queries as reading
-from ..journal.sqlite.batches import stored
 from .jobs import COUNTED, ItemCounts, JobRecord, creation_type_of
 from .queue import QUEUE
 from .submission import unpack
@@ -155,16 +154,14 @@ async def export(database: Database, record: JobRecord) -> AsyncIterator[ItemRec
 
 async def _chunk(connection: Connection, payload: bytes, creation: CreationType, run: str | None) -> list[ItemRecord]:
     items = [(one.line, str(getattr(one.item, creation.key))) for one in unpack(payload, creation)]
-    known: dict[bytes, Entry] = {}
+    known: dict[str, Entry] = {}
     if run is not None:
         scope, _ = await reading.run_of(connection, run)
         for start in range(0, len(items), LOOK_UP_MOST):
             keys = [key for _, key in items[start : start + LOOK_UP_MOST]]
             known |= await reading.look_up(connection, scope, keys, shift=reading.NO_SHIFT)
     return [
-        ItemRecord(line=line, key=key, state=WAITING)
-        if (entry := known.get(stored(key))) is None
-        else _known(line, entry)
+        ItemRecord(line=line, key=key, state=WAITING) if (entry := known.get(key)) is None else _known(line, entry)
         for line, key in items
     ]
 

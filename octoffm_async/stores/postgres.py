@@ -63,15 +63,15 @@ _NOW: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _VERSION: Final = "(SELECT version FROM octoffm_schema WHERE part = 'store')"
 _READ: Final = f"""
     SELECT stored.key, stored.value, stored.kept_until, clock.now, {_VERSION}
-    FROM (SELECT {_NOW} AS now) AS clock LEFT JOIN octoffm_store AS stored ON stored.key = ANY(%s)
+    FROM (SELECT {_NOW} AS now) AS clock LEFT JOIN octoffm_store AS stored ON stored.key = ANY(%b)
 """  # noqa: S608  (constants)
 _ADD: Final = f"""
-    INSERT INTO octoffm_store SELECT name, '', {_NOW} FROM unnest(%s::text[]) AS name ORDER BY name
+    INSERT INTO octoffm_store SELECT name, '', {_NOW} FROM unnest(%b::text[]) AS name ORDER BY name
     ON CONFLICT DO NOTHING
 """  # noqa: S608
 _SWAP: Final = """
     WITH swap AS (
-        SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bytea[], %s::bigint[])
+        SELECT * FROM unnest(%b::text[], %b::bytea[], %b::bigint[], %b::bytea[], %b::bigint[])
             AS swap (key, old, old_until, new, new_until)
     ), held AS MATERIALIZED (
         SELECT FROM octoffm_store AS stored JOIN swap USING (key)

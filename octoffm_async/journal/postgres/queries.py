@@ -51,14 +51,14 @@ NO_SHIFT = ClockBounds(timedelta(), timedelta())
 _COLUMNS: LiteralString = """e.key, e.state, e.payload_hash, r.name, e.changed_at, e.sent_at,
     e.remote_id, e.code, e.message, e.followed, e.left_by, e.api_at, e.absences"""
 _FROM: LiteralString = "FROM octoffm_journal_entries e JOIN octoffm_journal_runs r USING (run_id)"
-_LOOK_UP: LiteralString = f"SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND e.key = ANY (%s)"
+_LOOK_UP: LiteralString = f"SELECT {_COLUMNS} {_FROM} WHERE e.scope_id = %s AND e.key = ANY (%b)"
 _FIND: LiteralString = f"""
     SELECT s.seller, s.operation, {_COLUMNS} {_FROM} JOIN octoffm_journal_scopes s ON s.scope_id = e.scope_id
-    WHERE e.key = ANY (%s) ORDER BY s.scope_id, e.key"""
+    WHERE e.key = ANY (%b) ORDER BY s.scope_id, e.key"""
 _UNDECIDED: LiteralString = f"""
     SELECT {_COLUMNS} FROM octoffm_journal_payloads p JOIN octoffm_journal_entries e USING (scope_id, key)
     JOIN octoffm_journal_runs r USING (run_id)
-    WHERE p.scope_id = %s AND e.state IN (1, 5) AND e.holder = %s AND (%s OR e.key = ANY (%s)) ORDER BY e.key"""  # noqa: S608
+    WHERE p.scope_id = %s AND e.state IN (1, 5) AND e.holder = %s AND (%s OR e.key = ANY (%b)) ORDER BY e.key"""  # noqa: S608
 _IDS: LiteralString = """
     WITH head AS (
         SELECT key, state, remote_id FROM octoffm_journal_entries WHERE scope_id = %s ORDER BY key LIMIT %s
@@ -102,10 +102,10 @@ _RECORDS: LiteralString = """
     GROUP BY r.run_id, s.scope_id, v.seller ORDER BY r.run_id"""
 
 
-async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: ClockBounds) -> dict[bytes, Entry]:
-    """Return the entries of keys of one scope, by the stored key."""
+async def look_up(connection: Connection, scope: int, keys: Sequence[str], *, shift: ClockBounds) -> dict[str, Entry]:
+    """Return the entries of keys of one scope, by key."""
     found = await connection.execute(_LOOK_UP, (scope, [stored(key) for key in keys]), binary=True)
-    return {row[0]: _entry(row, shift) for row in await found.fetchall()}
+    return {entry.key: entry for entry in [_entry(row, shift) for row in await found.fetchall()]}
 
 
 async def find(connection: Connection, keys: Sequence[str], *, shift: ClockBounds) -> list[Known]:
@@ -157,7 +157,7 @@ async def count_created(
 async def payloads(connection: Connection, scope: int, keys: Sequence[str]) -> dict[str, bytes]:
     """Return the encoded requests of the keys that have one."""
     found = await connection.execute(
-        "SELECT key, payload FROM octoffm_journal_payloads WHERE scope_id = %s AND key = ANY (%s)",
+        "SELECT key, payload FROM octoffm_journal_payloads WHERE scope_id = %s AND key = ANY (%b)",
         (scope, [stored(key) for key in keys]),
         binary=True,
     )
@@ -173,7 +173,7 @@ async def ids(connection: Connection, scope: int) -> dict[str, str]:
 async def holders(connection: Connection, scope: int, remote_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the keys of the created items that have these remote ids, by id."""
     found = await connection.execute(
-        "SELECT remote_id, key FROM octoffm_journal_entries WHERE scope_id = %s AND state = 2 AND remote_id = ANY (%s)",
+        "SELECT remote_id, key FROM octoffm_journal_entries WHERE scope_id = %s AND state = 2 AND remote_id = ANY (%b)",
         (scope, [stored(remote_id) for remote_id in remote_ids]),
         binary=True,
     )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...errors import FencedError, JournalError, JournalWriteError, StoreError
 from ..command_queue import CommandQueue
 from ..commands import ReadEntries, copy_of
-from ..sqlite.batches import stored
 from ..states import IllegalTransitionError
 from . import changes
 from . import queries as reading
@@ -151,7 +150,7 @@ class JournalWriter(CommandQueue[PostgresCommand]):
                     _answer(command.waiter, None, error)
                 continue
             for command in some:
-                _answer(command.waiter, [found.get(stored(key)) for key in command.keys], None)
+                _answer(command.waiter, [found.get(key) for key in command.keys], None)
 
     async def _answered(self, waiter: asyncio.Future[Any], work: Callable[[Connection], Awaitable[Any]]) -> None:
         if waiter.done():
