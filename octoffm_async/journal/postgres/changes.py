@@ -13,7 +13,7 @@ from ..commands import ReleaseItem
 from ..sqlite.batches import stored, text
 from ..sqlite.transaction import CODES, STATES
 from ..states import IllegalTransitionError, State
-from .schema import FENCED, ILLEGAL
+from .schema import ADD_TO_COUNTS, FENCED, ILLEGAL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -43,7 +43,7 @@ _FOLLOW = """
     )
     UPDATE octoffm_journal_entries e SET followed = g.status
     FROM given g WHERE e.scope_id = g.scope_id AND e.key = g.key"""
-_DOUBT = """
+_DOUBT = f"""
     WITH given AS (
         SELECT e.scope_id, e.key
         FROM unnest(%b::bytea[], %b::bytea[]) AS g (key, remote_id)
@@ -59,10 +59,9 @@ _DOUBT = """
     ), counted AS (
         INSERT INTO octoffm_journal_counts AS c (run_id, writer_id, created, unknown)
         SELECT run_id, %s::bigint, -count(*), count(*) FROM doubted GROUP BY run_id ORDER BY run_id
-        ON CONFLICT (run_id, writer_id) DO UPDATE SET
-            created = c.created + excluded.created, unknown = c.unknown + excluded.unknown
+        {ADD_TO_COUNTS}
     )
-    SELECT key FROM doubted"""
+    SELECT key FROM doubted"""  # noqa: S608  (constants)
 _TAKE = "SELECT octoffm_journal_take(%s::bigint, %s::int, %b::bytea[], %s::interval)"
 
 

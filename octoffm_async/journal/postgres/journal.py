@@ -22,11 +22,10 @@ from ..lease import GRACE, LEASE
 from ..sqlite.batches import stored
 from ..states import State
 from ..stored_journal import Backend, StoredJournal, StoredJournalRun
-from . import changes, environments, retention
+from . import changes, retention
 from . import queries as reading
+from . import runs as sql_runs
 from .batch import MarkItemsSent
-from .forgetting import forget_some
-from .runs import begun, reopen_run
 from .schema import PART, STATEMENTS, VERSION
 from .settlement import PostgresManualSettlement
 from .writer import JournalWriter
@@ -89,11 +88,11 @@ class PostgresBackend(JournalWriter):
         async def begin(connection: Connection) -> tuple[int, int]:
             numbers = None if run is None else await reading.run_of(connection, run)
             if environment is not None:
-                await environments.bind(connection, self._database.name, seller, environment)
+                await sql_runs.bind(connection, self._database.name, seller, environment)
             keys = (stored(seller), stored(operation))
             if numbers is None:
-                return await begun(connection, keys, name, stored(source))
-            if not await reopen_run(connection, keys, numbers[1]):
+                return await sql_runs.begun(connection, keys, name, stored(source))
+            if not await sql_runs.reopen_run(connection, keys, numbers[1]):
                 raise ConfigurationError(f"run {run} is not one of seller {seller}, operation {operation}")
             return numbers
 
@@ -107,7 +106,7 @@ class PostgresBackend(JournalWriter):
         await self.call(stamp)
 
     async def rebind(self, seller: str, environment: Environment) -> Environment | None:
-        return await self.call(lambda connection: environments.rebind(connection, seller, environment))
+        return await self.call(lambda connection: sql_runs.rebind(connection, seller, environment))
 
     async def records(self) -> list[RunRecord]:
         return await self.call(reading.records)
@@ -125,7 +124,9 @@ class PostgresBackend(JournalWriter):
         )
 
     async def forget_some(self, run: str, key: bytes | None, *, force: bool) -> tuple[int, bytes | None]:
-        return await self.call(lambda connection: forget_some(connection, self.lease.writer_id, run, key, force=force))
+        return await self.call(
+            lambda connection: sql_runs.forget_some(connection, self.lease.writer_id, run, key, force=force)
+        )
 
     async def undecided(self, scope: int, keys: Sequence[str] | None) -> tuple[int, list[Entry]]:
         async def take(connection: Connection) -> list[Entry]:

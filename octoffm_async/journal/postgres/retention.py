@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..retention import CHUNK, SINGLE_CALLS
 from ..sqlite.batches import stored
+from .schema import ADD_TO_COUNTS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,8 +40,7 @@ _PRUNE: LiteralString = f"""{_CHUNK}, gone AS (
         INSERT INTO octoffm_journal_counts AS c (run_id, writer_id, created, refused)
         SELECT run_id, %(writer)s, -count(*) FILTER (WHERE state = 2), -count(*) FILTER (WHERE state = 3)
         FROM gone GROUP BY run_id ORDER BY run_id
-        ON CONFLICT (run_id, writer_id) DO UPDATE SET
-            created = c.created + excluded.created, refused = c.refused + excluded.refused
+        {ADD_TO_COUNTS}
     )
     SELECT (SELECT key FROM chunk ORDER BY key DESC LIMIT 1), (SELECT count(*) FROM gone)"""  # noqa: S608
 _RUNS: LiteralString = """

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import LiteralString
 
-__all__ = ["FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
+__all__ = ["ADD_TO_COUNTS", "FENCED", "ILLEGAL", "PART", "STATEMENTS", "VERSION"]
 
 PART = "journal"
 VERSION = 4
@@ -103,7 +103,13 @@ BEGIN
     END IF;
 END $$"""
 
-_COUNT: LiteralString = """
+ADD_TO_COUNTS: LiteralString = """ON CONFLICT (run_id, writer_id) DO UPDATE SET
+    pending = c.pending + excluded.pending, sent = c.sent + excluded.sent,
+    created = c.created + excluded.created, refused = c.refused + excluded.refused,
+    failed = c.failed + excluded.failed, unknown = c.unknown + excluded.unknown"""
+"""The end of each statement that inserts sums into ``counts AS c``; a state that it does not name has the sum 0."""
+
+_COUNT: LiteralString = f"""
 CREATE OR REPLACE FUNCTION octoffm_journal_count(
     the_writer bigint, the_runs int[], the_states smallint[], the_sums bigint[]) RETURNS void
 LANGUAGE sql AS $$
@@ -113,11 +119,8 @@ LANGUAGE sql AS $$
         coalesce(sum(n) FILTER (WHERE state = 2), 0), coalesce(sum(n) FILTER (WHERE state = 3), 0),
         coalesce(sum(n) FILTER (WHERE state = 4), 0), coalesce(sum(n) FILTER (WHERE state = 5), 0)
     FROM unnest(the_runs, the_states, the_sums) AS given (run, state, n) GROUP BY run ORDER BY run
-    ON CONFLICT (run_id, writer_id) DO UPDATE SET
-        pending = c.pending + excluded.pending, sent = c.sent + excluded.sent,
-        created = c.created + excluded.created, refused = c.refused + excluded.refused,
-        failed = c.failed + excluded.failed, unknown = c.unknown + excluded.unknown
-$$"""
+    {ADD_TO_COUNTS}
+$$"""  # noqa: S608  (constants)
 
 _SENT: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_sent(
@@ -198,7 +201,7 @@ BEGIN
         WHERE scope_id = the_scope AND key = ANY (keys) AND state = 1 AND holder = the_writer;
 END $$"""
 
-_SETTLE: LiteralString = """
+_SETTLE: LiteralString = f"""
 CREATE OR REPLACE FUNCTION octoffm_journal_settle(
     the_writer bigint, the_wave bigint, scopes int[], keys bytea[], states smallint[],
     remote_ids bytea[], codes bytea[], messages bytea[])
@@ -268,17 +271,14 @@ BEGIN
             coalesce(sum(n) FILTER (WHERE state = 2), 0), coalesce(sum(n) FILTER (WHERE state = 3), 0),
             coalesce(sum(n) FILTER (WHERE state = 4), 0), coalesce(sum(n) FILTER (WHERE state = 5), 0)
         FROM summed GROUP BY run_id ORDER BY run_id
-        ON CONFLICT (run_id, writer_id) DO UPDATE SET
-            pending = c.pending + excluded.pending, sent = c.sent + excluded.sent,
-            created = c.created + excluded.created, refused = c.refused + excluded.refused,
-            failed = c.failed + excluded.failed, unknown = c.unknown + excluded.unknown
+        {ADD_TO_COUNTS}
     ), said AS (
         SELECT j.place, j.was, j.verdict = 'wrong' AS wrong,
             CASE WHEN j.was = 2 AND j.state = 2 AND j.known <> j.remote_id THEN j.known END AS twice
         FROM judged j
     )
     SELECT s.place, s.was, s.wrong, s.twice FROM said s WHERE s.wrong OR s.twice IS NOT NULL;
-END $$"""
+END $$"""  # noqa: S608
 
 _UNDECIDED: LiteralString = """
 CREATE OR REPLACE FUNCTION octoffm_journal_take(

@@ -142,7 +142,8 @@ def undecided(store: Readable, scope: int, keys: Sequence[str] | None, holder: i
             if row.state in UNDECIDED and row.holder == holder
         ]
     else:
-        rows = store.tables.undecided(scope, holder) + _rows(store.unsettled.keys[scope])
+        rows = store.tables.undecided(scope, holder)
+        rows += [(key, batch.row(key)) for key, batch in store.unsettled.keys[scope].items()]
     return [_entry(store, key, row) for key, row in sorted(rows, key=_place)]
 
 
@@ -219,10 +220,6 @@ def _without_row(store: Readable, scope: int, items: list[tuple[str, EntryRow]])
     """Return those items of other writers that were not settled since their batches were read."""
     found = {text(values[0]) for values in store.tables.find(scope, [stored(key) for key, _ in items])}
     return [(key, row) for key, row in items if key not in found]
-
-
-def _rows(unsettled: dict[str, Batch]) -> list[tuple[str, EntryRow]]:
-    return [(key, batch.row(key)) for key, batch in unsettled.items()]
 
 
 def _entry(store: Readable, key: str, row: EntryRow) -> Entry:

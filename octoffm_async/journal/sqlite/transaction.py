@@ -144,34 +144,21 @@ class Transaction:
 
     def follow(self, scope: int, key: str, status: str) -> None:
         """Apply the status that status tracking saw; a key without an entry is ignored."""
-        item_key = (scope, key)
-        batch = self._unsettled[scope].get(key)
-        if batch is not None:
-            self.part(batch, key)
-        row = self._rows.get(item_key)
+        row = self._parted(scope, key)
         if row is not None and row.followed != status:
-            after = row._replace(followed=status)
-            self._rows.put(item_key, after)
-            self.dirty[item_key] = after
+            self._change((scope, key), row._replace(followed=status))
 
     def release(self, scope: int, key: str) -> None:
         """Release an undecided item that this writer holds: others may take it over."""
-        item_key = (scope, key)
-        batch = self._unsettled[scope].get(key)
-        if batch is not None:
-            self.part(batch, key)
-        row = self._rows.get(item_key)
+        row = self._parted(scope, key)
         if row is not None and row.state in UNDECIDED and row.holder == self.writer:
-            after = row._replace(holder=None, left_by=self.now if row.left_by is None else row.left_by)
-            self._rows.put(item_key, after)
-            self.dirty[item_key] = after
+            left_by = self.now if row.left_by is None else row.left_by
+            self._change((scope, key), row._replace(holder=None, left_by=left_by))
 
     def part(self, batch: Batch, key: str) -> None:
         """Move an item from its batch to a row of its own, unchanged."""
         item_key = (batch.scope, key)
-        row = batch.row(key)
-        self._rows.put(item_key, row)
-        self.dirty[item_key] = row
+        self._change(item_key, batch.row(key))
         self.payloads[item_key] = batch.payload(key)
         self._taken_out(batch, key)
 
@@ -265,9 +252,18 @@ class Transaction:
         self.touched.add(batch)
         return batch.unsettled_items.pop(key)
 
+    def _parted(self, scope: int, key: str) -> EntryRow | None:
+        """Return an item's row, which it gets now if it is in a batch."""
+        if (batch := self._unsettled[scope].get(key)) is not None:
+            self.part(batch, key)
+        return self._rows.get((scope, key))
+
+    def _change(self, item_key: ItemKey, row: EntryRow) -> None:
+        self._rows.put(item_key, row)
+        self.dirty[item_key] = row
+
     def _put(self, item_key: ItemKey, before: EntryRow | None, after: EntryRow) -> None:
-        self._rows.put(item_key, after)
-        self.dirty[item_key] = after
+        self._change(item_key, after)
         if before is not None:
             self.count(before.run_id, before.state, -1)
         self.count(after.run_id, after.state, 1)

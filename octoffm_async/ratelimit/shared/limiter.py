@@ -63,20 +63,9 @@ class Unpaced(LeakyBucket):
 
     __slots__ = ()
 
-    def ready(self, rate: float, burst: int | None, *, ahead: int = 0) -> bool:  # noqa: ARG002
-        """Return True: a request may always be sent."""
-        return True
-
     def take_from_hand(self, rate: float) -> bool:  # noqa: ARG002
         """Return True: a request may always be sent."""
         return True
-
-    async def take(self) -> None:
-        """Take no permit: the bucket counts none."""
-
-    async def acquire(self) -> float:
-        """Return 0.0 at once: there is no permit to wait for."""
-        return 0.0
 
 
 class SharedRateLimiter(RateLimiter):

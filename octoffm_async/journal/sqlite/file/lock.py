@@ -66,13 +66,25 @@ class Holder(NamedTuple):
     since: datetime
 
 
-class JournalLock:
+class _LockedFile:
+    """A file that this process has locked, while its descriptor is open."""
+
+    _descriptor: int | None = None
+
+    def abandon(self) -> None:
+        """Close the file. In a forked process, the lock stays with the parent."""
+        unwatch_forks(self)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class JournalLock(_LockedFile):
     """Exclusive right to open, close or copy one journal."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
         self.path: Path = journal.with_name(journal.name + ".lock")
-        self._descriptor: int | None = None
 
     def acquire(self, seconds: float = _WAIT) -> None:
         """Acquire the lock; wait for it for a time.
@@ -125,13 +137,6 @@ class JournalLock:
             self._note(b"")
             self.abandon()
 
-    def abandon(self) -> None:
-        """Close the file. In a forked process, the lock stays with the parent."""
-        unwatch_forks(self)
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
     @contextmanager
     def held(self) -> Generator[None]:
         """Hold the lock within a block."""
@@ -164,7 +169,7 @@ class JournalLock:
             os.write(self._descriptor, content)
 
 
-class WriterFile:
+class WriterFile(_LockedFile):
     """The locked side file of one writer of this process."""
 
     def __init__(self, journal: Path, writer: int, beat: float) -> None:
@@ -176,7 +181,7 @@ class WriterFile:
         self.path: Path = side_file(journal, writer)
         try:
             with forking:
-                self._descriptor: int | None = self._locked()
+                self._descriptor = self._locked()
                 watch_forks(self)
             os.pwrite(self._descriptor, _SIGN.pack(beat, os.getpid(), time.time()), 0)
         except (OSError, ConfigurationError) as error:
@@ -203,13 +208,6 @@ class WriterFile:
         if self._descriptor is not None:
             self.abandon()
             self.path.unlink(missing_ok=True)
-
-    def abandon(self) -> None:
-        """Close the file. In a forked process, the lock stays with the parent."""
-        unwatch_forks(self)
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
     def _locked(self) -> int:
         for _ in range(_ATTEMPTS):
