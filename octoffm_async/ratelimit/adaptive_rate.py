@@ -19,6 +19,8 @@ accepted. The length of a block counts up to its last 429, because the rest was 
 - if it came early, the plateau was too high: cut by 4, 8, 16, 32, 50 % while that goes on, but by no more than twice
   the share of 429s among the responses, and never below the average: some 429s may have nothing to do with the rate.
   Those do not come in a row, though: where a block met probe after probe, cut by its share of the time.
+  If many come early one after another, the rate goes a little below the best that was accepted meanwhile. If they go
+  on, they are chance: then twice that rate is tried, again and again, until a higher one brings no more.
   If the block lasted longer than the sending before it, the limit itself has fallen: back to the average at once.
 
 Pauses double while 429s follow each other closely, and shorten again with each request accepted in between, so that a
@@ -54,6 +56,8 @@ TRUST, TRUST_AT_A_PRICE = 1.1, 1.05
 more than one request in :data:`BEARABLE` was refused."""
 UNUSED = 2.0
 """The factor between an allowed rate and the rate really sent above which the allowed rate was not what was refused."""
+SHORT = 1.0
+"""Seconds from the end of a block within which the rate that was sent cannot be measured."""
 SLACK = 1.5
 """The factor of the average from which on a rate is accepted only at the expense of a long window's slack."""
 LONG_BLOCK = 5.0
@@ -68,6 +72,10 @@ EARLY = 0.7
 """A 429 within this part of the time scale is early."""
 BEARABLE = 100
 """A 429 after so many accepted requests is not early at any time: it may have nothing to do with the rate."""
+SERIES, LOW = 4, 0.91
+"""Early 429s in a row, and the part of the best rate accepted meanwhile: if more come below it, they are chance."""
+RAISE, RAISED = 2.0, 1.4
+"""The factor of that best rate which is tried then; that from which on a refused rate is such a trial, which failed."""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
@@ -88,6 +96,7 @@ class AdaptiveRate:
         "_blocked_after",
         "_early",
         "_in_cycle",
+        "_kept",
         "_longest_block",
         "_marks",
         "_plateau",
@@ -121,6 +130,7 @@ class AdaptiveRate:
         self._refused_at = 0.0
         self._refusals = 0
         self._probes_refused = 0
+        self._kept = 0.0
         self._steady = STEADY
         self._resumed = 0.0
         self._longest_block = 0.0
@@ -212,6 +222,7 @@ class AdaptiveRate:
         early = soon and self._in_cycle < BEARABLE
         short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
         self._early = 0 if not early else self._early + 1 if short else 1
+        self._kept = max(self._kept, self._in_cycle / max(now - self._since, 1.0)) if self._early > 1 else 0.0
         found = 0.0
         if start is not None:
             marked = self._blocked_after
@@ -238,12 +249,20 @@ class AdaptiveRate:
         if refused is None:
             return average
         if early and block < max(LONG_BLOCK, blocked_since - self._since):
+            best, floor = self._kept, average
+            if self._early > SERIES and best > average * LOW:
+                if refused < best * LOW * (1 + CUT):
+                    return best * RAISE
+                if refused > best * RAISED:
+                    self._early = SERIES - 1
+                    return best
+                floor = best * LOW
             # Some 429s may have nothing to do with the rate: cut by no more than twice their share.
             share = 2 / (1 + self._in_cycle)
             if self._probes_refused >= PROBES:
                 share = max(share, block / (block + blocked_since - self._since))
             cut: float = min(0.5, CUT * 2.0**self._early, max(2 * CUT, share))
-            return max(refused * (1 - cut), average)
+            return max(refused * (1 - cut), floor)
         if self._longest_block < LONG_BLOCK:
             return refused
         # The slack of a long window hides a rate that is too high: trust little more than the average.
@@ -253,7 +272,7 @@ class AdaptiveRate:
     def _sent_rate(self, now: float) -> float | None:
         """Return the rate that was refused: the allowed one, unless far less was sent for want of calls or slots."""
         allowed = self.rate(now)
-        if allowed is None or not self._marks:
+        if allowed is None or not self._marks or now - self._resumed < SHORT:
             return allowed
         marks = self._marks[-1], self._marks[max(-2, -len(self._marks))]
         sent = max((self._accepted - accepted + 1) / max(now - since, 1e-3) for since, accepted in marks)

@@ -35,8 +35,8 @@ GRACE = 0.01
 """Seconds that a probe comes later than it might, besides an eighth of a round trip: clocks and ways have a grain."""
 CYCLES = 6
 """Blocks after which the start is over."""
-ENOUGH = 10
-"""Accepted requests of which an average is taken."""
+ENOUGH, SHORT = 10, 0.5
+"""Accepted requests, and seconds, of which an average is taken at least."""
 CLOSED = 0.3
 """The part of the requests in flight whose refusal shows that a rate is too high: fewer may have come too close."""
 CHANCE = 0.8
@@ -130,7 +130,9 @@ class ColdStart:
         if was_sure and not (soon and refusals >= max(2.0, CLOSED * refused * self._trip)):
             return 0.0
         long_ago = self._blocks[0]
-        since, before = next((mark for mark in reversed(self._blocks) if accepted - mark[1] >= ENOUGH), long_ago)
+        latest = blocked_since - SHORT
+        marks = (mark for mark in reversed(self._blocks) if mark[0] <= latest and accepted - mark[1] >= ENOUGH)
+        since, before = next(marks, long_ago)
         average = (accepted - before) / max(blocked_since - since, BRIEF)
         if accepted - before < ENOUGH:
             self.scale = UNSURE_LATER

@@ -128,8 +128,9 @@ def test_each_refused_probe_makes_the_next_pause_longer_and_what_is_accepted_sho
     assert control.throttlings == THROTTLINGS_KEPT // 4
 
 
-def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand() -> None:
-    rng, control, now, accepted = random.Random(1), AdaptiveRate(None), 0.0, 0
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand(seed: int) -> None:
+    rng, control, now, accepted = random.Random(seed), AdaptiveRate(None), 0.0, 0
     while now < 120.0:
         rate = control.rate(now)
         now += 0.001 if rate is None else 1 / rate
@@ -139,7 +140,7 @@ def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand() -> None:
         else:
             accepted += 1
             control.accepted(epoch=control.epoch, sent_at=now, now=now)
-    assert accepted > 300
+    assert accepted > 1000
 
 
 def test_early_429s_cut_more_and_more_but_never_below_the_average() -> None:
