@@ -139,9 +139,13 @@ class ColdStart:
         if not was_sure and refusals == 1 and average >= CHANCE * refused:
             self.scale = UNSURE
             return 2.0 * refused
-        if was_sure and (len(self._blocks) == 1 or closed > 2.0 / refused):
-            average = sqrt(average * refused)
-        return min(refused * (1.0 - STEP_LEAST), max(average, refused * LEFT_LEAST))
+        trust = 1.0
+        if was_sure:
+            trust = refusals / max(refusals, refused * self._trip)
+            if len(self._blocks) == 1 or closed > 2.0 / refused:
+                trust = min(trust, 0.5)
+        found = refused * (average / refused) ** trust
+        return min(refused * (1.0 - STEP_LEAST), max(found, refused * LEFT_LEAST))
 
     def resumed(self, now: float, blocked_since: float, refused_at: float, accepted: int) -> None:
         """Record the end of a block; what its last pause was too long does not count."""
