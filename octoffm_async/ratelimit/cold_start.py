@@ -125,7 +125,7 @@ class ColdStart:
         ``accepted`` are the requests accepted so far, ``refusals`` those refused since the last block;
         ``closed`` are the seconds from the first to the last of these.
         """
-        was_sure = not self.scale
+        was_sure, is_tried = not self.scale, self.scale == UNSURE
         self.scale = 0.0
         if was_sure and not (soon and refusals >= max(2.0, CLOSED * refused * self._trip)):
             return 0.0
@@ -136,7 +136,7 @@ class ColdStart:
         average = (accepted - before) / max(blocked_since - since, BRIEF)
         if accepted - before < ENOUGH:
             self.scale = UNSURE_LATER
-        if not was_sure and refusals == 1 and average >= CHANCE * refused:
+        if is_tried and refusals == 1 and average >= CHANCE * refused:
             self.scale = UNSURE
             return 2.0 * refused
         trust = 1.0
@@ -144,6 +144,8 @@ class ColdStart:
             trust = refusals / max(refusals, refused * self._trip)
             if len(self._blocks) == 1 or closed > 2.0 / refused:
                 trust = min(trust, 0.5)
+        elif not is_tried and not soon:
+            trust = 0.75
         found = refused * (average / refused) ** trust
         return min(refused * (1.0 - STEP_LEAST), max(found, refused * LEFT_LEAST))
 
