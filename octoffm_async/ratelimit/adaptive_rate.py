@@ -94,6 +94,7 @@ class AdaptiveRate:
     __slots__ = (
         "_accepted",
         "_blocked_after",
+        "_blocked_at",
         "_early",
         "_in_cycle",
         "_kept",
@@ -104,13 +105,12 @@ class AdaptiveRate:
         "_refusals",
         "_refused_at",
         "_refused_rate",
-        "_resumed",
-        "_since",
         "_steady",
         "_window",
         "blocked_since",
         "ceiling",
         "epoch",
+        "resumed",
         "start",
         "throttlings",
     )
@@ -122,7 +122,9 @@ class AdaptiveRate:
         self.start: ColdStart | None = ColdStart() if ceiling is None else None
         """The start without a ceiling, while it lasts."""
         self._blocked_after = 0
-        self._since = 0.0
+        self.resumed: float = 0.0
+        """The time at which requests were accepted again after the last block."""
+        self._blocked_at = 0.0
         self._marks: deque[tuple[float, int]] = deque()
         self._accepted = 0
         self._in_cycle = 0
@@ -132,7 +134,6 @@ class AdaptiveRate:
         self._probes_refused = 0
         self._kept = 0.0
         self._steady = STEADY
-        self._resumed = 0.0
         self._longest_block = 0.0
         self._window = 0.0
         self._early = 0
@@ -149,17 +150,12 @@ class AdaptiveRate:
         """True if a 429 has taught more than the configuration says."""
         return self._plateau is not None or self.blocked_since is not None
 
-    @property
-    def resumed(self) -> float:
-        """The time at which requests were accepted again after the last block."""
-        return self._resumed
-
     def rate(self, now: float) -> float | None:
         """Return the rate that is allowed now; None is no limit."""
         plateau = self._plateau
         if plateau is None:
             return self.ceiling
-        x = (now - self._since) / self._time_scale(plateau) - 1.0
+        x = (now - self.resumed) / self._time_scale(plateau) - 1.0
         # CUBIC: concave up to the plateau, flat around it (x near 1), then probing in doubling steps.
         growth = 1 + CUT * x**3 if x <= 1.0 else (1 + CUT) * 2.0 ** min(60.0, GROWTH * (x - 1.0) ** 2)
         return min(plateau * growth, RATE_MOST if self.ceiling is None else self.ceiling)
@@ -214,21 +210,22 @@ class AdaptiveRate:
         refused, plateau, start = self._refused_rate, self._plateau, self.start
         average = self._average(now)
         block = self._refused_at - blocked_since
-        self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self._resumed), block)
-        self._window *= BLOCK_MEMORY ** (now - self._resumed)
+        self._longest_block = max(self._longest_block * BLOCK_MEMORY ** (now - self.resumed), block)
+        self._window *= BLOCK_MEMORY ** (now - self.resumed)
         if block >= LONG_BLOCK or (refused is not None and refused > SLACK * average):
-            self._window = max(self._window, min(SPAN, self._refused_at - self._since))
-        soon = plateau is not None and blocked_since - self._since < EARLY * self._time_scale(plateau)
+            self._window = max(self._window, min(SPAN, self._refused_at - self.resumed))
+        soon = plateau is not None and blocked_since - self.resumed < EARLY * self._time_scale(plateau)
         early = soon and self._in_cycle < BEARABLE
-        short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self._since < 1.0
+        short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self.resumed < 1.0
         self._early = 0 if not early else self._early + 1 if short else 1
-        self._kept = max(self._kept, self._in_cycle / max(now - self._since, 1.0)) if self._early > 1 else 0.0
+        kept = self._in_cycle / max(blocked_since - self._blocked_at, SHORT)
+        self._kept = max(self._kept, kept) if self._early > 1 else 0.0
         found = 0.0
         if start is not None:
             marked = self._blocked_after
             if refused is None:
                 found = start.first_rate(now, blocked_since, self._refused_at, waiting)
-            elif block < max(LONG_BLOCK, blocked_since - self._since):
+            elif block < max(LONG_BLOCK, blocked_since - self.resumed):
                 found = start.next_rate(refused, blocked_since, marked, self._refusals, closed=block, soon=soon)
             if plateau is None and start.is_short and self._marks[0][1] == 0:  # a burst may be all that it tells of
                 self._marks = deque([(blocked_since, marked)])
@@ -236,7 +233,7 @@ class AdaptiveRate:
             self.start = None if start.is_over else start
         found = found or self._find(refused, average, blocked_since, early=early)
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
-        self._since = self._resumed = now
+        self.resumed, self._blocked_at = now, blocked_since
         self._in_cycle = 0
         self._steady = STEADY * max(1, self._refusals // BURST)
         self._refusals = 0
@@ -248,19 +245,19 @@ class AdaptiveRate:
         block = self._refused_at - blocked_since
         if refused is None:
             return average
-        if early and block < max(LONG_BLOCK, blocked_since - self._since):
+        if early and block < max(LONG_BLOCK, blocked_since - self.resumed):
             best, floor = self._kept, average
             if self._early > SERIES and best > average * LOW:
                 if refused < best * LOW * (1 + CUT):
                     return best * RAISE
                 if refused > best * RAISED:
                     self._early = SERIES - 1
-                    return best
+                    return max(best, average)
                 floor = best * LOW
             # Some 429s may have nothing to do with the rate: cut by no more than twice their share.
             share = 2 / (1 + self._in_cycle)
             if self._probes_refused >= PROBES:
-                share = max(share, block / (block + blocked_since - self._since))
+                share = max(share, block / (block + blocked_since - self.resumed))
             cut: float = min(0.5, CUT * 2.0**self._early, max(2 * CUT, share))
             return max(refused * (1 - cut), floor)
         if self._longest_block < LONG_BLOCK:
@@ -272,7 +269,7 @@ class AdaptiveRate:
     def _sent_rate(self, now: float) -> float | None:
         """Return the rate that was refused: the allowed one, unless far less was sent for want of calls or slots."""
         allowed = self.rate(now)
-        if allowed is None or not self._marks or now - self._resumed < SHORT:
+        if allowed is None or not self._marks or now - self.resumed < SHORT:
             return allowed
         marks = self._marks[-1], self._marks[max(-2, -len(self._marks))]
         sent = max((self._accepted - accepted + 1) / max(now - since, 1e-3) for since, accepted in marks)

@@ -19,7 +19,7 @@ first cycle has such a pause; so the rate is set between its average and what wa
 from __future__ import annotations
 
 from collections import deque
-from math import inf, sqrt
+from math import inf
 
 BRIEF = 0.1
 """Seconds until the first probe."""
