@@ -21,8 +21,6 @@ SMOOTHING = 0.2
 """The part of a change that is applied at once."""
 LEAST = 4
 """The smallest limit, unless the configuration is lower: one slow response must not stop the other calls."""
-
-
 FIRST, PART = 2, 3
 """Requests in flight at a slow start; accepted requests for each one more."""
 PATIENCE = 0.5

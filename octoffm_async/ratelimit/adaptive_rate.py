@@ -49,15 +49,15 @@ CUT = 0.02
 """The part of the plateau by which a cycle starts below it; the flat part of the curve ends as far above it."""
 SPAN = 60.0
 """Seconds of the past that an average covers: the longest window that APIs commonly have."""
-MARK_EVERY = 2.0
-"""Seconds between the marks from which an average is taken."""
+MARK_EVERY, MARKS = 2.0, 32
+"""Seconds between the marks from which an average is taken; how many are kept, a little more than that span."""
 TRUST, TRUST_AT_A_PRICE = 1.1, 1.05
 """The factor above the average up to which a refused rate is trusted when windows are long; the second, lower one if
 more than one request in :data:`BEARABLE` was refused."""
 UNUSED = 2.0
 """The factor between an allowed rate and the rate really sent above which the allowed rate was not what was refused."""
 SHORT = 1.0
-"""Seconds from the end of a block within which the rate that was sent cannot be measured."""
+"""Seconds within which no rate can be measured."""
 SLACK = 1.5
 """The factor of the average from which on a rate is accepted only at the expense of a long window's slack."""
 LONG_BLOCK = 5.0
@@ -75,7 +75,8 @@ BEARABLE = 100
 SERIES, LOW = 4, 0.91
 """Early 429s in a row, and the part of the best rate accepted meanwhile: if more come below it, they are chance."""
 RAISE, RAISED = 2.0, 1.4
-"""The factor of that best rate which is tried then; that from which on a refused rate is such a trial, which failed."""
+"""The factor of that best rate which is tried then; a refused rate above the second factor was such a trial: it failed.
+"""
 GROWTH = 0.25
 """Doublings after one, and four times as many after two, time scales beyond the flat part."""
 STEADY = 20
@@ -93,11 +94,11 @@ class AdaptiveRate:
 
     __slots__ = (
         "_accepted",
+        "_best",
         "_blocked_after",
         "_blocked_at",
         "_early",
         "_in_cycle",
-        "_kept",
         "_longest_block",
         "_marks",
         "_plateau",
@@ -125,14 +126,14 @@ class AdaptiveRate:
         self.resumed: float = 0.0
         """The time at which requests were accepted again after the last block."""
         self._blocked_at = 0.0
-        self._marks: deque[tuple[float, int]] = deque()
+        self._marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self._accepted = 0
         self._in_cycle = 0
         self._refused_rate: float | None = None
         self._refused_at = 0.0
         self._refusals = 0
         self._probes_refused = 0
-        self._kept = 0.0
+        self._best = 0.0
         self._steady = STEADY
         self._longest_block = 0.0
         self._window = 0.0
@@ -219,7 +220,7 @@ class AdaptiveRate:
         short = self._in_cycle < PLATEAU_REQUESTS or blocked_since - self.resumed < 1.0
         self._early = 0 if not early else self._early + 1 if short else 1
         kept = self._in_cycle / max(blocked_since - self._blocked_at, SHORT)
-        self._kept = max(self._kept, kept) if self._early > 1 else 0.0
+        self._best = max(self._best, kept) if self._early > 1 else 0.0
         found = 0.0
         if start is not None:
             marked = self._blocked_after
@@ -228,9 +229,9 @@ class AdaptiveRate:
             elif block < max(LONG_BLOCK, blocked_since - self.resumed):
                 found = start.next_rate(refused, blocked_since, marked, self._refusals, closed=block, soon=soon)
             if plateau is None and start.is_short and self._marks[0][1] == 0:  # a burst may be all that it tells of
-                self._marks = deque([(blocked_since, marked)])
-            start.resumed(now, blocked_since, self._refused_at, marked)
-            self.start = None if start.is_over else start
+                self._marks = deque([(blocked_since, marked)], maxlen=MARKS)
+            if start.resumed(now, blocked_since, self._refused_at, marked):
+                self.start = None
         found = found or self._find(refused, average, blocked_since, early=early)
         self._plateau = min(max(found, RATE_LEAST), RATE_MOST)
         self.resumed, self._blocked_at = now, blocked_since
@@ -246,7 +247,7 @@ class AdaptiveRate:
         if refused is None:
             return average
         if early and block < max(LONG_BLOCK, blocked_since - self.resumed):
-            best, floor = self._kept, average
+            best, floor = self._best, average
             if self._early > SERIES and best > average * LOW:
                 if refused < best * LOW * (1 + CUT):
                     return best * RAISE
@@ -279,8 +280,6 @@ class AdaptiveRate:
         marks = self._marks
         if not marks or now - marks[-1][0] >= MARK_EVERY:
             marks.append((now, self._accepted))
-            while len(marks) > 1 and now - marks[1][0] >= SPAN:
-                marks.popleft()
 
     def _average(self, now: float) -> float:
         marks = self._marks

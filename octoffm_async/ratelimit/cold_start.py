@@ -13,7 +13,8 @@ accepted in the last second, and grows quickly until the next 429.
 **The first rate may be too high**: a bucket gave its burst besides, or two fixed windows were met at once. Early 429s
 that refuse a good part of what is sent show that. Between two 429s a bucket gives what it was refilled with, and
 windows give what they hold, so that the average of the cycle is the rate, if pauses were not longer than needed. The
-first cycle has such a pause; so the rate is set between its average and what was refused.
+first cycle has such a pause; so the rate is set between its average and what was refused, at most half-way, and only
+as far as requests in flight were refused: few of them if the rate was a little too high, all if it was far too high.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ GRACE = 0.01
 """Seconds that a probe comes later than it might, besides an eighth of a round trip: clocks and ways have a grain."""
 CYCLES = 6
 """Blocks after which the start is over."""
+GROWN = 0.75
+"""The weight of the average of a cycle in which the rate grew for long: much of it is of lower rates."""
 ENOUGH, SHORT = 10, 0.5
 """Accepted requests, and seconds, of which an average is taken at least."""
 CLOSED = 0.3
@@ -68,11 +71,6 @@ class ColdStart:
         """Seconds of the curve's time scale while the rate is not sure; 0: it is."""
         self.spare: int = 0
         """Calls that may be sent at once after the first block."""
-
-    @property
-    def is_over(self) -> bool:
-        """True if the rate is found as usual from now on."""
-        return len(self._blocks) == CYCLES
 
     @property
     def is_short(self) -> bool:
@@ -129,10 +127,9 @@ class ColdStart:
         self.scale = 0.0
         if was_sure and not (soon and refusals >= max(2.0, CLOSED * refused * self._trip)):
             return 0.0
-        long_ago = self._blocks[0]
         latest = blocked_since - SHORT
         marks = (mark for mark in reversed(self._blocks) if mark[0] <= latest and accepted - mark[1] >= ENOUGH)
-        since, before = next(marks, long_ago)
+        since, before = next(marks, self._blocks[0])
         average = (accepted - before) / max(blocked_since - since, BRIEF)
         if accepted - before < ENOUGH:
             self.scale = UNSURE_LATER
@@ -141,19 +138,19 @@ class ColdStart:
             return 2.0 * refused
         trust = 1.0
         if was_sure:
-            trust = refusals / max(refusals, refused * self._trip)
-            if len(self._blocks) == 1 or closed > 2.0 / refused:
-                trust = min(trust, 0.5)
-        elif not is_tried and not soon:
-            trust = 0.75
-        found = refused * (average / refused) ** trust
+            most = HALF if len(self._blocks) == 1 or closed > 2.0 / refused else 1.0
+            trust = min(most, refusals / max(refusals, refused * self._trip))
+        elif not (is_tried or soon):
+            trust = GROWN
+        found: float = refused * (average / refused) ** trust
         return min(refused * (1.0 - STEP_LEAST), max(found, refused * LEFT_LEAST))
 
-    def resumed(self, now: float, blocked_since: float, refused_at: float, accepted: int) -> None:
-        """Record the end of a block; what its last pause was too long does not count."""
+    def resumed(self, now: float, blocked_since: float, refused_at: float, accepted: int) -> bool:
+        """Record the end of a block, without what its last pause was too long; return True if the start is over."""
         wasted = max(0.0, now - refused_at - BRIEF)
         marks = [*self._blocks, (blocked_since, accepted)]
         self._blocks = deque([(since + wasted, count) for since, count in marks], maxlen=CYCLES)
+        return len(marks) >= CYCLES
 
     def _held(self, blocked_since: float, period: float) -> int:
         """Return what a window of this length held at the first 429."""

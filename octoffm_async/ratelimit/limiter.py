@@ -39,7 +39,7 @@ from .adaptive_concurrency import PATIENCE, AdaptiveConcurrency
 from .adaptive_rate import AdaptiveRate
 from .priority_queue import PriorityQueue
 from .stats import KeyStats
-from .window import KEPT_FREE_FOR, LeakyBucket, SlidingWindow, bucket_for, timer_delay
+from .window import KEPT_FREE_FOR, LeakyBucket, SlidingWindow, burst_for, timer_delay
 
 if TYPE_CHECKING:
     from ..config import Limit
@@ -133,7 +133,7 @@ class RateLimiter:
         head of the queue of its priority.
 
         Raises:
-            RateLimitedError: The API asked for a pause that ends after the deadline; nothing was sent.
+            RateLimitedError: A pause after a 429 ends after the deadline; nothing was sent.
             OverloadedError: The permit would come after the deadline, or too many calls wait; nothing was sent.
             ClosedError: The client was closed in the meantime.
         """
@@ -207,15 +207,15 @@ class RateLimiter:
         if control.blocked_since is None:
             return control.accepted(epoch=epoch, sent_at=sent_at, now=now)
         was_free = control.rate(now) is None
-        ended = control.accepted(epoch=epoch, sent_at=sent_at, now=now, waiting=self._calls())
-        if ended:
-            self.stated_until = 0.0  # it was no true end
-        if ended and (control.start is None or not control.start.scale):
+        if not control.accepted(epoch=epoch, sent_at=sent_at, now=now, waiting=self._calls()):
+            return False
+        self.stated_until = 0.0  # it was no true end
+        if (start := control.start) is None or not start.scale:
             self._in_flight_limit.end_slow_start()
-        if ended and was_free and (rate := control.rate(now)) is not None and (start := control.start) is not None:
+        if was_free and start is not None and (rate := control.rate(now)) is not None:
             self.pause(max(start.hold_until, sent_at + 1.0 / rate))  # the probe took no permit from the bucket
             self._bucket.give(start.spare / rate)
-        return ended
+        return True
 
     @property
     def wants_advice(self) -> bool:
@@ -228,6 +228,7 @@ class RateLimiter:
         if advice is not None:
             self._advised_at = now
             if advice.exhausted_for:
+                self.stated_until = max(self.stated_until, now + advice.exhausted_for)
                 self.pause(now + advice.exhausted_for)
             if advice.rate is None:
                 return False  # an earlier statement about the rate still holds while the limit is exhausted
@@ -283,7 +284,7 @@ class RateLimiter:
             ceiling=self.control.ceiling,
             accepted=self._accepted,
             throttled=self._throttled,
-            waiting=sum(self._awaiting.values()),
+            waiting=len(self._deadlines),
             in_flight=self.in_flight,
             in_flight_limit=self._in_flight_limit.limit,
             paused_for=max(0.0, self.paused_until - now),
@@ -303,14 +304,13 @@ class RateLimiter:
             self._dispatcher.cancel()
 
     def _calls(self) -> int:
-        return self.in_flight + sum(self._awaiting.values())
+        return self.in_flight + len(self._deadlines)
 
     def _may_send(self, now: float, lane: Priority) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
             return False
-        if self.control.blocked_since is not None and self._probe_out:
-            return False
-        return self._window_wait(now, lane) <= 0.0
+        is_probed = self.control.blocked_since is not None and self._probe_out
+        return not is_probed and self._window_wait(now, lane) <= 0.0
 
     def _window_wait(self, now: float, lane: Priority) -> float:
         windows = self._windows
@@ -342,12 +342,12 @@ class RateLimiter:
         if first:
             return
         pause = max(0.0, self.paused_until - now)
-        if (waiting := sum(self._awaiting.values())) >= self._most_waiting:
+        if (waiting := len(self._deadlines)) >= self._most_waiting:
             raise OverloadedError(f"not sent: {waiting} calls wait for this limit already", wait=0.0)
         rate, ahead = self.control.rate(now), self._certainly_ahead_of(lane)
         if rate is None:
             return
-        burst = bucket_for(rate, None if self.control.learned else self._burst).burst
+        burst = burst_for(rate, None if self.control.learned else self._burst)
         wait = pause + max(0.0, ahead - burst) / rate
         if now + wait > until:
             raise OverloadedError(
@@ -361,9 +361,9 @@ class RateLimiter:
         end = max(self.paused_until, self.stated_until)
         if self.paused_until <= now or end <= until:
             return None
+        cause = "the API asked for a pause that" if self.stated_until > now else "its limit is full, and its pause"
         return RateLimitedError(
-            f"not sent: the API asked for a pause that ends in {end - now:.0f} s, {end - until:.0f} s after the "
-            "deadline",
+            f"not sent: {cause} ends in {end - now:.0f} s, {end - until:.0f} s after the deadline",
             status=429,
             retry_after=self.paused_until - now,
         )

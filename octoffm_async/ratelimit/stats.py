@@ -90,30 +90,3 @@ class SessionCounters(msgspec.Struct):
     tokens: int = 0
     waited: float = 0.0
     travelled: float = 0.0
-
-    def snapshot(
-        self,
-        *,
-        keys: tuple[KeyStats, ...],
-        token_age: float | None,
-        token_left: float | None,
-        retry_budget_left: int,
-        circuit: CircuitState,
-        drift: int,
-    ) -> Stats:
-        """Return the counters together with the present state of the client."""
-        return Stats(
-            calls=self.calls,
-            attempts=self.attempts,
-            retries=self.retries,
-            throttled=self.throttled,
-            tokens=self.tokens,
-            waited=self.waited,
-            travelled=self.travelled,
-            keys=keys,
-            token_age=token_age,
-            token_left=token_left,
-            retry_budget_left=retry_budget_left,
-            circuit=circuit,
-            drift=drift,
-        )

@@ -6,7 +6,7 @@ import asyncio
 from bisect import bisect_left, bisect_right
 from collections import deque
 from math import ceil, inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
 
@@ -44,16 +44,9 @@ def timer_delay(wait: float) -> float:
     return ceil(wait * 1000) / 1000
 
 
-class Bucket(NamedTuple):
-    """A leaky bucket: ``burst`` in requests, ``rate`` in requests per second."""
-
-    burst: float
-    rate: float
-
-
-def bucket_for(rate: float, burst: int | None = None) -> Bucket:
-    """Return the bucket that spreads requests at ``rate``, with ``burst`` or one that compensates for late wake-ups."""
-    return Bucket(max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst)), rate)
+def burst_for(rate: float, burst: int | None = None) -> float:
+    """Return the burst of a bucket that spreads requests at ``rate``: ``burst``, or what makes up for late wake-ups."""
+    return max(1.0, 1.0 + TIMER_LAG * rate if burst is None else float(burst))
 
 
 class SlidingWindow:
@@ -189,7 +182,7 @@ class LeakyBucket:
         """Set the rate; return True if a request may be sent now, or up to ``ahead`` requests before its time."""
         cost = self._cost = 1.0 / rate
         self._spare = max(0.0, HANDFUL - cost) if burst is None else 0.0
-        room = (bucket_for(rate, burst).burst + ahead) * cost - self._spare
+        room = (burst_for(rate, burst) + ahead) * cost - self._spare
         self._limiter.max_rate = room
         return self._limiter.has_capacity(cost)
 

@@ -57,7 +57,7 @@ from ..errors import (
     mark_unknown,
 )
 from ..ratelimit.registry import LimiterRegistry
-from ..ratelimit.stats import SessionCounters
+from ..ratelimit.stats import SessionCounters, Stats
 from ..transport.aiohttp_transport import AiohttpTransport, as_fencing, as_head_reporting
 from ..transport.deadlines import Deadlines
 from ..transport.headers import clock_of
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from ..contract.operations import Operation
     from ..events import Hook
     from ..ratelimit.shared.store import LimitStore
-    from ..ratelimit.stats import KeysShown, Stats
+    from ..ratelimit.stats import KeysShown
     from ..transport.aiohttp_transport import Transport
     from .options import CallOptions
 
@@ -254,7 +254,8 @@ class Session:
         """Return the counters and the present state of the client. It may be called from another thread."""
         loop = self.affinity.loop
         now = 0.0 if loop is None else loop.time()
-        return self.stats.snapshot(
+        return Stats(
+            **msgspec.structs.asdict(self.stats),
             keys=self._limiters.stats(now, keys),
             token_age=None if loop is None else self.tokens.age(now),
             token_left=None if loop is None else self.tokens.left(now),

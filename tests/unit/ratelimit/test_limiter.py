@@ -17,7 +17,7 @@ from octoffm_async.contract.stocks import Stock
 from octoffm_async.ratelimit.limiter import RateLimiter
 from octoffm_async.ratelimit.priority_queue import Priority
 from octoffm_async.ratelimit.registry import LimiterRegistry
-from octoffm_async.ratelimit.window import LeakyBucket, SlidingWindow, bucket_for
+from octoffm_async.ratelimit.window import LeakyBucket, SlidingWindow, burst_for
 from octoffm_async.settings.values import TOKEN_LIMIT
 from octoffm_async.transport.headers import RateAdvice
 from tests.conftest import VirtualTimeLoop
@@ -72,9 +72,9 @@ def test_the_steady_rate_uses_at_least_98_percent_of_the_limit(calls: int, per: 
 
 
 def test_a_burst_makes_up_for_late_timers_or_is_what_was_asked_for() -> None:
-    assert bucket_for(500.0).burst == 6.0
-    assert bucket_for(0.1).burst == pytest.approx(1.001)
-    assert bucket_for(10.0, burst=4).burst == 4
+    assert burst_for(500.0) == 6.0
+    assert burst_for(0.1) == pytest.approx(1.001)
+    assert burst_for(10.0, burst=4) == 4
 
 
 def admissions(limit: Limit, arrivals: list[float], *, jitter: float = 0.0) -> list[float]:
@@ -177,6 +177,19 @@ async def test_a_pause_that_ends_too_late_for_calls_that_wait_fails_them_at_once
         await waiting[0]
     await waiting[1]
     assert loop.time() == pytest.approx(started + 60, abs=0.01)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("is_stated", [True, False])
+async def test_only_a_pause_that_the_api_stated_is_called_one_that_it_asked_for(is_stated: bool) -> None:
+    limiter, now = RateLimiter(None, jitter=0.0, max_in_flight=1), asyncio.get_running_loop().time()
+    if is_stated:
+        limiter.on_rate_headers(RateAdvice(rate=None, exhausted_for=30.0), now)
+    else:
+        limiter.pause(now + 30.0)
+    with pytest.raises(RateLimitedError) as caught:
+        await limiter.acquire(until=now + 10.0)
+    assert ("the API asked" in str(caught.value)) is is_stated
 
 
 @pytest.mark.virtual_time
