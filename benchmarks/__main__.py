@@ -5,6 +5,7 @@
     python -m benchmarks calls tls             some parts
     python -m benchmarks memory --size 100000  a part with another size
     python -m benchmarks million_rows          the command with a file of 1,000,000 rows, interrupted on the way
+    python -m benchmarks cold_start --only uvloop --only "20 callers" --rounds 1    a part of its cases, in ten minutes
     python -m benchmarks list                  the parts and the peers
     python -m benchmarks page                  a page of the results in the folder of --out
 
@@ -40,6 +41,7 @@ def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
     parser.add_argument("--in-flight", type=int, default=50)
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--peer", action="append", default=[], help="only this peer; may be repeated")
+    parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cold_start: only cases named so")
     parser.add_argument("--no-pin", action="store_true", help="do not keep stub and clients on processors of their own")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder for JSON and plots ({OUT})")
     parser.add_argument("--no-plots", action="store_true", help="tables and JSON only")
@@ -52,6 +54,7 @@ def parse(arguments: list[str] | None = None) -> tuple[list[str], Options]:
         in_flight=given.in_flight,
         loop=given.loop,
         peers=tuple(given.peer),
+        only=tuple(given.only),
         pin=not given.no_pin,
         plots=not given.no_plots,
         out=given.out,

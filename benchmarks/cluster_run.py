@@ -38,7 +38,9 @@ SELECT pg_current_wal_lsn() - '0/0', (SELECT xact_commit FROM pg_stat_database W
     (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_stat_user_tables WHERE relname LIKE 'octoffm%'),
     (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_stat_user_tables WHERE relname = 'octoffm_chunks')
 """
-_REQUESTS = "SELECT pg_total_relation_size('octoffm_journal_payloads')"
+_REQUESTS = """
+SELECT pg_total_relation_size(relid), n_dead_tup FROM pg_stat_user_tables WHERE relname = 'octoffm_journal_payloads'
+"""
 
 
 class Cost(NamedTuple):
@@ -137,11 +139,12 @@ class ClusterBench:
                 for seller in range(SELLERS):
                     some = orders(first + seller * each, each)
                     await cluster.submit("orders", some, seller=f"S{seller}")
-                loaded, requests = time.perf_counter(), 0
+                loaded, requests, dead = time.perf_counter(), 0, 0
                 while not all(record.is_over for record in (await cluster.status()).jobs):
                     async with database.connection() as connection:
                         row = await (await connection.execute(_REQUESTS)).fetchone()
-                    requests = max(requests, 0 if row is None else int(row[0]))
+                    size, unused = row or (0, 0)
+                    requests, dead = max(requests, size), max(dead, unused)
                     await asyncio.sleep(0.1)
                 wall = time.perf_counter() - began
                 cpu = sum(_cpu(child.pid) - was for child, was in zip(children, spent, strict=True))
@@ -159,6 +162,7 @@ class ClusterBench:
             "disk": (after.disk - cost.disk) / items,
             "chunks": (after.chunks - cost.chunks) / items,
             "requests": requests / MIB,
+            "dead": dead,
         }
 
     def _worker(self, address: str) -> subprocess.Popen[bytes]:

@@ -35,6 +35,8 @@ class Options:
     loop: Loop = "uvloop"
     peers: tuple[str, ...] = ()
     """The peers to measure; empty: all whose packages are installed."""
+    only: tuple[str, ...] = ()
+    """Words that the names of the cases of a cold start hold, all of them."""
     pin: bool = True
     plots: bool = True
     out: Path = field(default=OUT)

@@ -45,7 +45,11 @@ PARTS = (
         "traffic",
         "hidden limits found and held, priorities, many sellers, outages, on a simulated clock; takes ten minutes",
     ),
-    Part("cold_start", "hidden limits from the first second, over HTTP in real time on both loops; takes hours"),
+    Part(
+        "cold_start",
+        "hidden limits from the first second, over HTTP in real time on both loops; --only; takes hours",
+    ),
+    Part("start_up", "starting the command, over Python with aiohttp"),
     Part("journal", "what the journal alone costs an item"),
     Part("journal_large", "a journal of 1,000,000 items: size, opening, look-ups; takes minutes"),
     Part("retention", "pruning a journal of 1,000,000 items, half of them old; with --size 10000000 it takes minutes"),

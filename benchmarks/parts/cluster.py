@@ -58,6 +58,7 @@ def _table(name: str, title: str, *, rate: int | None, items: int, options: Opti
             Column("disk", "disk B/item", 0),
             Column("chunks", "of it chunks", 0),
             Column("requests", "requests, most MiB"),
+            Column("dead", "dead rows of it, most", 0),
             Column("load", "loaded items/s", 0),
         ],
         figures=measured.figures,
