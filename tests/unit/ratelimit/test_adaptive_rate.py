@@ -143,6 +143,17 @@ def test_429s_that_ignore_the_rate_do_not_bring_a_key_to_a_stand(seed: int) -> N
     assert accepted > 1000
 
 
+def test_a_pause_before_a_429_is_not_taken_for_a_low_rate() -> None:
+    control, now = learned(100.0, ceiling=1000.0)
+    control.throttled(epoch=control.epoch, now=now + 1.0)
+    now += 6.0
+    control.accepted(epoch=control.epoch, sent_at=now, now=now)
+    before = control.rate(now) or 0.0
+    control.throttled(epoch=control.epoch, now=now + 0.2)
+    control.accepted(epoch=control.epoch, sent_at=now + 0.3, now=now + 0.3)
+    assert (control.rate(now + 0.3) or 0.0) >= 0.8 * before
+
+
 def test_early_429s_cut_more_and_more_but_never_below_the_average() -> None:
     control, now = learned(100.0)
     control.ceiling = 1000.0
