@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..contract.requests.fingerprints import fingerprints
+from ..contract.requests.validation import plain_order
 from ..errors import CallError, ConfigurationError
 from ..resources.believing import IdVerifier
 from ..resources.inbound import check_supply_order, send_supply_order
@@ -22,6 +23,8 @@ from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from msgspec import Raw
 
     from ..session.decoding.known_ids import Doubt, KnownIds
     from ..session.seller_session import SellerSession
@@ -61,6 +64,8 @@ class _Held(NamedTuple):
 class CreateOrders(Job[OrderT]):
     """The job of ``client.bulk.create_outbound`` and ``create_inbound``.
 
+    ``check`` may return an item's JSON, so that an item is encoded once.
+
     With ``alone`` there is no journal, and nothing else looks up unknown orders: orders whose id has an odd form are
     read by that id at the end of the run. ``verify`` makes the look-up of each order before it is sent; a job with a
     journal does that itself.
@@ -72,15 +77,19 @@ class CreateOrders(Job[OrderT]):
         self,
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
-        check: Callable[[OrderT], None],
+        check: Callable[[OrderT], Raw | None],
         id_verifier: IdVerifier,
         takes_encoded: bool = False,
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
     ) -> None:
         self.key: Callable[[OrderT], str] = attrgetter("reference")
-        self.check = check
-        self.send = send
+        self.check: Callable[[OrderT], None] = self._check_item
+        self.send: Callable[[Any], Awaitable[Result[str]]] = self._send_item
+        self._check = check
+        self._send = send
+        self._checked: tuple[OrderT | None, Raw | None] = None, None
+        """The item that was checked last, and its JSON: without screening it is sent right behind its check."""
         self.takes_encoded = takes_encoded
         self._id_verifier = id_verifier
         self._alone = alone
@@ -90,6 +99,13 @@ class CreateOrders(Job[OrderT]):
         self._verification: Verification | None = None
         if verify is not None:
             self.look_ahead = LOOK_AHEAD
+
+    def _check_item(self, item: OrderT) -> None:
+        self._checked = item, self._check(item)
+
+    def _send_item(self, item: OrderT | Raw) -> Awaitable[Result[str]]:
+        checked, encoded = self._checked
+        return self._send(item if encoded is None or item is not checked else encoded)
 
     def fingerprints(self, items: Sequence[OrderT]) -> list[bytes]:
         return fingerprints(items)
@@ -208,7 +224,7 @@ def _job_of(
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
                 send=partial(send_shipment, scope),
-                check=partial(_check, scope, check_shipment),
+                check=partial(_check_shipment, scope),
                 id_verifier=IdVerifier(scope, CREATE_OUTBOUND),
                 takes_encoded=True,
                 alone=alone,
@@ -226,6 +242,12 @@ def _job_of(
             return supplies, OrderLookup(scope, "inbound")
         case _:
             raise ConfigurationError(f"{operation!r} is not the name of a creation")
+
+
+def _check_shipment(scope: SellerSession, item: Any) -> Raw | None:
+    if (plain := plain_order(item)) is None:
+        _check(scope, check_shipment, item)
+    return plain
 
 
 def _check(scope: SellerSession, check: Callable[[Any], None], item: Any) -> None:

@@ -9,6 +9,10 @@ there.
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KEYS_IN_MEMORY = 10_000
 _CACHE_KIB = 4096
@@ -56,7 +60,11 @@ class DiskIndex:
 
     def put(self, key: str, value: bytes) -> None:
         """Add a new key."""
-        self._recent[key] = value
+        self.put_all(((key, value),))
+
+    def put_all(self, pairs: Iterable[tuple[str, bytes]]) -> None:
+        """Add new keys."""
+        self._recent.update(pairs)
         if len(self._recent) > self._most_recent:
             self._spill()
 

@@ -26,6 +26,9 @@ class SeenKeys(DiskIndex):
         self._items: dict[str, object] = {}
         """Latest items without a fingerprint: computing the fingerprints of many items together takes half the time."""
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._items or super().__contains__(key)
+
     def add(self, key: str, print_: bytes = b"") -> bool:
         """Add ``key`` with its item's fingerprint; return True if it is new."""
         if key in self:
@@ -35,11 +38,11 @@ class SeenKeys(DiskIndex):
 
     def add_item(self, key: str, item: object) -> bool:
         """Add ``key``, and keep its item until its fingerprint is computed; return True if the key is new."""
-        if key in self:
+        items = self._items
+        if key in items or key in self._recent or (self._database is not None and super().__contains__(key)):
             return False
-        self._items[key] = item
-        self.put(key, b"")
-        if len(self._items) >= _PRINTED_AT_ONCE:
+        items[key] = item
+        if len(items) >= _PRINTED_AT_ONCE:
             self._print()
         return True
 
@@ -54,10 +57,8 @@ class SeenKeys(DiskIndex):
         super().close()
 
     def _print(self) -> None:
-        if self._items and self._fingerprints is not None:
-            self._recent.update(zip(self._items, self._fingerprints(list(self._items.values())), strict=True))
-        self._items.clear()
-
-    def _spill(self) -> None:
-        self._print()
-        super()._spill()
+        items = self._items
+        if items:
+            prints = [b""] * len(items) if self._fingerprints is None else self._fingerprints(list(items.values()))
+            self.put_all(zip(items, prints, strict=True))
+            items.clear()

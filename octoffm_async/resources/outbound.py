@@ -17,8 +17,7 @@ from ..contract.outbound import (
     OutboundShipmentRequest,
     OutboundStatus,
 )
-from ..contract.requests.checks import NOT_ENCODABLE
-from ..contract.requests.validation import cancellation_problems, is_plain_order, outbound_problems
+from ..contract.requests.validation import cancellation_problems, outbound_problems, plain_order
 from ..errors import ConfigurationError, ValidationError, check_type
 from ..session.pagination import paginate
 from .believing import IdVerifier, known_ids_of
@@ -87,15 +86,9 @@ class Outbound:
         if journal is None:
             check_protected("create_outbound")
         scope = self._scope
-        if journal is None and not verify_first and is_plain_order(request):
-            # Only its encoding can prove such an order invalid, so it is encoded once.
+        if journal is None and not verify_first and (plain := plain_order(request)) is not None:
             check_reference(scope, "shipment", request.reference)
-            try:
-                call = send_shipment(scope, request)
-            except NOT_ENCODABLE:
-                check_shipment(request)  # its error names the field
-                raise
-            answer = await call
+            answer = await send_shipment(scope, plain)
             doubt = known_ids_of(scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].history)
             if doubt is None:
                 return answer[0]

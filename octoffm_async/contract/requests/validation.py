@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -27,6 +26,7 @@ from .checks import (
     CUSTOMS_CODE_PATTERN,
     GTIN_LENGTHS,
     LINES_MAX,
+    NOT_ENCODABLE,
     QUANTITY_MAX,
     REFERENCE_MAX,
     SUPPLY_LINES_MAX,
@@ -48,10 +48,10 @@ _ASSUMED_PATTERNS = {
     "un_code": (re.compile(UN_CODE_PATTERN), "is not 4 digits"),
 }
 _ADDRESS_NEEDED = ("address_line1", "city", "country_code")
-_address_needed = attrgetter(*_ADDRESS_NEEDED)
 _ADDRESS_TEXTS = modelled_fields(DeliveryAddress)
-_address_texts = attrgetter(*_ADDRESS_TEXTS)
 _ADDRESS_NEEDED_IF_ASSUMED = (*_ADDRESS_NEEDED, "first_name", "last_name", "postal_code")
+_ENCODER = msgspec.json.Encoder()
+_BACKSLASH, _DELETE = b"\\\x7f"
 
 
 def gtin_check_digit(body: str) -> int:
@@ -75,8 +75,8 @@ def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> l
 
 def outbound_problems(request: OutboundShipmentRequest, *, assumed: bool = False) -> list[FieldProblem]:
     """Return all problems of a shipping order."""
-    if not assumed and is_plain_order(request):
-        return with_encoding_problems([], request)
+    if not assumed and plain_order(request) is not None:
+        return []
     found = list(text_problems("reference", request.reference, most=REFERENCE_MAX if assumed else None))
     found += text_problems("storage_country", request.storage_country)
     found += text_problems("delivery_mode", request.delivery_mode)
@@ -202,48 +202,43 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
             yield problem._replace(field=f"lines[{place}]{problem.field}")
 
 
-def is_plain_order(request: OutboundShipmentRequest) -> bool:
-    """Return True for an order of the usual form that is valid; this check is faster than a full validation.
+def plain_order(request: OutboundShipmentRequest) -> msgspec.Raw | None:
+    """Return the JSON of a valid order of the usual form; None for any other order: it needs the full validation.
 
-    Such an order has no extra members. If JSON can encode its texts shows only when it is encoded.
+    Most orders are of this form, and are encoded anyway. The encoded texts are checked together: JSON writes a control
+    character with a backslash, and a blank text is empty, begins with a space or is not printable.
     """
     if type(request) is not OutboundShipmentRequest or request.extra is not None:
-        return False
+        return None
     address: Any = request.delivery_address
     lines: Any = request.lines
     if type(address) is not DeliveryAddress or address.extra is not None or type(request.lines) is not list:
-        return False
-    if not lines:
-        return False
+        return None
     for line in lines:
         if not _is_plain(line):
-            return False
-    needed = (request.reference, request.storage_country, request.delivery_mode, *_address_needed(address))
+            return None
     try:
-        texts = "".join(filter(None, (*needed, *_address_texts(address))))
-        if not texts.isprintable():
-            return False
-        if texts.isascii() and min(needed) > "!":  # none is empty or begins with a space
-            return True
-        return not any(map(is_blank, needed))
-    except TypeError:  # a value is not text
-        return False
+        begins = request.reference > "!" and request.storage_country > "!" and request.delivery_mode > "!"
+        if not (begins and address.address_line1 > "!" and address.city > "!" and address.country_code > "!" and lines):
+            return None
+        encoded = _ENCODER.encode(request)
+    except NOT_ENCODABLE:  # or one of the values is not text
+        return None
+    if _BACKSLASH in encoded or not ((encoded.isascii() and _DELETE not in encoded) or encoded.decode().isprintable()):
+        return None
+    return msgspec.Raw(encoded)
 
 
 def _is_plain(line: Any) -> bool:
     """Return True for a valid line of the usual form: a quantity of one reference."""
-    if type(line) is not ShipmentLine or line.product_id is not None or line.product_condition is not None:
+    if type(line) is not ShipmentLine or line.extra is not None:
         return False
-    if line.extra is not None:
+    if line.product_id is not None or line.product_condition is not None:
         return False
     quantity, name = line.quantity, line.seller_product_reference
-    return (
-        type(quantity) is int
-        and 1 <= quantity <= QUANTITY_MAX
-        and type(name) is str
-        and bool(name.strip())
-        and name.isprintable()
-    )
+    if type(quantity) is not int or not 1 <= quantity <= QUANTITY_MAX:
+        return False
+    return type(name) is str and name > "!" and name.isprintable()
 
 
 def _line(line: Any, *, reference_only: bool) -> Iterator[FieldProblem]:
