@@ -84,8 +84,6 @@ class CreateOrders(Job[OrderT]):
         verify: Callable[[], Verification] | None = None,
     ) -> None:
         self.key: Callable[[OrderT], str] = attrgetter("reference")
-        self.check: Callable[[OrderT], None] = self._check_item
-        self.send: Callable[[Any], Awaitable[Result[str]]] = self._send_item
         self._check = check
         self._send = send
         self._checked: tuple[OrderT | None, Raw | None] = None, None
@@ -100,10 +98,12 @@ class CreateOrders(Job[OrderT]):
         if verify is not None:
             self.look_ahead = LOOK_AHEAD
 
-    def _check_item(self, item: OrderT) -> None:
+    def check(self, item: OrderT) -> None:
         self._checked = item, self._check(item)
+        if self.odd is not None:
+            self.odd.look(item.reference)
 
-    def _send_item(self, item: OrderT | Raw) -> Awaitable[Result[str]]:
+    def send(self, item: OrderT | Raw) -> Awaitable[Result[str]]:
         checked, encoded = self._checked
         return self._send(item if encoded is None or item is not checked else encoded)
 
@@ -211,7 +211,6 @@ def job_of(
     job, lookup = _job_of(operation, scope, alone=alone, verify=verify)
     what, field = _WORDS[operation]
     job.odd = OddReferences(what, field, strict=bool(scope.options.strict_references))
-    job.check = job.odd.checking(job.check, job.key)
     return job, lookup
 
 

@@ -76,15 +76,6 @@ class OddReferences:
             reason = f"{reason}, {why}" if reason else why
         return reason
 
-    def checking(self, check: Callable[[object], None], key: Callable[[object], str]) -> Callable[[object], None]:
-        """Return a check of items that also looks at the references of valid items."""
-
-        def check_both(item: object) -> None:
-            check(item)
-            self.look(key(item))
-
-        return check_both
-
     def tell_all(self) -> None:
         """Warn of the number of odd references, if there was more than the one reported."""
         if self.count > 1:

@@ -53,6 +53,8 @@ class CreateProducts(Job[FulfillmentProduct]):
     def check(self, item: FulfillmentProduct) -> None:
         check_product(item)
         self._scope.check_extra("product", item)
+        if self.odd is not None:
+            self.odd.look(self.key(item))
 
     async def handle(self, items: Sequence[FulfillmentProduct], deliver: Deliver) -> None:
         ends_at = asyncio.get_running_loop().time() + (
