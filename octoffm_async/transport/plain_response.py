@@ -35,6 +35,7 @@ _HEAD = re.compile(
     rb"HTTP/1\.1 (20[0-2]) [\t -~]*\r\n(?:%b)*+"
     rb"(?i:content-length:[ ]?([1-9][0-9]{0,8})|transfer-encoding:[ ]?chunked)\r\n(?:%b)*+\r\n" % (_LINE, _LINE)
 )
+_STATUS = {b"200": 200, b"201": 201, b"202": 202}
 _CHUNK = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,6})\r\n")
 _LAST = b"\r\n0\r\n\r\n"
 """The end of a chunk, and the last chunk."""
@@ -90,9 +91,10 @@ def read_plain(data: bytes) -> PlainResponse | None:
     head = _HEAD.match(data, 0, _HEAD_MOST)
     if head is None:
         return None
+    status, length = head.groups()
     start = end = head.end()
-    if head[2] is not None:
-        stop = start + int(head[2])
+    if length is not None:
+        stop = start + int(length)
         if len(data) != stop:
             return None
     elif chunk := _CHUNK.match(data, end):
@@ -102,4 +104,4 @@ def read_plain(data: bytes) -> PlainResponse | None:
             return None
     else:
         return None
-    return int(head[1]), LazyHeaders(data[:end]), data[start:stop]
+    return _STATUS[status], LazyHeaders(data[:end]), data[start:stop]
