@@ -144,12 +144,13 @@ class Run(Generic[T, OutcomeT_co]):
         return self
 
     async def __anext__(self) -> OutcomeT_co:
+        # The loop is compared only where this waits: asking for the running one is a system call in Python 3.11.
+        if self._taken and self._affinity.loop is not None and (outcome := self._outcomes.get_nowait()) is not None:
+            return outcome
         if self._main is None:
             raise ClosedError("a run must be entered before it is iterated: async with … as run")
         self._affinity.check_home()
         self._taken = True
-        if (outcome := self._outcomes.get_nowait()) is not None:
-            return outcome
         try:
             return await self._outcomes.get()
         except StopAsyncIteration:
