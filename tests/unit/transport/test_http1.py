@@ -1,6 +1,7 @@
 """Requests over aiohttp's connector: the bytes that leave, what is sent again, and what is not done this way."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 import aiohttp
@@ -13,7 +14,18 @@ from octoffm_async.transport import connection as link
 from octoffm_async.transport import http1 as wire
 from octoffm_async.transport.http1 import CachedHeaders
 from tests.support.fakes import config
-from tests.unit.transport.test_aiohttp_transport import OK, SMALL, Server, get, opened
+from tests.unit.transport.test_aiohttp_transport import (
+    OK,
+    SMALL,
+    Server,
+    authority,
+    client_tls,
+    get,
+    opened,
+    server_tls,
+)
+
+__all__ = ["authority", "client_tls", "server_tls"]
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
 
@@ -94,13 +106,13 @@ async def test_a_header_cannot_smuggle_lines(value: str) -> None:
     assert value not in str(caught.value)
 
 
-@given(st.text(min_size=1, max_size=20))
-def test_no_address_can_smuggle_lines(path: str) -> None:
+@given(st.sampled_from(["GET", "POST"]), st.text(min_size=1, max_size=20))
+def test_no_address_can_smuggle_lines(method: str, path: str) -> None:
     async def send() -> None:
         async with opened() as transport:
             url = f"http://127.0.0.1:9/{path}"
             with pytest.raises((ConfigurationError, ConnectError)) as caught:
-                await transport.send("GET", url, {}, None, 1.0)
+                await transport.send(method, url, {}, None, 1.0)
             plain = all("!" <= character <= "~" for character in path)
             assert isinstance(caught.value, ConfigurationError) is not plain
 
@@ -113,6 +125,40 @@ async def test_an_address_may_end_with_the_server(monkeypatch: pytest.MonkeyPatc
         async with Server(HELLO, stay=False) as server, opened() as transport:
             assert (await get(transport, f"http://localhost:{server.port}")).body == b"hi"
             assert server.heads[0].startswith(b"GET / HTTP/1.1\r\n")
+
+
+async def test_the_addresses_of_many_posts_are_not_all_remembered() -> None:
+    async with Server(HELLO, stay=True) as server, opened() as transport:
+        addresses = [f"{server.url}/{number}" for number in [*range(wire.POSTS_MOST + 2), 0, wire.POSTS_MOST + 1]]
+        for url in addresses:
+            await transport.send("POST", url, {}, None, 1.0)
+        sent = [head.split(b" ")[1].decode() for head in server.heads]
+        assert sent == [url.partition(str(server.port))[2] for url in addresses]
+        assert transport._wire is not None
+        assert len(transport._wire._posts) <= wire.POSTS_MOST
+
+
+class Echo(Server):
+    """Answers with more than is read at once, all of it the last sign of the address, a bit at a time."""
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sign = (await reader.readuntil(b" HTTP/1.1\r\n"))[-12:-11]
+        writer.write(OK + b"Content-Length: %d\r\n\r\n" % (3 * link.READ_AHEAD // 2))
+        for _ in range(3):
+            writer.write(sign * (link.READ_AHEAD // 2))
+            await writer.drain()
+        await reader.read()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_connections_that_read_at_the_same_time_read_what_is_theirs(
+    secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    theirs, ours = (server_tls, client_tls) if secure else (None, None)
+    async with Echo(ssl_context=theirs) as server, opened(config(), ssl_context=ours) as transport:
+        bodies = await asyncio.gather(*(get(transport, f"{server.url}/{sign}") for sign in "abc"))
+        assert [set(answer.body.decode()) for answer in bodies] == [{"a"}, {"b"}, {"c"}]
+        assert {len(answer.body) for answer in bodies} == {3 * link.READ_AHEAD // 2}
 
 
 class Fickle(Server):

@@ -26,6 +26,7 @@ from octoffm_async.contract.requests.validation import (
     gtin_check_digit,
     inbound_problems,
     outbound_problems,
+    plain_order,
     product_problems,
     return_problems,
     wire_path,
@@ -523,3 +524,33 @@ def test_extra_members_of_nested_items_are_looked_at_where_the_rest_is_plain() -
             assert fields(problems(replace(item, lines=[LINE, bad]))) == ["lines[1].extra"]
     order = replace(ORDER, delivery_address=replace(ADDRESS, extra={"zip_code": 1, "postal-code": 1}))
     assert fields(outbound_problems(order)) == ["delivery_address.extra"]
+
+
+def in_full(order: OutboundShipmentRequest) -> list[FieldProblem]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("octoffm_async.contract.requests.validation.plain_order", lambda _: None)
+        return outbound_problems(order)
+
+
+TEXTS = st.text(max_size=3) | st.sampled_from(
+    [None, 7, 0, b"", ["\0"], "é", "\u200b", "a\x7f", "\\", '"', "\ud800", " x"]
+)
+
+
+@given(st.sampled_from(modelled_fields(DeliveryAddress)), TEXTS)
+def test_what_the_quick_check_lets_through_the_full_one_does(field: str, value: object) -> None:
+    address = replace(ADDRESS, **{field: value})
+    line = replace(LINE, seller_product_reference=value)
+    parts = {"delivery_address": address}, {"lines": [LINE, line]}, {"reference": value}, {"storage_country": value}
+    for changed in parts:
+        order = replace(ORDER, **changed)
+        if (encoded := plain_order(order)) is not None:
+            assert in_full(order) == []
+            assert encoded == msgspec.Raw(msgspec.json.encode(order))
+
+
+def test_usual_orders_need_the_quick_check_only() -> None:
+    for text in ("12 quai de la Paix", "Łódź", "東京", "O'Brien & Sons", "!b"):
+        assert plain_order(replace(ORDER, delivery_address=replace(ADDRESS, city=text))) is not None
+    for lines in ([], (LINE,), [replace(LINE, quantity=0)], [replace(LINE, quantity=True)], None, "x"):
+        assert plain_order(replace(ORDER, lines=lines)) is None

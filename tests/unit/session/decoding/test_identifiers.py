@@ -166,6 +166,7 @@ def test_where_an_identifier_is_found(body: Any, headers: dict[str, str], found:
             for told in (
                 {"errors": [{"code": "QuotaExceeded"}]},
                 {"error": "no stock"},
+                {"error": 1},
                 {"success": False},
                 {"status": 409},
                 {"Errors": {"lines": ["no stock"]}},
