@@ -8,23 +8,20 @@ Every call of every resource and seller goes through :meth:`Session.call`, the c
 2. **Admission** (:mod:`.admission`). Before each attempt the call waits for the circuit, a token, and a permit of the
    rate limiter of its key (:mod:`..ratelimit.limiter`), which includes a slot among the requests in flight.
 3. **Sending.** The session adds the headers (:mod:`.request_headers`), checks the caller's fence
-   (:mod:`..transport.fences`) and hands the request to the transport (:mod:`..transport.aiohttp_transport`). The slot
-   is released when the attempt is over, however it ended.
+   (:mod:`..transport.fences`) and hands the request to the transport (:mod:`..transport.aiohttp_transport`). It
+   releases the slot when the attempt is over, however that ended.
 4. **Classification.** :func:`~.retry.policy.classify` maps the result (a response, or an error that says whether the
    request may have reached the API) to a verdict.
 5. **Feedback.** A response that the API's limit accepted is reported to the limiter, a success also to the retry
    budget and the circuit (:mod:`.retry.handler`).
-6. **Result.** The session decodes a success (:mod:`.decoding.answers`) and returns it. It maps any other result to an
-   error (:mod:`.error_mapping`); the retry policy (:mod:`.retry.policy`) then either waits and starts the next attempt
-   at step 2, or raises the error.
-7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, whatever ended the
-call.
+6. **Result.** The session returns a decoded success (:mod:`.decoding.answers`). For any other result the retry policy
+   (:mod:`.retry.policy`) either waits and goes back to step 2, or raises its error (:mod:`.error_mapping`).
+7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, in every case.
 
-**Why one function shows the whole path.** :meth:`Session._run_call` performs the steps in the order in which they
-happen. The guarantees are about this order: the slot is released exactly once for each permit, only the
-token that an attempt used is invalidated, the limiter learns of a response before the call is decoded, and the outcome
-of a creation is unknown from the moment at which its attempt starts. In a chain of middlewares each of them would see a
-part of the order only; here one function has to be read to check it. The parts do one thing each and are tested alone.
+**One function shows the whole path**, :meth:`Session._run_call`, since the guarantees are about the order of the steps:
+the slot is released exactly once for each permit, only the token that an attempt used is invalidated, the limiter
+learns of a response before it is decoded, and the outcome of a creation is unknown from the moment at which its attempt
+starts. Of a chain of middlewares each would see a part of the order only.
 """
 
 from __future__ import annotations
@@ -304,8 +301,7 @@ class Session:
                         self._unusable(call, unreadable)
                         raise
                     finally:
-                        # Exactly once for each permit, whatever ended the attempt: a lost slot would slow the key for
-                        # good.
+                        # Exactly once for each permit, in every case: a lost slot would slow the key for good.
                         call.limiter.release(probe=call.limiter_probe)
                     self._record_result(call, outcome, now := clock())
                 except (CallError, FencedError) as unsent:

@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 
     from .fences import Fence
 
-__all__ = [
-    "CLOSINGS_TO_LEARN",
-    "HEAD_LIMITS",
-    "Http1Connection",
-    "IdleConnections",
-    "ResponseHead",
-    "can_parse",
-    "is_cut_off",
-    "tls_of",
-]
-
 READ_AHEAD = 2**18
 """Half the number of bytes of a body that are buffered before reading from the socket is paused; the bytes read at a
 time."""
@@ -122,22 +111,6 @@ class Http1Connection(BaseProtocol, asyncio.BufferedProtocol):
 
     ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: the time by which a response's head must come.
     """
-
-    __slots__ = (
-        "_connection",
-        "_content",
-        "_handler",
-        "_usable",
-        "_waiter",
-        "deadline",
-        "expired",
-        "history",
-        "idle_connections",
-        "is_idle",
-        "is_reused",
-        "is_single",
-        "request_sent",
-    )
 
     def __init__(
         self,

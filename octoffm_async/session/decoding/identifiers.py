@@ -45,8 +45,6 @@ _LEAST_BARE_NUMBER = 1000
 _WRAPS = ("data", "result")
 _SIGNS = ("status", "errors", "error", "success")
 """Members by which a body tells that the request failed."""
-_SHORTEST_SIGN = min(len(f',"{name}":0') for name in _SIGNS)
-"""Bytes of one of them. Most bodies have no room for it beside the id."""
 _WORD = re.compile(r"(?=[A-Za-z_.:~-]*[0-9])[A-Za-z0-9][\w.:~-]*", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?", re.ASCII)
 _NIL = "00000000-0000-0000-0000-000000000000"
@@ -87,7 +85,8 @@ def identifier_reader(
         kind = msgspec.defstruct("Holder", [("held", kind)], rename={"held": name}, gc=False)
     decode = msgspec.json.Decoder[Any](kind).decode
     deeper = len(location.place) - 1
-    frame = sum(len(name) + len('{"":}') for name in location.place) + len('""')
+    # Bytes around an id of a body with room for the shortest of the signs: most have none.
+    room = sum(len(name) + len('{"":}') for name in location.place) + len('""') + min(map(len, _SIGNS)) + len(',"":0')
 
     def read(response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG001, FBT001
         try:
@@ -97,7 +96,7 @@ def identifier_reader(
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        if len(response.body) - frame - len(found) >= _SHORTEST_SIGN:
+        if len(response.body) - len(found) >= room:
             body = response.body.lower()
             if b"error" in body or b"success" in body or b"status" in body:  # it may tell of a failure, in any spelling
                 return _odd_identifier(location, response)
