@@ -72,21 +72,26 @@ class OpenEnumParam(_Type):
 MOMENT_PARAM = MomentParam()
 
 
-def period_options(what: str) -> Callable[[F], F]:
-    """Add ``--updated-since`` and ``--updated-until``; the command receives ``updated_since`` and ``updated_until``."""
+def period_options(what: str, filter_name: str = "") -> Callable[[F], F]:
+    """Add ``--updated-since`` and ``--updated-until``; the command receives ``updated_at_min`` and ``updated_at_max``.
+
+    ``filter_name`` stands in place of ``updated_at`` where the list's filters have another name.
+    """
 
     def add(command: F) -> F:
+        name = filter_name or f"{what}_at"
         until = f"Only those {what} at or before this time."
-        command = click.option(f"--{what}-until", type=MOMENT_PARAM, metavar="WHEN", help=until)(command)
+        command = click.option(f"--{what}-until", f"{name}_max", type=MOMENT_PARAM, metavar="WHEN", help=until)(command)
         since = f"Only those {what} at or after this time: {WHEN}."
-        return click.option(f"--{what}-since", type=MOMENT_PARAM, metavar="WHEN", help=since)(command)
+        return click.option(f"--{what}-since", f"{name}_min", type=MOMENT_PARAM, metavar="WHEN", help=since)(command)
 
     return add
 
 
 def country_option(command: F) -> F:
-    """Add ``--country``; the command receives ``country: str | None``."""
-    return click.option("--country", metavar="CODE", callback=upper_case, help="Storage country: FR, ES, UK.")(command)
+    """Add ``--country``; the command receives ``storage_country: str | None``."""
+    text = "Storage country: FR, ES, UK."
+    return click.option("--country", "storage_country", metavar="CODE", callback=upper_case, help=text)(command)
 
 
 def reference_option(command: F) -> F:

@@ -60,20 +60,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: datetime | None
 
 
-class _Kind(NamedTuple):
-    operation: Operation[list[Any]]
-    filters: type[Any]
-    bound: str
-    time: str
-    id: str
-
-
-_KINDS: Mapping[ChangeKind, _Kind] = {
-    "outbound": _Kind(LIST_OUTBOUND, OutboundFilters, "status_updated_at", "status_updated_at", "outbound_shipment_id"),
-    "inbound": _Kind(LIST_INBOUND, InboundFilters, "updated_at", "updated_at", "inbound_shipment_id"),
-    "stocks": _Kind(LIST_STOCKS, StockFilters, "updated_at", "updated_at", "id"),
-    "returns": _Kind(LIST_RETURNS, ReturnFilters, "updated_at", "updated_at", "return_id"),
+_KINDS: Mapping[ChangeKind, tuple[Operation[list[Any]], type[Any], str, str, str]] = {
+    "outbound": (LIST_OUTBOUND, OutboundFilters, "status_updated_at", "status_updated_at", "outbound_shipment_id"),
+    "inbound": (LIST_INBOUND, InboundFilters, "updated_at", "updated_at", "inbound_shipment_id"),
+    "stocks": (LIST_STOCKS, StockFilters, "updated_at", "updated_at", "id"),
+    "returns": (LIST_RETURNS, ReturnFilters, "updated_at", "updated_at", "return_id"),
 }
+"""The operation, filters, bound, time and id of each kind's :class:`TimedList`."""
 
 
 class _Given(NamedTuple):

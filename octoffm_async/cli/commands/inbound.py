@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,7 +23,6 @@ from ..remote import remote_command
 from ..rows.target import each_alone, kind_of, list_options, print_rows
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from ..remote import Remote
@@ -63,29 +62,9 @@ _LINES = (
 @period_options("created")
 @list_options
 @remote_command
-async def list_orders(
-    remote: Remote,
-    *,
-    status: str | None,
-    country: str | None,
-    updated_since: datetime | None,
-    updated_until: datetime | None,
-    created_since: datetime | None,
-    created_until: datetime | None,
-    max_items: int | None,
-    target: RowTarget,
-) -> int:
+async def list_orders(remote: Remote, target: RowTarget, **filters: Any) -> int:
     """List supply orders."""
-    orders = remote.client.inbound.list(
-        status=status,
-        storage_country=country,
-        updated_at_min=updated_since,
-        updated_at_max=updated_until,
-        created_at_min=created_since,
-        created_at_max=created_until,
-        max_items=max_items,
-    )
-    return await print_rows(remote, target, each_alone(aiter(orders)), SUPPLIES)
+    return await print_rows(remote, target, each_alone(aiter(remote.client.inbound.list(**filters))), SUPPLIES)
 
 
 @group.command("show", short_help="Show a supply order with its lines.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +25,6 @@ from .orders_follow import follow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from datetime import datetime
 
     from ...contract.outbound import ParcelLine, ShippedTo
     from ..remote import Remote
@@ -78,26 +77,14 @@ _PARCELS = (
 @click.option(
     "--status", type=OpenEnumParam(OutboundStatus), help="Only those in this status; filtered here, not by the API."
 )
-@period_options("updated")
+@period_options("updated", "status_updated_at")
 @list_options
 @remote_command
 async def list_orders(
-    remote: Remote,
-    *,
-    state: str | None,
-    status: str | None,
-    updated_since: datetime | None,
-    updated_until: datetime | None,
-    max_items: int | None,
-    target: RowTarget,
+    remote: Remote, *, status: str | None, max_items: int | None, target: RowTarget, **filters: Any
 ) -> int:
     """List shipping orders; the times are of their status."""
-    orders = remote.client.outbound.list(
-        state=state,
-        status_updated_at_min=updated_since,
-        status_updated_at_max=updated_until,
-        max_items=None if status else max_items,
-    )
+    orders = remote.client.outbound.list(max_items=None if status else max_items, **filters)
     items = _picked(aiter(orders), status, max_items) if status else aiter(orders)
     return await print_rows(remote, target, each_alone(items), ORDERS)
 

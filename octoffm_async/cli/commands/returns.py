@@ -22,7 +22,6 @@ from ..rows.target import each_alone, kind_of, list_options, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from ..remote import Remote
@@ -103,37 +102,15 @@ async def create(remote: Remote, order: str | None, dry_run: bool, **fields: Any
 
 
 @group.command("list")
-@click.option(
-    "--type", "kind", type=OpenEnumParam(ReturnType), help="Only those of this type: the sender of the return."
-)
+@click.option("--type", type=OpenEnumParam(ReturnType), help="Only those of this type: the sender of the return.")
 @click.option("--status", type=OpenEnumParam(ReturnStatus), help="Only those in this status.")
 @period_options("updated")
 @period_options("created")
 @list_options
 @remote_command
-async def list_returns(
-    remote: Remote,
-    *,
-    kind: str | None,
-    status: str | None,
-    updated_since: datetime | None,
-    updated_until: datetime | None,
-    created_since: datetime | None,
-    created_until: datetime | None,
-    max_items: int | None,
-    target: RowTarget,
-) -> int:
+async def list_returns(remote: Remote, target: RowTarget, **filters: Any) -> int:
     """List returns."""
-    found = remote.client.returns.list(
-        type=kind,
-        status=status,
-        updated_at_min=updated_since,
-        updated_at_max=updated_until,
-        created_at_min=created_since,
-        created_at_max=created_until,
-        max_items=max_items,
-    )
-    return await print_rows(remote, target, each_alone(aiter(found)), RETURNS)
+    return await print_rows(remote, target, each_alone(aiter(remote.client.returns.list(**filters))), RETURNS)
 
 
 @group.command("show", short_help="Show a return with its lines.")

@@ -20,7 +20,6 @@ from .stocks_watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from ..remote import Remote
     from ..rows.target import RowKind, RowTarget
@@ -68,19 +67,7 @@ _COUNTRIES = (
 @click.option("--order", type=OpenEnumParam(SortOrder), help="Least or most first.")
 @list_options
 @remote_command
-async def list_stocks(
-    remote: Remote,
-    *,
-    reference: str | None,
-    country: str | None,
-    delivery_country: str | None,
-    updated_since: datetime | None,
-    updated_until: datetime | None,
-    sort: str | None,
-    order: str | None,
-    max_items: int | None,
-    target: RowTarget,
-) -> int:
+async def list_stocks(remote: Remote, target: RowTarget, *, reference: str | None, **filters: Any) -> int:
     """List stocks. They carry no reference of yours: "octoffm stocks export --references" puts it beside them.
 
     With --reference, the command first tests that the API obeys the filter; if not, "octoffm stocks lookup" finds the
@@ -89,16 +76,7 @@ async def list_stocks(
     if reference is not None and not (proof := await remote.client.bulk.prove_stock_filter()).obeyed:
         message = f"--reference cannot be used: {proof.reason}; octoffm stocks lookup finds stocks in another way"
         raise click.ClickException(message)
-    stocks = remote.client.stocks.list(
-        seller_product_reference=reference,
-        storage_country=country,
-        delivery_country=delivery_country,
-        updated_at_min=updated_since,
-        updated_at_max=updated_until,
-        sort=sort,
-        order=order,
-        max_items=max_items,
-    )
+    stocks = remote.client.stocks.list(seller_product_reference=reference, **filters)
     return await print_rows(remote, target, each_alone(aiter(stocks)), STOCKS)
 
 
@@ -108,15 +86,7 @@ async def list_stocks(
 @period_options("updated")
 @click.option("--references", is_flag=True, help="Add your own reference to each stock; all references are read first.")
 @remote_command
-async def export(
-    remote: Remote,
-    *,
-    target: RowTarget,
-    country: str | None,
-    updated_since: datetime | None,
-    updated_until: datetime | None,
-    references: bool,
-) -> int:
+async def export(remote: Remote, target: RowTarget, *, references: bool, **filters: Any) -> int:
     """Write all stocks to a file. An older file is replaced when all is written, and kept if something fails.
 
     CSV, Parquet and XLSX have one row a stock, with its total quantities and, in available_by_country, the countries
@@ -126,10 +96,7 @@ async def export(
 
     With --references, a stock whose reference is not certain gets none.
     """
-    stocks = remote.client.stocks.list(
-        storage_country=country, updated_at_min=updated_since, updated_at_max=updated_until
-    )
-    pages = (page.items async for page in stocks.pages())
+    pages = (page.items async for page in remote.client.stocks.list(**filters).pages())
     if not references:
         return await print_rows(remote, target, pages, STOCKS)
     with closing(References()) as known:
