@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigurationError
-from . import cell_parsers as parse
-from .cell_parsers import extra as read_extra
-from .cells.codes import grouping_key
+from .cells import parsers as parse
+from .cells.codes import all_usual, grouping_key
+from .cells.parsers import extra as read_extra
 from .cells.readers import ReadingOptions, reader_for
 from .formats.jsonl_table import snake
 from .item_types import EXTRA
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from .cell_parsers import CellParser, CellValue
     from .cells.notes import ReadingNotes
-    from .cells.readers import FileEvidence
+    from .cells.parsers import CellValue
+    from .cells.readers import CellReader, FileEvidence
     from .item_types import ItemType
     from .rows import Table
 
@@ -53,12 +53,21 @@ class CellProblem(NamedTuple):
 
 
 class ReadingStep(NamedTuple):
-    """The reading of one field: its column, the reader of its cells, and True if its cells may not be empty."""
+    """The reading of one field: its name, that within its group, its column, and the reader of its cells."""
 
     name: str
+    member: str
     column: str
-    reader: CellParser
+    reader: CellReader
     filled: bool
+    """True if its cells may not be empty."""
+
+
+class FieldGroup(NamedTuple):
+    """The fields of one object of an item, such as its address: those that are read, and values for every row."""
+
+    steps: list[ReadingStep]
+    constants: dict[str, CellValue]
 
 
 @dataclass(frozen=True)
@@ -77,18 +86,20 @@ class ColumnPlan:
         default_factory=dict[tuple[str, ...], tuple[str, ...]], init=False
     )
 
-    def steps(self, evidence: FileEvidence, notes: ReadingNotes) -> tuple[list[ReadingStep], list[ReadingStep]]:
-        """Return the steps that read the fields of an item, and those that read the fields of each of its lines."""
+    def groups(self, evidence: FileEvidence, notes: ReadingNotes) -> dict[str, FieldGroup]:
+        """Return the fields to read by the name of the object that they are members of; empty for the item itself."""
         target = self.target
-        steps: list[ReadingStep] = []
+        groups = {"": FieldGroup([], {})}
+        for name, value in self.constants.items():
+            group, _, member = name.rpartition(".")
+            groups.setdefault(group, FieldGroup([], {})).constants[member] = value
         for name, column in self.columns.items():
+            group, _, member = name.rpartition(".")
             required = name in target.needed or name in target.filled or target.any_of[:1] == (name,)
             reader = reader_for(name, target.reader(name), evidence, self.options, notes, required=required)
-            steps.append(ReadingStep(name, column, reader, name in target.filled))
-        return (
-            [step for step in steps if not step.name.startswith("lines.")],
-            [step for step in steps if step.name.startswith("lines.")],
-        )
+            step = ReadingStep(name, member, column, reader, name in target.filled)
+            groups.setdefault(group, FieldGroup([], {})).steps.append(step)
+        return groups
 
     def anchor(self, header: Sequence[str]) -> int:
         """Return the place of the last column whose cells show if a separator shifted them: a country, a number …
@@ -130,6 +141,10 @@ class ColumnPlan:
         """The function that turns the cell of a reference into the form by which rows belong together."""
         return str if self.target.key in self.options.literal else grouping_key
 
+    def keys(self, cells: Sequence[str]) -> Sequence[str]:
+        """Return the business references that the cells of the key column hold."""
+        return cells if all_usual(cells) else [self.key_form(cell.strip()) if cell else "" for cell in cells]
+
     def key(self, row: TableRow) -> str:
         """Return the business reference of a row that may be broken, or an empty text if it has none."""
         columns, otherwise = self._keys
@@ -167,33 +182,27 @@ class ColumnPlan:
             return "is missing: the row ends before it" if self.fixed else "is missing"
         return "is empty"
 
-    def read(
-        self,
-        row: TableRow,
-        steps: Sequence[ReadingStep],
-        problems: list[CellProblem],
-        constants: Mapping[str, CellValue],
-    ) -> dict[str, CellValue]:
-        """Return the constants, and the values of a row's cells for these fields; append the problems."""
-        values = {**constants}
+    def read(self, row: TableRow, group: FieldGroup, problems: list[CellProblem]) -> dict[str, CellValue]:
+        """Return the values of a group of fields in a row; append the problems."""
+        values = {**group.constants}
         cells, ended = row.cells, False
-        for name, column, reader, filled in steps:
+        for name, member, column, reader, filled in group.steps:
             cell = cells.get(column)
             if not cell:
                 needed = filled if self.fixed or cell is not None else name in self.target.needed
-                if needed and name not in self.constants and not (ended and cell is None):
+                if needed and not (ended and cell is None):
                     problems.append(CellProblem(row.line, column, name, "", self._absence(cell)))
                     ended = ended or (self.fixed and cell is None)  # reported once a row
                 continue
             if cell[0] == "=" and cell[1:2] == cell[-1] == '"' and len(cell) > 3:  # Excel's way to keep a code's zeros
                 cell = cell[2:-1]
             try:
-                value = reader(cell)
+                value = reader[cell]
             except ValueError as error:
                 problems.append(CellProblem(row.line, column, name, str(cell), str(error)))
             else:
                 if value is not None:
-                    values[name] = value
+                    values[member] = value
         return values
 
 

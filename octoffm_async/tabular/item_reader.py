@@ -9,24 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from ..contract.requests.fingerprints import differing_fields, fingerprint
 from ..disk.first_lines import FirstOccurrences
+from .batch_reader import MOST_ROWS, BatchReader, ReadRows
 from .cells.notes import ReadingNotes
-from .column_plan import CellProblem
+from .column_plan import CellProblem, FieldGroup
+from .formats.csv_table import CsvRows, PlainRows
 from .survey import Survey, look_through, same_item
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ..contract.requests.checks import FieldProblem
-    from .cell_parsers import CellValue
-    from .column_plan import ColumnPlan, ReadingStep
+    from .cells.parsers import CellValue
+    from .column_plan import ColumnPlan
+    from .item_types import Values
     from .rows import RowReader, Table, TableRow
 
-MOST_ROWS = 10_000
-"""Rows of one order. A file whose reference never changes would otherwise be held as a whole."""
 _PLACE = re.compile(r"lines\[(\d+)\]")
 
 
@@ -43,6 +45,7 @@ class RejectedItem(NamedTuple):
         return self.rows[0].line
 
 
+ItemRows: TypeAlias = "Sequence[TableRow] | ReadRows"
 OnRejected: TypeAlias = Callable[[RejectedItem], None]
 
 
@@ -70,14 +73,13 @@ class ItemReader(Iterator[Any]):
         self._survey = Survey()
         self._prepared = False
         self._anchor = 0
-        self._line_constants = {name: value for name, value in plan.constants.items() if name.startswith("lines.")}
-        self._constants = {name: value for name, value in plan.constants.items() if not name.startswith("lines.")}
-        self._common: Sequence[ReadingStep] = ()
-        self._parts: Sequence[ReadingStep] = ()
+        self._batch_reader: BatchReader | None = None
+        self._groups: dict[str, FieldGroup] = {}
+        self._line_group = FieldGroup([], {})
         self._pass: RowReader = table.rows()
         self._on_faulty = on_faulty
         self._keep = keep
-        self._kept: dict[str, tuple[TableRow, ...]] = {}
+        self._kept: dict[str, ItemRows] = {}
         self._first = FirstOccurrences()
         self._items = self._read()
 
@@ -99,7 +101,11 @@ class ItemReader(Iterator[Any]):
 
     def release(self, key: str) -> tuple[TableRow, ...]:
         """Return the rows of an item that was yielded, and release them; none if it was not of this file."""
-        return self._kept.pop(key, ())
+        return tuple(self._single(self._kept.pop(key, ())))
+
+    def forget(self, key: str) -> None:
+        """Release the rows of an item that was yielded."""
+        self._kept.pop(key, None)
 
     def close(self) -> None:
         """End the pass early. It ends by itself at the end of the file."""
@@ -113,33 +119,49 @@ class ItemReader(Iterator[Any]):
         self._survey = look_through(self._table, self._plan, self.notes)
         if unused := self._plan.not_used():
             self.notes.facts["columns not used"] = ", ".join(unused)
-        self._common, self._parts = self._plan.steps(self._survey.evidence, self.notes)
+        self._groups = self._plan.groups(self._survey.evidence, self.notes)
+        self._line_group = self._groups.pop("lines", self._line_group)
         self._anchor = self._plan.anchor(self._table.columns or ())
+        usual = self._plan.has_key_column and not self._survey.doubtful and not self._plan.options.statuses
+        if usual and isinstance(self._pass, CsvRows):
+            header = self._pass.table.columns
+            self._batch_reader = BatchReader(self._plan, header, self._groups, self._line_group, self._anchor)
 
     def _read(self) -> Generator[Any]:
         with closing(self._first):
             self.prepare()
-            for key, rows in self._groups():
-                self.line = rows[0].line
-                leave, problem = self._status(rows) if self._plan.options.statuses else (False, None)
-                if leave:
-                    self.left_out += 1
-                    continue
-                found, problems = self._item(key, rows) if problem is None else (None, [problem])
+            for key, rows in self._items_of_rows():
+                if isinstance(rows, ReadRows):
+                    self.line = self.notes.line = rows.line
+                    item, problems = self._made(key, rows, rows.values, rows.lines)
+                else:
+                    self.line = self.notes.line = rows[0].line
+                    leave, problem = self._status(rows) if self._plan.options.statuses else (False, None)
+                    if leave:
+                        self.left_out += 1
+                        continue
+                    item, problems = self._item(key, rows) if problem is None else (None, [problem])
                 if problems:
-                    self._reject(key, rows, problems)
+                    self._reject(key, self._single(rows), problems)
                     continue
                 self.good += 1
                 if self._keep:
-                    self._kept[self._key_of(found)] = tuple(rows)
-                yield found
+                    self._kept[self._key_of(item)] = rows
+                yield item
 
-    def _groups(self) -> Iterator[tuple[str, list[TableRow]]]:
+    def _items_of_rows(self) -> Iterator[tuple[str, ItemRows]]:
         """Yield rows that belong together, with their key."""
         grouping = self._plan.target.has_lines
         rows: list[TableRow] = []
         last = ""
-        for row in self._pass:
+        for row in self._rows_or_items():
+            if isinstance(row, ReadRows):
+                if rows:
+                    yield last, rows
+                    rows = []
+                self.rows += len(row.cells)
+                yield row.key, row
+                continue
             self.rows += 1
             if not self._plan.fixed:
                 row = self._plan.canonical(row)  # noqa: PLW2901  (the same row under the fields' names)
@@ -156,38 +178,57 @@ class ItemReader(Iterator[Any]):
         if rows:
             yield last, rows
 
+    def _rows_or_items(self) -> Iterator[TableRow | ReadRows]:
+        if self._batch_reader is None or not isinstance(self._pass, CsvRows):
+            yield from self._pass
+            return
+        for batch in self._pass.batches():
+            yield from self._batch_reader.read(batch) if isinstance(batch, PlainRows) else batch
+
+    def _single(self, rows: ItemRows) -> Sequence[TableRow]:
+        """Return the rows one by one."""
+        return rows.rows(self._table.columns or ()) if isinstance(rows, ReadRows) else rows
+
     def _item(self, key: str, rows: Sequence[TableRow]) -> tuple[Any, list[CellProblem]]:
         """Return the item that the rows make, and its problems."""
         plan = self._plan
         if problems := self._unreadable(key, rows):
             return None, problems
-        self.notes.line = rows[0].line
-        values = plan.read(rows[0], self._common, problems, self._constants)
+        values = {name: plan.read(rows[0], group, problems) for name, group in self._groups.items()}
         lines: list[dict[str, CellValue]] = []
         if plan.target.has_lines:
             for row in rows:
                 self.notes.line = row.line
-                lines.append(plan.read(row, self._parts, problems, self._line_constants))
+                lines.append(plan.read(row, self._line_group, problems))
             if len(rows) > 1:
                 problems += [problem for row in rows[1:] for problem in self._differences(rows[0], row)]
         if not plan.fixed:
             problems += self._incomplete(rows[0], values, lines, problems)
         if problems:
             return None, problems
-        if plan.target.settle is not None:
-            self.notes.line = rows[0].line
-            found = plan.target.settle(values, plan.options, self.notes)
-            if found:
-                return None, [self._placed(problem, rows) for problem in found]
-        item = plan.target.build(values, lines)
-        problems = [self._placed(problem, rows) for problem in plan.target.problems(item)]
+        self.notes.line = rows[0].line
+        return self._made(key, rows, values, lines)
+
+    def _made(
+        self, key: str, rows: ItemRows, values: Values, lines: Sequence[dict[str, CellValue]]
+    ) -> tuple[Any, list[CellProblem]]:
+        """Return the item that these values make, and its problems."""
+        target = self._plan.target
+        found = [] if target.settle is None else target.settle(values, self._plan.options, self.notes)
+        item = None
+        if not found:
+            item = target.build(values, lines)
+            found = target.problems(item)
+        if found:
+            singly = self._single(rows)
+            return item, [self._placed(problem, singly) for problem in found]
         twice = self._survey.twice
-        if not problems and (twice is None or hash(plan.identity(key)) in twice):
+        if twice is None or (twice and hash(self._plan.identity(key)) in twice):
             print_ = fingerprint(item)
-            if (before := self._first.add(plan.identity(self._key_of(item)), rows[0].line, print_)) is not None:
-                differ = differing_fields(item, before[1], print_)
-                problems.append(self._repeated_row(key, rows[0], before[0], differ))
-        return item, problems
+            before = self._first.add(self._plan.identity(self._key_of(item)), self.line, print_)
+            if before is not None:
+                return item, [self._repeated_row(key, before[0], differing_fields(item, before[1], print_))]
+        return item, []
 
     def _unreadable(self, key: str, rows: Sequence[TableRow]) -> list[CellProblem]:
         """Return the reasons why these rows cannot be read, or may not be the rows of one item."""
@@ -244,22 +285,25 @@ class ItemReader(Iterator[Any]):
             yield CellProblem(rows[0].line, column, target.key, key, reason)
 
     def _incomplete(
-        self, row: TableRow, values: dict[str, CellValue], lines: list[dict[str, CellValue]], found: list[CellProblem]
+        self, row: TableRow, values: Values, lines: Sequence[dict[str, CellValue]], found: list[CellProblem]
     ) -> Iterator[CellProblem]:
         """Yield needed fields that no cell and no constant gives; a file without a header shows them only in rows."""
         target = self._plan.target
-        lacking = target.needed.difference(values, set(lines[0]).intersection(*lines[1:]) if lines else ())
+        given = {f"{group}.{member}".lstrip(".") for group in values for member in values[group]}
+        if lines:
+            given.update(f"lines.{member}" for member in set(lines[0]).intersection(*lines[1:]))
+        lacking = target.needed - given
         if lacking:
             known = {problem.field for problem in found}
             for name in target.fields:
                 if name in lacking and name not in known:
                     yield CellProblem(row.line, "", name, "", "is missing")
-        absent = [name for name in target.all_or_none if name not in values]
+        absent = [name for name in target.all_or_none if name not in given]
         if 0 < len(absent) < len(target.all_or_none):
             yield CellProblem(row.line, "", absent[0], "", "is missing: packaging is all or nothing")
 
     def _differences(self, first: TableRow, row: TableRow) -> Iterator[CellProblem]:
-        for name, column, _, _ in self._common:
+        for name, _, column, _, _ in chain.from_iterable(group.steps for group in self._groups.values()):
             cell, expected = row.cells.get(column, ""), first.cells.get(column, "")
             if cell and cell != expected and (column != self._plan.key_column or self._plan.key(row)):
                 reason = (
@@ -267,7 +311,7 @@ class ItemReader(Iterator[Any]):
                 )
                 yield CellProblem(row.line, column, name, str(cell), reason)
 
-    def _repeated_row(self, key: str, row: TableRow, before: int, differ: Sequence[str]) -> CellProblem:
+    def _repeated_row(self, key: str, before: int, differ: Sequence[str]) -> CellProblem:
         target = self._plan.target
         columns = self._plan.columns
         column = columns.get(target.key, columns.get(target.key_from, ""))
@@ -276,7 +320,7 @@ class ItemReader(Iterator[Any]):
             reason += f", with another payload (different: {', '.join(differ)}); only the first is sent"
         if target.has_lines:
             reason += f": the rows of one {target.name} must stand together"
-        return CellProblem(row.line, column, target.key, key, reason)
+        return CellProblem(self.line, column, target.key, key, reason)
 
     def _placed(self, problem: FieldProblem, rows: Sequence[TableRow]) -> CellProblem:
         """Return a problem of an item, at the row and column that it comes from."""

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..contract.base import modelled_fields
 from ..contract.common import ShipmentLine
@@ -16,17 +16,18 @@ from ..contract.products import FulfillmentProduct, Packaging
 from ..contract.requests.checks import FieldProblem
 from ..contract.requests.validation import extra_name_problem, inbound_problems, outbound_problems, product_problems
 from ..errors import ConfigurationError
-from . import cell_parsers as read
+from .cells import parsers as read
 from .cells.countries import postal_code
 from .formats.encodings import GUESSED, doubt_of_country
 from .formats.jsonl_table import snake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from ..contract.base import Request
-    from .cell_parsers import CellParser, CellValue
     from .cells.notes import ReadingNotes
+    from .cells.parsers import CellParser
     from .cells.readers import ReadingOptions
 
 EXTRA: Final = "extra."
@@ -38,14 +39,13 @@ _LINE: Final[Mapping[str, CellParser]] = {
     "lines.product_id": read.code,
     "lines.product_condition": read.text,
 }
-
-
-_LINE_NAMES: Final = {name: name.removeprefix("lines.") for name in _LINE}
+Values: TypeAlias = dict[str, dict[str, Any]]
+"""The values of an item's fields by the object that they are members of: empty for the item itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemType:
-    """One kind of item. Fields have dotted names; ``build`` takes the common values and those of each line.
+    """One kind of item. Fields have dotted names; ``build`` takes the values, and those of each line.
 
     ``needed`` fields must be mapped or set, ``filled`` ones may not be empty where they are mapped, ``all_or_none``
     ones go together.
@@ -57,7 +57,7 @@ class ItemType:
     fields: Mapping[str, CellParser]
     needed: frozenset[str]
     filled: frozenset[str]
-    build: Callable[[dict[str, CellValue], Sequence[Mapping[str, CellValue]]], Any]
+    build: Callable[[Values, Sequence[dict[str, Any]]], Any]
     problems: Callable[[Any], list[FieldProblem]]
     struct: type[Request] | None = None
     """The struct of the request; without one, an item has no extra members."""
@@ -68,7 +68,7 @@ class ItemType:
     """The field that replaces the key where the key is neither mapped nor set."""
     parts_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Fields by a field that holds them all, such as the full name; a file has one or the others."""
-    settle: Callable[[dict[str, CellValue], ReadingOptions, ReadingNotes], list[FieldProblem]] | None = None
+    settle: Callable[[Values, ReadingOptions, ReadingNotes], list[FieldProblem]] | None = None
     """The function that mends values which depend on each other; it changes them and returns what it cannot mend."""
 
     def full_name(self, name: str) -> str:
@@ -127,98 +127,95 @@ def check_extra(struct: type[Request] | None, name: str) -> None:
         raise ConfigurationError(f"{name}: {member!r} {reason}")
 
 
-def _extra(values: Mapping[str, CellValue]) -> dict[str, CellValue] | None:
+def _extra(values: Values) -> dict[str, Any] | None:
     """Return the extra members, sorted by name: the journal compares earlier payloads as text."""
-    if _MODELLED.issuperset(values):  # nearly always; to look at each name costs more than all else here
-        return None
-    found = {name.removeprefix(EXTRA): values[name] for name in values if name[: len(EXTRA)] == EXTRA}
-    return dict(sorted(found.items())) if found else None
+    return dict(sorted(found.items())) if (found := values.get("extra")) else None
 
 
-def _own(values: Mapping[str, CellValue], nested: str = EXTRA) -> Any:
-    return {name: value for name, value in values.items() if not name.startswith((nested, EXTRA))}
-
-
-def _product(values: dict[str, CellValue], _lines: Sequence[Mapping[str, CellValue]]) -> FulfillmentProduct:
-    own = _own(values, "packaging.")
+def _product(values: Values, _lines: Sequence[dict[str, Any]]) -> FulfillmentProduct:
+    own, measures = values[""], values.get("packaging")
     own.setdefault("seller_product_reference", own["gtin"])
-    measures: Any = {name: values[f"packaging.{name}"] for name in _PACKAGING if f"packaging.{name}" in values}
-    box = Packaging(**measures) if measures else None
-    return FulfillmentProduct(packaging=box, extra=_extra(values), **own)
+    return FulfillmentProduct(packaging=Packaging(**measures) if measures else None, extra=_extra(values), **own)
 
 
-def _lines_of(lines: Sequence[Mapping[str, Any]]) -> list[ShipmentLine]:
-    return [ShipmentLine(**{_LINE_NAMES[name]: value for name, value in line.items()}) for line in lines]
+def _lines_of(lines: Sequence[dict[str, Any]]) -> list[ShipmentLine]:
+    return [ShipmentLine(**line) for line in lines]
 
 
-def _order(values: dict[str, CellValue], lines: Sequence[Mapping[str, CellValue]]) -> OutboundShipmentRequest:
-    address: Any = {_ADDRESS[field]: value for field, value in values.items() if field in _ADDRESS}
-    for name in _ADDRESS_NEEDED:
-        address.setdefault(name, "")
-    own: Any = {name: values[name] for name in _ORDER if name in values}
-    to = DeliveryAddress(**address)
-    return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=to, extra=_extra(values), **own)
+def _order(values: Values, lines: Sequence[dict[str, Any]]) -> OutboundShipmentRequest:
+    to = DeliveryAddress(**_NO_ADDRESS | values["delivery_address"])
+    return OutboundShipmentRequest(lines=_lines_of(lines), delivery_address=to, extra=_extra(values), **values[""])
 
 
-def _supply(values: dict[str, CellValue], lines: Sequence[Mapping[str, CellValue]]) -> InboundShipmentRequest:
-    return InboundShipmentRequest(lines=_lines_of(lines), extra=_extra(values), **_own(values))
+def _supply(values: Values, lines: Sequence[dict[str, Any]]) -> InboundShipmentRequest:
+    return InboundShipmentRequest(lines=_lines_of(lines), extra=_extra(values), **values[""])
 
 
-def _reference(values: dict[str, CellValue], _lines: Sequence[Mapping[str, CellValue]]) -> str:
-    return cast("str", values["seller_product_reference"])
+def _reference(values: Values, _lines: Sequence[dict[str, Any]]) -> str:
+    found: str = values[""]["seller_product_reference"]
+    return found
 
 
 def _none(_item: Any) -> list[FieldProblem]:
     return []
 
 
-def _settle_order(values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
+def _settle_order(values: Values, options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
     """Split a full name, and check what the cells of an address tell only together or by their field."""
     found: list[FieldProblem] = []
-    if full := values.pop(_FULL_NAME, None):
-        first, _, last = str(full).rpartition(" ")
+    address = values["delivery_address"]
+    if full := address.pop("full_name", None):
+        first, _, last = full.rpartition(" ")
         if not first or "," in first:
             reason = "is not a first and a last name with a blank between: map both from columns of their own"
             found.append(FieldProblem(_FULL_NAME, full, reason))
-        values |= {_FIRST_NAME: first.strip(), _LAST_NAME: last}
-        notes.changed(_FULL_NAME, "split at its last blank", str(full), f"{first.strip()} + {last}")
-    country, given = values.get(_COUNTRY), values.get(_POSTAL_CODE)
-    if isinstance(country, str) and isinstance(given, str) and _POSTAL_CODE not in options.literal:
+        address |= {"first_name": first.strip(), "last_name": last}
+        notes.changed(_FULL_NAME, "split at its last blank", full, f"{first.strip()} + {last}")
+    country, given = address.get("country_code"), address.get("postal_code")
+    if country and given and _POSTAL_CODE not in options.literal:
         filled, reason = postal_code(country, given)
         if filled and options.fill_zeros:
-            values[_POSTAL_CODE] = filled
+            address["postal_code"] = filled
             notes.changed(_POSTAL_CODE, "dropped zeros were filled", given, filled)
         elif reason:
             hint = " (--fill-zeros fills them)" if filled else ""
             found.append(FieldProblem(_POSTAL_CODE, given, f"{reason}{hint}"))
-    if isinstance(country, str) and notes.facts.get("encoding") == GUESSED:
-        texts = {name: str(values[name]) for name in _ADDRESS if name in values and name not in options.literal}
-        doubts = {name: doubt_of_country(text, country) for name, text in texts.items()}
-        found += [FieldProblem(name, texts[name], doubt) for name, doubt in doubts.items() if doubt]
-    if "0" in values.values():
-        found += _zeros(values, options, notes)
-    email = values.get(_EMAIL)
-    if isinstance(email, str) and not _MAIL.fullmatch(email) and _EMAIL not in options.literal:
+    literal = {name.removeprefix("delivery_address.") for name in options.literal}
+    if country and notes.facts.get("encoding") == GUESSED:
+        for member, text in address.items():
+            if member not in literal and (doubt := doubt_of_country(text, country)):
+                found.append(FieldProblem(f"delivery_address.{member}", text, doubt))
+    if "0" in address.values():
+        found += _zeros(address, literal, notes)
+    return found + _misplaced(address, literal)
+
+
+def _misplaced(address: Mapping[str, Any], literal: AbstractSet[str]) -> list[FieldProblem]:
+    """Return the problems of cells that cannot be of their field: a separator may have shifted the columns."""
+    found: list[FieldProblem] = []
+    email = address.get("email")
+    if email and not _MAIL.fullmatch(email) and "email" not in literal:
         reason = f"is not one e-mail address: are the columns of this row shifted? (--literal {_EMAIL} sends it)"
         found.append(FieldProblem(_EMAIL, email, reason))
-    for name in _NAMES:
-        text = values.get(name)
-        if not isinstance(text, str) or text[:1].isalpha() or not text or name in options.literal:
+    for member in _NAMES:
+        text = address.get(member)
+        if not text or text[0].isalpha() or member in literal:
             continue
         if not any(map(str.isalpha, text)):
             reason = "has no letter: are the columns of this row shifted by a separator?"
-            found.append(FieldProblem(name, text, reason))
+            found.append(FieldProblem(f"delivery_address.{member}", text, reason))
     return found
 
 
-def _zeros(values: dict[str, CellValue], options: ReadingOptions, notes: ReadingNotes) -> list[FieldProblem]:
+def _zeros(address: dict[str, Any], literal: AbstractSet[str], notes: ReadingNotes) -> list[FieldProblem]:
     """Leave out the zeros that programs write for empty cells, and return those that stand for a needed value."""
     found: list[FieldProblem] = []
-    for name in [name for name in _ADDRESS if values.get(name) == "0" and name not in options.literal]:
-        if name.rpartition(".")[2] not in _ADDRESS_NEEDED:
-            del values[name]
+    for member in [member for member, text in address.items() if text == "0" and member not in literal]:
+        name = f"delivery_address.{member}"
+        if member not in _ADDRESS_NEEDED:
+            del address[member]
             notes.changed(name, "a zero in place of an empty value was left out", "0", "")
-        elif name not in _NAMES:
+        elif member not in _NAMES:
             found.append(FieldProblem(name, "0", "is a zero in place of a value"))
     return found
 
@@ -229,13 +226,10 @@ _FULL_NAME: Final = "delivery_address.full_name"
 _FIRST_NAME: Final = "delivery_address.first_name"
 _LAST_NAME: Final = "delivery_address.last_name"
 _POSTAL_CODE: Final = "delivery_address.postal_code"
-_CITY: Final = "delivery_address.city"
-_NAMES: Final = (_FIRST_NAME, _LAST_NAME, _CITY)
-_COUNTRY: Final = "delivery_address.country_code"
-_ADDRESS: Final = {f"delivery_address.{name}": name for name in modelled_fields(DeliveryAddress)}
-_ORDER: Final = ("reference", "delivery_mode", "storage_country")
+_NAMES: Final = ("first_name", "last_name", "city")
 _PARSERS: Final[Mapping[str, CellParser]] = {"postal_code": read.code, "phone": read.code, "country_code": read.country}
 _ADDRESS_NEEDED: Final = ("first_name", "last_name", "address_line1", "postal_code", "city", "country_code")
+_NO_ADDRESS: Final[dict[str, Any]] = dict.fromkeys(_ADDRESS_NEEDED, "")
 
 PRODUCTS: Final = ItemType(
     name="product",
@@ -313,4 +307,3 @@ REFERENCES: Final = ItemType(
     build=_reference,
     problems=_none,
 )
-_MODELLED: Final = frozenset({*PRODUCTS.fields, *ORDERS.fields, *SUPPLIES.fields})

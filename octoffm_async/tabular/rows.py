@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +30,11 @@ class TableRow(NamedTuple):
     maybe: frozenset[str] = frozenset()
     split: int = 0
     """The place of the last cell without quotes that begins with a blank: a separator may have split a text there."""
+
+
+def table_row(line: int, columns: Sequence[str], cells: Sequence[str], problem: str = "", **more: Any) -> TableRow:
+    """Return the row of some cells of a CSV file, which may have fewer cells than there are columns."""
+    return TableRow(line, dict(zip(columns, map(str.strip, cells), strict=False)), cells, problem, **more)
 
 
 class RowReader(Protocol):

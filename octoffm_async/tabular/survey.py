@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
-from . import cell_parsers as parse
+from .cells import parsers as parse
 from .cells.codes import all_usual
 from .cells.numbers import NumberCell, decimal_sign_of
 from .cells.readers import FileEvidence
@@ -141,15 +141,10 @@ class _Batch:
     """Some rows of a table: as rows where they are needed as such, else as lists of cells."""
 
     def __init__(self, rows: Sequence[TableRow] | PlainRows, header: Sequence[str]) -> None:
-        self.plain = isinstance(rows, PlainRows)
-        """True if all rows can be read, and only their cells are there."""
         self._header = header
-        self._cells: Sequence[Sequence[str]] = ()
-        self.rows: Sequence[TableRow] = ()
-        if isinstance(rows, PlainRows):
-            self._cells = rows.cells
-        else:
-            self.rows = rows
+        self.plain = rows if isinstance(rows, PlainRows) else None
+        """The rows if all can be read, and only their cells are there."""
+        self.rows: Sequence[TableRow] = () if isinstance(rows, PlainRows) else rows
 
     @property
     def all_longer(self) -> bool:
@@ -158,13 +153,9 @@ class _Batch:
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, in a batch of plain cells with the blanks around them."""
-        if not self.plain:
+        if self.plain is None:
             return [row.cells.get(name, "") for row in self.rows]
-        place = self._header.index(name)
-        try:
-            return [cells[place] for cells in self._cells]
-        except IndexError:
-            return [cells[place] if place < len(cells) else "" for cells in self._cells]
+        return self.plain.column(self._header.index(name))
 
 
 class _Grouping:
@@ -194,8 +185,7 @@ class _Grouping:
         return found[1:] if found[:1] == [last] else found
 
     def _keys(self, batch: _Batch) -> Iterable[str]:
-        cells, form = batch.column(self._plan.key_column), self._plan.key_form
-        return cells if all_usual(cells) else [form(cell.strip()) if cell else "" for cell in cells]
+        return self._plan.keys(batch.column(self._plan.key_column))
 
     def starts(self, row: TableRow) -> str:
         """Return the key of the item that begins with a row; empty if none begins, or it has no key."""

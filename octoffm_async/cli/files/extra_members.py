@@ -8,7 +8,7 @@ import click
 
 from ...contract.answers.names import folded
 from ...errors import ConfigurationError
-from ...tabular.cell_parsers import extra as read_extra
+from ...tabular.cells.parsers import extra as read_extra
 from ...tabular.item_types import EXTRA, check_extra
 from ..options import parse_pairs
 

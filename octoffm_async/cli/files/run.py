@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ...bulk.run import Run
     from ...config import Config
     from ...contract.operations import Operation
+    from ...events import Hook
     from ...tabular.column_plan import ColumnPlan
     from ...tabular.item_reader import RejectedItem
     from ...tabular.item_types import ItemType
@@ -149,10 +150,13 @@ class FileRun:
 
     def _note(self, outcome: Outcome) -> None:
         text = outcome_text(outcome)
-        rows = self.items.release(outcome.key)
         self.tally.add(text)
-        if text.what != "unsent":
+        if self.file_options.report is not None and text.what != "unsent":
             self.recording.count_decided()
+        if text.what in {"created", "already"} and not self.file_options.as_json:
+            self.items.forget(outcome.key)
+            return
+        rows = self.items.release(outcome.key)
         line = rows[0].line if rows else None
         if self.file_options.as_json and self.failure is None:
             code, message = text.code or None, text.message or None
@@ -261,7 +265,8 @@ async def create_from_file(file_options: FileOptions, creation: FileCreation) ->
 
 async def _send(state: FileRun, config: Config, journal: Journal, noticed: DriftRecorder) -> int:
     try:
-        async with FulfillmentClient(config, hooks=[state.recording, noticed]) as client:
+        hooks: list[Hook] = [noticed] if state.file_options.report is None else [state.recording, noticed]
+        async with FulfillmentClient(config, hooks=hooks) as client:
             await state.run(client, journal)
             code = state.finish(client)
     except BaseException:

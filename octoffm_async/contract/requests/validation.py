@@ -56,12 +56,14 @@ _BACKSLASH, _DELETE = b"\\\x7f"
 
 def gtin_check_digit(body: str) -> int:
     """Compute the check digit that follows ``body`` (GS1: weights 3, 1, 3 … from the right)."""
-    return -(3 * sum(map(int, body[::-2])) + sum(map(int, body[-2::-2]))) % 10
+    digits = [byte & 15 for byte in body.encode()]
+    return -(3 * sum(digits[::-2]) + sum(digits[-2::-2])) % 10
 
 
 def product_problems(product: FulfillmentProduct, *, assumed: bool = False) -> list[FieldProblem]:
     """Return all problems of a product to register."""
-    found = [*_gtin(product.gtin), *_reference("seller_product_reference", product.seller_product_reference)]
+    found = list(_gtin(product.gtin))
+    found += text_problems("seller_product_reference", product.seller_product_reference, most=REFERENCE_MAX)
     found += text_problems("product_condition", product.product_condition)
     if product.title is not None:
         found += text_problems("title", product.title, most=TITLE_MAX if assumed else None)
@@ -148,10 +150,6 @@ _WIRE_NAMES = _wire_names(
         ReturnFilters,
     )
 )
-
-
-def _reference(field: str, value: Any) -> Iterator[FieldProblem]:
-    yield from text_problems(field, value, most=REFERENCE_MAX)
 
 
 def _gtin(value: Any) -> Iterator[FieldProblem]:

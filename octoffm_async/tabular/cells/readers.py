@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from .. import cell_parsers as parse
-from .codes import QUICK, CodeColumn, mended, mended_text, tidied, with_western_digits
+from ...contract.requests.checks import GTIN_LENGTHS
+from . import parsers as parse
+from .codes import QUICK, CodeColumn, all_usual, mended, mended_text, tidied, with_western_digits
 from .countries import country_code
 from .numbers import UNCLEAR, NumberCell, plain_number
 from .signs import (
@@ -21,16 +22,17 @@ from .signs import (
     broken,
     is_error,
     is_placeholder,
+    is_words,
     lost_letter,
     repeats,
     without_html,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from ..cell_parsers import CellParser, CellValue
     from .notes import ReadingNotes
+    from .parsers import CellParser, CellValue
 
 _CELLS_KNOWN = 5_000
 _SPELLED = re.compile(r"[&%\\]|=\?|_x")
@@ -99,28 +101,61 @@ class _Judgement(NamedTuple):
 
 
 class CellReader(dict[str, "CellValue"]):
-    """The values of a field's cells: each cell is judged once, and a dictionary that knows it is the quickest reader.
+    """The values of a field's cells: a dictionary that knows a cell is the quickest reader.
 
-    A cell that holds a word for nothing in a field that may be empty is None; a value that cannot be sent raises
-    ValueError. What was mended is noted for each cell, so such a cell is judged by the slower way each time.
+    A value that cannot be sent raises ValueError.
+    """
+
+    def __init__(self, parser: CellParser) -> None:
+        super().__init__()
+        self._parser = parser
+
+    def __missing__(self, cell: str) -> CellValue:
+        return self._parser(str(cell))
+
+    def column(self, cells: Sequence[str], odd: set[int]) -> Sequence[CellValue]:
+        """Return the values of many cells of a CSV file, and None for each that is empty.
+
+        The places of cells that must be read by themselves, for what is wrong or was mended, are added to ``odd``.
+        """
+        if len(self) >= _CELLS_KNOWN:
+            self.clear()
+        if new := {cell for cell in cells if cell and cell not in self}:
+            self._learn({cell for cell in new if cell[0] != "="})
+            if unknown := {cell for cell in new if cell not in self}:
+                odd.update(place for place, cell in enumerate(cells) if cell in unknown)
+        return list(map(self.get, cells))
+
+    def _learn(self, cells: set[str]) -> None:
+        """Keep the values of those of some cells in which nothing is wrong, and nothing was mended."""
+        for cell in cells:
+            with suppress(ValueError):
+                self[cell] = self._parser(cell)
+
+
+class JudgingReader(CellReader):
+    """A reader that looks for all that may stand in a cell in place of a value.
+
+    Each cell is judged once. One that holds a word for nothing in a field that may be empty is None. What was mended is
+    noted for each cell, so such a cell is judged by the slower way each time.
     """
 
     def __init__(
         self, name: str, parser: CellParser, evidence: FileEvidence, notes: ReadingNotes, *, required: bool
     ) -> None:
-        super().__init__()
+        super().__init__(parser)
         self._name = name
-        self._parser = parser
         self._notes = notes
         self._required = required
         self._code = evidence.code(name) if parser is parse.code else None
         self._in_digits = name.endswith((".postal_code", ".phone"))
         self._told: dict[str, _Judgement] = {}
         self._usual = _USUAL.get(parser, _never)
+        self._all_usual = _ALL_USUAL.get(parser, _never)
 
     def __missing__(self, cell: str) -> CellValue:
         if self._usual(cell):
-            value: CellValue = self._parser(str(cell)) if self._parser is parse.gtin else str(cell)
+            value: CellValue = str(cell)
         else:
             value, kind, reason = self._told.get(cell) or self._judged(cell)
             if reason:
@@ -132,6 +167,19 @@ class CellReader(dict[str, "CellValue"]):
             self.clear()
         self[cell] = value
         return value
+
+    def column(self, cells: Sequence[str], odd: set[int]) -> Sequence[CellValue]:
+        if self._all_usual(cells):
+            return [cell or None for cell in cells] if "" in cells else cells
+        return super().column(cells, odd)
+
+    def _learn(self, cells: set[str]) -> None:
+        usual = set(filter(self._usual, cells))
+        self.update(zip(usual, usual, strict=True))
+        for cell in cells - usual:
+            value, kind, reason = self._told.get(cell) or self._judged(cell)
+            if not kind and not reason:
+                self[cell] = value
 
     def _judged(self, cell: str) -> _Judgement:
         found = self._inspect(str(cell))
@@ -199,6 +247,52 @@ class CellReader(dict[str, "CellValue"]):
         return _Judgement(value, kind)
 
 
+class NumberReader(JudgingReader):
+    """A reader of numbers: with the decimal sign that was given, or by that which the file proves."""
+
+    def __init__(
+        self,
+        name: str,
+        parser: CellParser,
+        evidence: FileEvidence,
+        notes: ReadingNotes,
+        *,
+        required: bool,
+        given: str,
+    ) -> None:
+        super().__init__(name, parser, evidence, notes, required=required)
+        self._given = given
+        self._found = evidence.decimal
+
+    def __missing__(self, cell: str) -> CellValue:
+        if isinstance(cell, NumberCell):  # never kept, for it equals the same text
+            return self._parser(str(cell))
+        if self._given and ("." in cell or "," in cell):
+            return self._parser(plain_number(cell, self._given))
+        unclear = UNCLEAR.fullmatch(cell)
+        if unclear is None:
+            return super().__missing__(cell)
+        if not self._found:
+            sign = unclear[1]
+            raise ValueError(
+                f"is ambiguous: {cell.replace(sign, '')} or {cell.replace(sign, '.')}? Write it without the {sign!r}, "
+                f"or say --decimal point or --decimal comma"
+            )
+        value = self._parser(plain_number(cell, self._found))
+        self._notes.changed(self._name, SEPARATED, cell, str(value))
+        return value
+
+    def _learn(self, cells: set[str]) -> None:
+        pointed = {cell for cell in cells if "." in cell or "," in cell}
+        if not self._given:
+            super()._learn({cell for cell in cells if cell not in pointed or UNCLEAR.fullmatch(cell) is None})
+            return
+        super()._learn(cells - pointed)
+        for cell in pointed:
+            with suppress(ValueError):
+                self[cell] = self._parser(plain_number(cell, self._given))
+
+
 def reader_for(
     name: str,
     parser: CellParser,
@@ -207,60 +301,47 @@ def reader_for(
     notes: ReadingNotes,
     *,
     required: bool,
-) -> CellParser:
+) -> CellReader:
     """Return the reader of a field's cells."""
     if name in options.literal:
-        return parser if parser not in {parse.text, parse.code, parse.country} else str
-    reader = CellReader(name, parser, evidence, notes, required=required).__getitem__
+        return CellReader(parser if parser is not parse.country else str)
     if parser in {parse.number, parse.whole}:
-        return _number_reader(
-            reader, parser, options.decimal, evidence.decimal, partial(notes.changed, name, SEPARATED)
-        )
-    return reader
+        return NumberReader(name, parser, evidence, notes, required=required, given=options.decimal)
+    return JudgingReader(name, parser, evidence, notes, required=required)
 
 
 def _usual_text(cell: str) -> bool:
-    """Return True for a text without the signs that need a look, which is longer than any word for nothing."""
-    return len(cell) > _LONGEST_WORD and cell[0].isalnum() and SUSPECT.search(cell) is None
+    """Return True for a text without the signs that need a look: words, or longer than any word for nothing.
+
+    One like 1.23457E+12 is left to the look.
+    """
+    if len(cell) <= _LONGEST_WORD:
+        return is_words(cell) and SUSPECT.search(cell) is None
+    return cell[0].isalnum() and cell[1] not in ".," and SUSPECT.search(cell) is None
 
 
-def _never(_cell: str) -> bool:
+def _all_usual_text(cells: Sequence[str]) -> bool:
+    if min(map(len, cells)) <= _LONGEST_WORD or not "".join([cell[0] for cell in cells]).isalnum():
+        return False
+    return {cell[1] for cell in cells}.isdisjoint(".,") and SUSPECT.search("\n".join(cells)) is None
+
+
+def _usual_gtin(cell: str) -> bool:
+    return len(cell) in GTIN_LENGTHS and cell.isascii() and cell.isdigit()
+
+
+def _never(_cells: str | Sequence[str]) -> bool:
     return False
 
 
 _USUAL: Final[Mapping[CellParser, Callable[[str], object]]] = {
     parse.code: QUICK.fullmatch,
-    parse.gtin: str.isdecimal,
+    parse.gtin: _usual_gtin,
     parse.text: _usual_text,
 }
 """Quick tests of cells that stand for themselves, by the parser."""
-
-
-def _number_reader(
-    otherwise: CellParser, parser: CellParser, given: str, found: str, changed: Callable[[str, str], None]
-) -> CellParser:
-    """Return a reader of numbers: with the decimal sign that was given, or by that which the file proves."""
-
-    quick = int if parser is parse.whole else float
-
-    def read(cell: str) -> CellValue:
-        if len(cell) < _LONGEST_WORD and cell.isascii() and cell.isdigit():
-            return quick(cell)
-        if isinstance(cell, NumberCell):  # never of the dictionary, where it equals the same text
-            return parser(str(cell))
-        if given and ("." in cell or "," in cell):
-            return parser(plain_number(cell, given))
-        unclear = UNCLEAR.fullmatch(cell)
-        if unclear is None:
-            return otherwise(cell)
-        if not found:
-            sign = unclear[1]
-            raise ValueError(
-                f"is ambiguous: {cell.replace(sign, '')} or {cell.replace(sign, '.')}? Write it without the {sign!r}, "
-                f"or say --decimal point or --decimal comma"
-            )
-        value = parser(plain_number(cell, found))
-        changed(cell, str(value))
-        return value
-
-    return read
+_ALL_USUAL: Final[Mapping[CellParser, Callable[[Sequence[str]], bool]]] = {
+    parse.code: all_usual,
+    parse.text: _all_usual_text,
+}
+"""Quick tests of all cells of a column at once, by the parser."""

@@ -108,6 +108,13 @@ def repeats(cell: str) -> bool:
     return cell != "Ditto" and _REPEATED.fullmatch(cell) is not None
 
 
+def is_words(cell: str) -> bool:
+    """Return True if a cell holds letters, blanks and dashes only, and no word for "nothing" or for the value above."""
+    folded = cell.casefold()
+    letters = folded.replace(" ", "").replace("-", "")
+    return letters.isalpha() and cell != "NA" and _WORDS.isdisjoint(folded.split()) and not repeats(cell)
+
+
 def is_error(cell: str) -> bool:
     """Return True if a cell holds an error that a spreadsheet shows in place of a value."""
     return _ERROR.fullmatch(cell) is not None

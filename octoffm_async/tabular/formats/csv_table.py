@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
 from ...errors import ConfigurationError
 from ..cells.signs import UNSEEN
-from ..rows import REASON_COLUMN, TableRow
+from ..rows import REASON_COLUMN, TableRow, table_row
 from .encodings import described, encoding_of, open_bytes
 
 if TYPE_CHECKING:
@@ -115,12 +115,30 @@ class PlainRows(NamedTuple):
     joint: str
     """The delimiter, if a blank follows it somewhere."""
 
+    def column(self, place: int) -> list[str]:
+        """Return the cells of a column, with the blanks around them."""
+        try:
+            return [cells[place] for cells in self.cells]
+        except IndexError:
+            return [cells[place] if place < len(cells) else "" for cells in self.cells]
+
+    def split_at(self, place: int) -> int:
+        """Return the place of the last cell of a row in which a separator may have split a text; else 0."""
+        return _split_at(self.cells[place], self.lines[place], self.joint) if self.joint else 0
+
+    def rows(self, columns: Sequence[str], first: int, end: int) -> Iterator[TableRow]:
+        """Yield some of the rows, but for blank ones."""
+        for place in range(first, end):
+            cells = self.cells[place]
+            if (cells and cells[0] and cells[0][0].isalnum()) or not is_blank_row(cells):
+                yield table_row(self.line + place, columns, cells, split=self.split_at(place))
+
 
 class CsvRows:
     """One pass over a CSV file."""
 
     def __init__(self, table: CsvTable) -> None:
-        self._table = table
+        self.table = table
         self._size = table.path.stat().st_size
         self._file: TextIO | None = None
         self._done = False
@@ -132,20 +150,13 @@ class CsvRows:
         return min(1.0, self._file.buffer.tell() / max(1, self._size))
 
     def __iter__(self) -> Iterator[TableRow]:
-        columns = self._table.columns
+        columns = self.table.columns
         for batch in self.batches():
-            if not isinstance(batch, PlainRows):
-                yield from batch
-                continue
-            for line, cells in enumerate(batch.cells, start=batch.line):
-                if not (cells and cells[0] and cells[0][0].isalnum()) and is_blank_row(cells):
-                    continue
-                split = _split_at(cells, batch.lines[line - batch.line], batch.joint) if batch.joint else 0
-                yield TableRow(line, dict(zip(columns, map(str.strip, cells), strict=False)), cells, split=split)
+            yield from batch.rows(columns, 0, len(batch.cells)) if isinstance(batch, PlainRows) else batch
 
     def batches(self) -> Iterator[PlainRows | list[TableRow]]:
         """Yield the rows, some hundreds at a time: as lists of cells if each stands on a line of its own."""
-        table, width = self._table, len(self._table.columns)
+        table, width = self.table, len(self.table.columns)
         joint = "" if table.spaced or table.delimiter.isspace() else f"{table.delimiter} "
         with table.open() as self._file:
             lines = _Lines(self._file, table.delimiter)
@@ -173,7 +184,7 @@ class CsvRows:
 
     def _each(self, lines: _Lines, joint: str) -> Iterator[TableRow]:
         """Yield the rows that begin on the lines that were fetched, each with its problem."""
-        table, width, taken = self._table, len(self._table.columns), lines.taken
+        table, width, taken = self.table, len(self.table.columns), lines.taken
         reader = table.cells(lines.read())
         while lines.ahead:
             taken.clear()
@@ -198,12 +209,11 @@ class CsvRows:
                 problem = f"the row has {len(cells)} columns, the header {width}"
             elif len(cells) < width and not taken[-1].endswith(("\n", "\r")):
                 problem = "the file ends in the middle of this row"
-            found = dict(zip(table.columns, map(str.strip, cells), strict=False))
             maybe = frozenset(map(str.strip, cells)) if problem else _NOTHING
             split = 0
             if joint and (joint in taken[0] or len(taken) > 1):
                 split = _split_at(cells, "".join(taken), joint[0])
-            yield TableRow(line, found, cells, problem, maybe=maybe, split=split)
+            yield table_row(line, table.columns, cells, problem, maybe=maybe, split=split)
 
 
 class _Lines:

@@ -102,7 +102,21 @@ def _known(name: str) -> str:
     return "utf-8-sig" if found == "utf-8" else found
 
 
+def _is_utf8(file: BinaryIO) -> bool:
+    """Return True if a file is UTF-8 to its end, where a letter may be cut off."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := file.read(_CHUNK):
+            decoder.decode(chunk)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _unmarked(path: Path, file: BinaryIO) -> str:
+    if _is_utf8(file):
+        return "utf-8-sig"
+    file.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     proper = lines = 0
     bad_line: int | None = None
@@ -116,8 +130,6 @@ def _unmarked(path: Path, file: BinaryIO) -> str:
                 unused = unused or bool(_UNUSED_IN_CP1252.search(chunk))
                 bad_line = bad_line or lines + text.count("\n", 0, first.start()) + 1
         lines += text.count("\n")
-    if bad_line is None:
-        return "utf-8-sig"
     if proper > bad:
         raise ConfigurationError(f"{path}, line {bad_line} is not UTF-8, though the rest of the file is: {SAVE_AS}")
     if unused:

@@ -52,6 +52,7 @@ CELLS = [  # the field, its cell, the value that is sent; None: refused
     ("postal_code", "75.011", None),
     ("phone", "０６１２３４５６７８", "0612345678"),
     ("address_line1", "1E+05", None),
+    ("address_line1", "1.23457E+12", None),
     ("address_line1", "1.5e3", None),
     ("address_line2", "12E15", "12E15"),
     ("address_line1", "=A1", None),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoffm_async.tabular import cell_parsers as fields
+from octoffm_async.tabular.cells import parsers as fields
 
 
 @pytest.mark.parametrize(

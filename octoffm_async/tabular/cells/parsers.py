@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from ..contract.requests.checks import GTIN_LENGTHS
-from ..contract.requests.validation import gtin_check_digit
-from .cells.countries import country_code
+from ...contract.requests.checks import GTIN_LENGTHS
+from ...contract.requests.validation import gtin_check_digit
+from .countries import country_code
 
 CellValue: TypeAlias = str | float | bool | datetime | list[Any] | dict[str, Any] | None
 CellParser: TypeAlias = Callable[[str], CellValue]
