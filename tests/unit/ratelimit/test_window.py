@@ -22,10 +22,13 @@ from tests.unit.ratelimit.test_limiter import worst_window
 LIMITS = st.builds(Limit, st.integers(1, 40), per=st.sampled_from([0.5, 1.0, 10.0]))
 
 
-def sent(window: SlidingWindow, travels: list[float], *, answered: bool = True) -> list[tuple[float, float]]:
-    """Send requests as soon as the window allows it; return when each left and when it arrived."""
+def sent(
+    window: SlidingWindow, travels: list[float], *, answered: bool = True, lag: float = 0.0
+) -> list[tuple[float, float]]:
+    """Send requests as soon as the window allows it, with timers that lag; return when each left and arrived."""
     now, moments = 1000.0, list[tuple[float, float]]()
     for travel in travels:
+        window.woke_late(lag, now)
         now += max(0.0, window.wait(now))
         window.add(now)
         moments.append((now, now + travel))
@@ -44,7 +47,7 @@ def test_no_window_of_the_server_holds_more_if_round_trips_show_how_unevenly_req
     assert LATE_MOST <= most / limit.per <= LATE_MOST_WHEN_BUSY
     cycle = [fastest, fastest + most, *(fastest + most * delay for delay in delays)]
     assume(len(cycle) * limit.per / limit.calls < 0.8 * TERM)  # else a term does not show the fastest
-    arrived = [at for _, at in sent(window, cycle * 4)]
+    arrived = [at for _, at in sent(window, cycle * 4, lag=timer * limit.per)]
     assert worst_window(arrived[len(cycle) :], limit.per - 1e-6) <= limit.calls
 
 
