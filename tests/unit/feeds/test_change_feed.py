@@ -18,6 +18,7 @@ from octoffm_async.feeds.change_feed import KINDS, Change, ChangeFeed
 from octoffm_async.feeds.window_reader import FRUITLESS_MOST
 from octoffm_async.transport.response import Response
 from tests.support.fakes import FakeTransport, Sent, answer, config
+from tests.unit.sizes import tries
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -122,7 +123,7 @@ async def test_a_row_that_comes_in_another_spelling_has_not_changed() -> None:
 
 @pytest.mark.parametrize("dated", [True, False])
 @pytest.mark.parametrize("limit", [3, 10, 1000])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(tries(5)))
 async def test_nothing_is_missed_while_rows_change_under_a_scan(seed: int, limit: int, dated: bool) -> None:
     rng = random.Random(seed)
 

@@ -22,6 +22,7 @@ from octoffm_async.errors import FencedError, JournalError, JournalWriteError, S
 from octoffm_async.journal import IllegalTransitionError, OutgoingItem, State, Verdict, decide_known_key, payload_hash
 from octoffm_async.journal.lease import GRACE
 from octoffm_async.journal.postgres.journal import PostgresJournal, PostgresJournalRun
+from tests.unit.sizes import tries
 
 pytestmark = pytest.mark.one_loop
 
@@ -195,7 +196,7 @@ async def crash_now_and_then(world: World, server: PostgresServer) -> None:
     world.calm = True
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(tries(4)))
 async def test_whatever_happens_there_is_exactly_one_of_each(
     postgres_server: PostgresServer, postgres: str, seed: int
 ) -> None:
