@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any, Final
-from xml.parsers import expat
+from typing import TYPE_CHECKING, Final
 
-from .xlsx_facts import SheetFacts, is_probed
+from .xlsx_facts import UNREADABLE, SheetFacts, SheetParser, is_probed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +16,8 @@ _PROBE: Final = re.compile(
 )
 _PART: Final = "content.xml"
 _HIDDEN: Final = frozenset({"collapse", "filter"})
-_REPEATED_MOST: Final = 10_000
-"""Rows, or cells of a row, that are alike and stand once in the file."""
+_ROWS_MOST, _CELLS_MOST = 10_000, 100
+"""Rows, and cells of a row, that are alike and stand once in the file: a few bytes could stand for billions."""
 
 
 def facts_of_ods(path: Path, sheet: str) -> SheetFacts:
@@ -27,12 +26,9 @@ def facts_of_ods(path: Path, sheet: str) -> SheetFacts:
         with zipfile.ZipFile(path) as archive:
             if not is_probed(archive, _PART, _PROBE):
                 return SheetFacts({}, set())
-            found = _Content(sheet)
-            with archive.open(_PART) as file:
-                found.parser.ParseFile(file)
-    except (zipfile.BadZipFile, KeyError, ValueError, expat.ExpatError, OSError):
+            return _Content(sheet).read(archive, _PART)
+    except UNREADABLE:
         return SheetFacts({}, set())
-    return SheetFacts({(row, column - found.first): cell for (row, column), cell in found.typed.items()}, found.hidden)
 
 
 def _is_code(shown: str, value: str) -> bool:
@@ -43,25 +39,17 @@ def _is_code(shown: str, value: str) -> bool:
     )
 
 
-class _Content:
-    """Receiver of the elements of a workbook's content."""
+class _Content(SheetParser):
+    """The parser of the content of an ODS workbook, for one of its sheets."""
 
     def __init__(self, sheet: str) -> None:
-        self.typed: dict[tuple[int, int], str] = {}
-        self.hidden: set[int] = set()
-        self.first = 1 << 20
+        super().__init__()
         self._sheet = sheet
         self._inside = self._is_text = self._is_note = self._is_used = False
-        self._row = self._column = 0
         self._given: dict[str, str] = {}
         self._cell: dict[str, str] = {}
         self._codes: dict[int, str] = {}
-        self._text: list[str] = []
-        self.parser: Any = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._take_text
+        self._shown: list[str] = []
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         match name.rpartition(":")[2]:
@@ -72,7 +60,7 @@ class _Content:
                 self._codes.clear()
             case "table-cell" | "covered-table-cell":
                 self._cell = attributes
-                self._text.clear()
+                self._shown.clear()
             case "annotation":
                 self._is_note = True
             case "p":
@@ -80,9 +68,9 @@ class _Content:
             case _:
                 pass
 
-    def _take_text(self, text: str) -> None:
+    def _text(self, text: str) -> None:
         if self._is_text and self._inside:
-            self._text.append(text)
+            self._shown.append(text)
 
     def _end(self, name: str) -> None:
         match name.rpartition(":")[2]:
@@ -99,19 +87,19 @@ class _Content:
 
     def _take_cell(self) -> None:
         span = int(self._cell.get("table:number-columns-repeated", 1))
-        shown = "".join(self._text).strip()
+        shown = "".join(self._shown).strip()
         if shown:
             self._is_used = True
-            self.first = min(self.first, self._column)
+            self._first = min(self._first, self._column)
             if _is_code(shown, self._cell.get("office:value", "")):
-                self._codes |= dict.fromkeys(range(self._column, self._column + min(span, _REPEATED_MOST)), shown)
+                self._codes |= dict.fromkeys(range(self._column, self._column + min(span, _CELLS_MOST)), shown)
         self._column += span
 
     def _take_row(self) -> None:
         span = int(self._given.get("table:number-rows-repeated", 1))
         if self._is_used:
-            for row in range(self._row + 1, self._row + 1 + min(span, _REPEATED_MOST)):
-                self.typed |= {(row, column): shown for column, shown in self._codes.items()}
+            for row in range(self._row + 1, self._row + 1 + min(span, _ROWS_MOST)):
+                self._typed |= {(row, column): shown for column, shown in self._codes.items()}
                 if self._given.get("table:visibility") in _HIDDEN:
-                    self.hidden.add(row)
+                    self._hidden.add(row)
         self._row += span

@@ -37,11 +37,46 @@ NO_RESULT: Final = "#UNCALCULATED!"
 """Text of a formula that no program has calculated."""
 
 
+UNREADABLE: Final = (zipfile.BadZipFile, KeyError, ValueError, expat.ExpatError, OSError)
+"""Errors of a file that is no workbook of the usual build."""
+
+
 class SheetFacts(NamedTuple):
     """Cells that must be read by their type, by row (from 1) and by column from the first used; and hidden rows."""
 
     typed: dict[tuple[int, int], str]
     hidden: set[int]
+
+
+class SheetParser:
+    """Receiver of a sheet's elements, which keeps the facts."""
+
+    def __init__(self) -> None:
+        self._typed: dict[tuple[int, int], str] = {}
+        self._hidden: set[int] = set()
+        self._first = 1 << 20
+        self._row = self._column = 0
+
+    def read(self, archive: zipfile.ZipFile, part: str) -> SheetFacts:
+        """Return the facts of the sheet in a part of a workbook."""
+        parser: Any = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        with archive.open(part) as file:
+            parser.ParseFile(file)
+        typed = {(row, column - self._first): cell for (row, column), cell in self._typed.items()}
+        return SheetFacts(typed, self._hidden)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        raise NotImplementedError
+
+    def _end(self, name: str) -> None:
+        raise NotImplementedError
+
+    def _text(self, text: str) -> None:
+        raise NotImplementedError
 
 
 def facts_of(path: Path, sheet: str) -> SheetFacts:
@@ -51,12 +86,9 @@ def facts_of(path: Path, sheet: str) -> SheetFacts:
             part, masks = _part_of(archive, sheet), _masks(archive)
             if part is None or not (masks or is_probed(archive, part, _PROBE)):
                 return SheetFacts({}, set())
-            found = _Cells(masks)
-            with archive.open(part) as file:
-                found.parser.ParseFile(file)
-    except (zipfile.BadZipFile, KeyError, ValueError, expat.ExpatError, OSError):
+            return _Cells(masks).read(archive, part)
+    except UNREADABLE:
         return SheetFacts({}, set())
-    return SheetFacts({(row, column - found.first): cell for (row, column), cell in found.typed.items()}, found.hidden)
 
 
 def _masks(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -120,24 +152,16 @@ def is_probed(archive: zipfile.ZipFile, part: str, pattern: re.Pattern[bytes]) -
     return False
 
 
-class _Cells:
-    """Receiver of a sheet's elements."""
+class _Cells(SheetParser):
+    """The parser of a sheet of XLSX, with the number formats of its cells."""
 
     def __init__(self, masks: Mapping[str, str]) -> None:
-        self.typed: dict[tuple[int, int], str] = {}
-        self.hidden: set[int] = set()
+        super().__init__()
         self._masks = masks
         self._mask = ""
-        self.first = 1 << 20
-        self._row = self._column = 0
         self._type = ""
         self._formula = self._inside = False
         self._value: list[str] = []
-        self.parser: Any = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         match name.rpartition(":")[2]:
@@ -145,7 +169,7 @@ class _Cells:
                 self._row = int(attributes.get("r", self._row + 1))
                 self._column = -1
                 if attributes.get("hidden") in _TRUE:
-                    self.hidden.add(self._row)
+                    self._hidden.add(self._row)
             case "c":
                 place = attributes.get("r", "").rstrip("0123456789")
                 self._column = _number_of(place) if place else self._column + 1
@@ -176,17 +200,17 @@ class _Cells:
     def _take(self, value: str) -> None:
         place = (self._row, self._column)
         if value or self._type == "str":
-            self.first = min(self.first, self._column)
+            self._first = min(self._first, self._column)
         if self._type == "e":
-            self.typed[place] = value or "#ERROR!"
+            self._typed[place] = value or "#ERROR!"
         elif self._type == "n" and self._formula and not value:
-            self.typed[place] = NO_RESULT
+            self._typed[place] = NO_RESULT
         elif self._type == "n" and _LONG.fullmatch(value):
-            self.typed[place] = NumberCell(f"{float(value):.14e}")
+            self._typed[place] = NumberCell(f"{float(value):.14e}")
         elif self._type == "n" and self._mask and value.isdecimal():
-            self.typed[place] = _shown(value, self._mask)
+            self._typed[place] = _shown(value, self._mask)
         elif self._type == "n" and _UNUSUAL.fullmatch(value):
-            self.typed[place] = NumberCell(value)
+            self._typed[place] = NumberCell(value)
 
 
 def _number_of(letters: str) -> int:
