@@ -60,7 +60,9 @@ class DiskIndex:
 
     def put(self, key: str, value: bytes) -> None:
         """Add a new key."""
-        self.put_all(((key, value),))
+        self._recent[key] = value
+        if len(self._recent) > self._most_recent:
+            self._spill()
 
     def put_all(self, pairs: Iterable[tuple[str, bytes]]) -> None:
         """Add new keys."""
