@@ -1,4 +1,4 @@
-"""Real servers for these tests, one of each per test process, and a small disk.
+"""Real servers for these tests, one of each per test process, their certificates, and a small disk.
 
 Tests are skipped with the reason where a server is not installed, or nothing may be mounted.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from benchmarks.servers import Missing, PostgresServer, RedisServer
 from tests.support.items import IN_MEMORY
@@ -28,6 +30,25 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip(str(missing))
     with server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
 
 
 @pytest.fixture(scope="session")

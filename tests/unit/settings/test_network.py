@@ -14,16 +14,13 @@ from tests.unit.transport.test_aiohttp_transport import (
     HELLO,
     SMALL,
     Server,
-    authority,
-    client_tls,
     free_port,
     get,
     opened,
-    server_tls,
     way,
 )
 
-__all__ = ["authority", "client_tls", "server_tls", "way"]
+__all__ = ["way"]
 
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
 

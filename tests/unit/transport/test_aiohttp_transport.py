@@ -14,7 +14,6 @@ from typing import Self
 
 import aiohttp
 import pytest
-import trustme
 
 from octoffm_async import (
     AnswerTimeoutError,
@@ -170,25 +169,6 @@ async def test_a_tls_handshake_that_takes_too_long_means_nothing_was_sent() -> N
             with pytest.raises(ConnectError) as caught:
                 await get(transport, f"https://127.0.0.1:{silent.getsockname()[1]}/")
     assert not caught.value.bytes_left
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def client_tls(authority) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"

@@ -17,15 +17,12 @@ from tests.unit.transport.test_aiohttp_transport import (
     MOST,
     OK,
     Server,
-    authority,
-    client_tls,
     get,
     opened,
-    server_tls,
     way,
 )
 
-__all__ = ["authority", "client_tls", "server_tls", "way"]
+__all__ = ["way"]
 
 WHOLE = b'{"count": 1234, "padding": "' + b"p" * 300 + b'"}'
 

@@ -18,14 +18,9 @@ from tests.unit.transport.test_aiohttp_transport import (
     OK,
     SMALL,
     Server,
-    authority,
-    client_tls,
     get,
     opened,
-    server_tls,
 )
-
-__all__ = ["authority", "client_tls", "server_tls"]
 
 HELLO = OK + b"Content-Length: 2\r\n\r\nhi"
 

@@ -17,14 +17,9 @@ from tests.unit.transport.test_aiohttp_transport import (
     OK,
     SMALL,
     Server,
-    authority,
-    client_tls,
     get,
     opened,
-    server_tls,
 )
-
-__all__ = ["authority", "client_tls", "server_tls"]
 
 ROOMY = SMALL.with_(max_answer_bytes=10_000_000, read_timeout=2.0)
 

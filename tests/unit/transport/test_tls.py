@@ -22,15 +22,12 @@ from octoffm_async import NotAnsweredError, TLSError
 from tests.unit.transport.test_aiohttp_transport import (
     HELLO,
     Server,
-    authority,
-    client_tls,
     get,
     opened,
-    server_tls,
     way,
 )
 
-__all__ = ["authority", "client_tls", "server_tls", "way"]
+__all__ = ["way"]
 
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
 
