@@ -140,6 +140,10 @@ class OpenEnum(StrEnum):
 
         return open_enum_schema(cls)
 
+    def __reduce_ex__(self, proto: object) -> tuple[Any, ...]:
+        """Copy and pickle by value: enums of Python 3.11.3 and before do it by name, and unknown values have none."""
+        return type(self), (self.value,)
+
     @property
     def known(self) -> bool:
         """True if this version of the package knows the value."""

@@ -30,10 +30,12 @@ _FRAMING = (
     rb"|[PpSsTtUu](?i:roxy-connection|ec-websocket|ransfer-encoding|pgrade)"
 )
 """Beginnings of header lines that frame a response or may change its frame; the first letter spares most lines more."""
-_LINE = rb"(?!%b)[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n" % _FRAMING
+_LINE = rb"(?!%b)[!#$%%&'*+.^_`|~0-9A-Za-z-]++:[\t -~]*+\r\n" % _FRAMING
+"""One way to match, so a repetition of it goes back in linear time. Repeat it with ``*`` only: up to Python 3.11.4 a
+possessive repetition (``*+``) of such a pattern does not match what it should."""
 _HEAD = re.compile(
-    rb"HTTP/1\.1 (20[0-2]) [\t -~]*\r\n(?:%b)*+"
-    rb"(?i:content-length:[ ]?([1-9][0-9]{0,8})|transfer-encoding:[ ]?chunked)\r\n(?:%b)*+\r\n" % (_LINE, _LINE)
+    rb"HTTP/1\.1 (20[0-2]) [\t -~]*\r\n(?:%b)*"
+    rb"(?i:content-length:[ ]?([1-9][0-9]{0,8})|transfer-encoding:[ ]?chunked)\r\n(?:%b)*\r\n" % (_LINE, _LINE)
 )
 _STATUS = {b"200": 200, b"201": 201, b"202": 202}
 _CHUNK = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,6})\r\n")
