@@ -218,11 +218,10 @@ async def test_a_run_that_is_cancelled_is_resumed(path: Path) -> None:
             task.cancel()
             await asyncio.wait([task])
         sandbox.faults.clear()
-        outcomes = await done(client.bulk.create_outbound(orders(400), journal=path, patience=0.3))
-        while any(
-            isinstance(outcome, Unknown) for outcome in outcomes.values()
-        ):  # no proof yet: a busy machine is late
+        for _ in range(5):  # a busy machine may be too late for a proof: the next run gives it
             outcomes = await done(client.bulk.create_outbound(orders(400), journal=path, patience=0.3))
+            if not any(isinstance(outcome, Unknown) for outcome in outcomes.values()):
+                break
         assert all(sandbox.effects.outbound[f"O-{number}"] == 1 for number in range(400))
     assert {type(outcome) for outcome in outcomes.values()} <= {Created, Skipped}
     assert len(outcomes) == 400
