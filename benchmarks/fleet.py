@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 from unittest.mock import patch
 
@@ -104,18 +106,30 @@ class Arrivals:
 
     def __init__(self) -> None:
         self.moments: dict[str, list[float]] = defaultdict(list)
+        self.stall: float = 0.0
+        """The most seconds for which this process was not run, though it could: so much later it notes requests."""
 
     @contextmanager
     def recorded(self) -> Generator[None]:
         """Record while the block lasts."""
-        admit = RequestLimits.admit
+        admit, ended = RequestLimits.admit, Event()
+
+        def watch() -> None:
+            before = time.monotonic()
+            while not ended.wait(0.005):
+                now = time.monotonic()
+                before, self.stall = now, max(self.stall, now - before - 0.005)
 
         def note(limits: RequestLimits, seller: str, group: Group, now: float) -> float:
             self.moments[seller].append(now)
             return admit(limits, seller, group, now)
 
-        with patch.object(RequestLimits, "admit", note):
-            yield
+        with patch.object(RequestLimits, "admit", note), ThreadPoolExecutor(1) as watcher:
+            watcher.submit(watch)
+            try:
+                yield
+            finally:
+                ended.set()
 
     def seen(self, seller: str, limit: tuple[int, float], *, since: float = 0.0) -> Seen:
         """Return the view of one seller, from so many seconds after its first request on."""

