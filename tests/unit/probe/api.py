@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from octoffm_async import Config
+from octoffm_async.contract.operations import OPERATIONS
 from octoffm_async.probe.records import CallRecord, Probe
 from octoffm_async.probe.running import Prober
 
@@ -128,14 +129,7 @@ def shop(arrival: Arrival) -> Any:
     path, query = arrival.path, arrival.query
     if arrival.seller is None:
         return web.json_response({"title": "Bad Request", "status": 400}, status=400)
-    lists = {
-        "/sellers": [{"id": "98979"}],
-        "/stocks": STOCKS,
-        "/stock-seller-references": REFERENCES,
-        "/inbound-shipments": SUPPLIES,
-        "/outbound-shipments": ORDERS,
-        "/returns": RETURNS,
-    }
+    lists = {"/sellers": [{"id": "98979"}], **LISTS}
     if path in lists:
         if "Nonsense" in query.values():
             return web.json_response({"title": "Bad Request", "errors": {"sort": ["not one"]}}, status=400)
@@ -268,3 +262,14 @@ RETURNS = [
     }
     for label in (True, False)
 ]
+LISTS = {
+    "/stocks": STOCKS,
+    "/stock-seller-references": REFERENCES,
+    "/inbound-shipments": SUPPLIES,
+    "/outbound-shipments": ORDERS,
+    "/returns": RETURNS,
+}
+for _one in OPERATIONS:
+    for _row in LISTS.get(_one.path, []) if _one.row else []:
+        for _name in _one.row.__struct_encode_fields__:
+            _row.setdefault(_name, None)  # a field that is new in the contract
