@@ -154,6 +154,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.code != 128 + signal.SIGTERM:  # of a completion
             raise
         return _print_end("terminated", error, as_json=as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return 2
     except click.ClickException as error:
         return _print_error(error, as_json=as_json)
     except Exception as error:
@@ -193,7 +196,10 @@ def _print_error(error: Exception, *, as_json: bool = False) -> int:
         return code_of(error)
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        hint = f" (see: {error.ctx.command_path} --help)"
+        group = error.ctx.command
+        known = isinstance(group, click.Group) and not isinstance(error, click.NoSuchOption)
+        names = f"there are {', '.join(group.list_commands(error.ctx))}; " if known else ""
+        hint = f" ({names}see: {error.ctx.command_path} --help)"
     sys.stderr.write(f"octoffm: {line_of(error)}{hint}\n")
     if advice := advice_for(error):
         sys.stderr.write(f"  {advice}\n")

@@ -23,9 +23,10 @@ def cluster_option(command: F) -> F:
         "--cluster",
         "address",
         envvar="OCTOFFM_CLUSTER",
+        show_envvar=True,
         required=True,
         metavar="ADDRESS",
-        help="postgresql://user@host/name; better OCTOFFM_CLUSTER, which other users cannot read.",
+        help="postgresql://user@host/name; better by the variable, which other users cannot read.",
     )(command)
 
 

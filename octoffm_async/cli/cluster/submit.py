@@ -74,7 +74,7 @@ def _command(kind: str) -> click.Group:
 
     @group.command(
         "create",
-        help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or XLSX.",
+        help=f"Load a file of {_TARGETS[kind][0].plural}: CSV, JSON lines, Parquet or a workbook.",
         short_help=f"Load a file of {_TARGETS[kind][0].plural}.",
     )
     @with_options(*_OPTIONS, *(follow_options(*_GOALS[kind]) if _GOALS[kind] else ()))

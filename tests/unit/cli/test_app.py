@@ -57,6 +57,20 @@ def test_without_a_command_the_help_is_shown(octoffm):
     assert "sandbox" in done.stdout
 
 
+def test_a_group_without_a_command_shows_its_help_in_lines(capsys):
+    assert run(["jobs"]) == ExitCode.USAGE
+    shown = capsys.readouterr().err
+    assert not shown.startswith("octoffm: ")
+    assert {"backup", "settle"} <= {line.split()[0] for line in shown.splitlines() if line.strip()}
+
+
+def test_an_unknown_command_is_told_those_that_there_are(capsys):
+    assert run(["orders", "get"]) == ExitCode.USAGE
+    assert "(there are cancel, create, follow, list, mappings, show; see: octoffm orders" in capsys.readouterr().err
+    assert run(["orders", "--dry-run"]) == ExitCode.USAGE
+    assert "there are" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("missing", ["click", "rich", "yaml"])
 def test_without_the_extra_it_says_what_to_install(missing):
     script = f"import sys; sys.modules[{missing!r}] = None; from octoffm_async.cli import main; main()"
