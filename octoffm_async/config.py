@@ -43,10 +43,15 @@ class Config:
     """
 
     client_id: str
+    """Required: Octopia's id of your program."""
     client_secret: Secret | str
+    """Required: its secret, which no log, error or repr shows."""
     seller_id: str
+    """Required: the seller to act for; ``client.seller(…)`` acts for others."""
     base_url: str = BASE_URL
+    """Address of the API."""
     token_url: str = TOKEN_URL
+    """Address that gives tokens, of the identity provider."""
     sales_channel_id: str | None = None
     """Sent as ``SalesChannelId`` if set, e.g. ``CDISFR`` (seen: some calls require it)."""
     store: Secret | str | os.PathLike[str] | None = None

@@ -136,11 +136,15 @@ def check_type(what: str, item: object, expected: type) -> None:
     """Reject an item of another type.
 
     Raises:
-        ValidationError: The item has another type, which the error names.
+        ValidationError: The item has another type, which the error names; no content, which may be a customer's.
     """
     if not isinstance(item, expected):
-        problem = FieldProblem("item", item, f"is {type(item).__name__}, not {expected.__name__}")
-        raise ValidationError(what, repr(item)[:50], [problem])
+        kind: type = type(item)
+        reason = f"is {kind.__name__}, not {expected.__name__}"
+        if issubclass(kind, dict) and hasattr(expected, "from_dict"):
+            reason += f"; {expected.__name__}.from_dict makes one"
+        key = repr(item)[:50] if issubclass(kind, str | int) else ""
+        raise ValidationError(what, key, [FieldProblem("item", kind, reason)])
 
 
 class ClosedError(OctoffmError, RuntimeError):

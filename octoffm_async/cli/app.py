@@ -196,9 +196,9 @@ def _print_error(error: Exception, *, as_json: bool = False) -> int:
         return code_of(error)
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        group = error.ctx.command
-        known = isinstance(group, click.Group) and not isinstance(error, click.NoSuchOption)
-        names = f"there are {', '.join(group.list_commands(error.ctx))}; " if known else ""
+        names, group = "", error.ctx.command
+        if isinstance(group, click.Group) and not isinstance(error, click.NoSuchOption):
+            names = f"there are {', '.join(group.list_commands(error.ctx))}; "
         hint = f" ({names}see: {error.ctx.command_path} --help)"
     sys.stderr.write(f"octoffm: {line_of(error)}{hint}\n")
     if advice := advice_for(error):

@@ -270,6 +270,10 @@ class Journal(Protocol):
     gap: Gap | None = None
     """A period that may be missing after an older state was restored: orders are then looked up first."""
 
+    def __init__(self, *_: object) -> None:
+        if type(self) is Journal:
+            raise TypeError("a journal is opened: async with Journal.open(…) as journal")
+
     @property
     def fence(self) -> Fence | None:
         """The fence that each request passes right before it is sent, or ``None``."""

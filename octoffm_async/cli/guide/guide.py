@@ -36,7 +36,9 @@ class PageName(_Type):
         if len(found) != 1:
             near = found or get_close_matches(given, ORDER, n=3) or ORDER
             self.fail(f"no page {given!r}; there are {', '.join(near)}", param, ctx)
-        return read_page(found[0])
+        from .made import whole_page
+
+        return whole_page(found[0])
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the names that begin with a text."""
@@ -59,7 +61,7 @@ def guide(page: GuidePage | None, folder: Path | None) -> None:
     octoffm guide --html site
     """
     if folder is not None:
-        _write_site(folder, [page] if page is not None else [read_page(name) for name in ORDER])
+        _write_site(folder, page)
     elif page is None:
         width = max(map(len, ORDER)) + 2
         for name in ORDER:
@@ -71,8 +73,10 @@ def guide(page: GuidePage | None, folder: Path | None) -> None:
         sys.stdout.write(page.text)
 
 
-def _write_site(folder: Path, pages: list[GuidePage]) -> None:
+def _write_site(folder: Path, page: GuidePage | None) -> None:
+    from .made import whole_page
     from .site import site_files
 
+    pages = [page] if page is not None else [whole_page(name) for name in ORDER]
     write_files(folder, site_files(pages))
     click.echo(f"{folder / 'index.html'}: {len(pages)} pages")

@@ -46,17 +46,24 @@ def man(folder: Path) -> None:
     click.echo(f"{folder / 'octoffm.1'}: {len(pages)} pages")
 
 
-def manual_pages(group: click.Command, path: tuple[str, ...] = ("octoffm",)) -> Iterator[tuple[str, str]]:
+def commands_below(command: click.Command, path: str = "octoffm") -> Iterator[click.Context]:
+    """Yield a context for the command, and for each below it; its ``info_name`` has all words of the command."""
+    context = click.Context(command, info_name=path, help_option_names=["-h", "--help"])
+    yield context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if (below := command.get_command(context, name)) is not None and not below.hidden:
+                yield from commands_below(below, f"{path} {name}")
+
+
+def manual_pages(group: click.Command) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page: of the command, and of those below it."""
-    context = click.Context(group, info_name=" ".join(path))
-    yield "-".join(path), _page(context, path)
-    if isinstance(group, click.Group):
-        for name in group.list_commands(context):
-            if (command := group.get_command(context, name)) is not None and not command.hidden:
-                yield from manual_pages(command, (*path, name))
+    for context in commands_below(group):
+        path = str(context.info_name).split()
+        yield "-".join(path), _page(context, path)
 
 
-def _page(context: click.Context, path: tuple[str, ...]) -> str:
+def _page(context: click.Context, path: list[str]) -> str:
     command = context.command
     name = "-".join(path)
     usage = " ".join(command.collect_usage_pieces(context))

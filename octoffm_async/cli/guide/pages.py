@@ -20,6 +20,8 @@ ORDER = (
     "extending",
     "observability",
     "troubleshooting",
+    "commands",
+    "settings",
     "migration",
     "security",
     "internals",
@@ -52,5 +54,5 @@ def read_asset(name: str) -> bytes:
 
 
 def read_page(name: str) -> GuidePage:
-    """Return a page by its name, which is one of ``ORDER``."""
+    """Return the file of a page by its name, which is one of ``ORDER``."""
     return GuidePage(name, (files("octoffm_async") / "guide" / f"{name}.md").read_text(encoding="utf-8"))

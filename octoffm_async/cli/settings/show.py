@@ -54,7 +54,7 @@ def show(env_file: Path | None, as_json: bool) -> int:
     for name in KINDS:
         origin = _origin(found[name].origin, variables, env_file) if name in found else "default"
         value = values.get(name) if name == "contract" else getattr(config, name)
-        row = _Row(name, _plain(name, value, as_json=as_json), origin, variable_of(name))
+        row = _Row(name, value_text(name, value, as_json=as_json), origin, variable_of(name))
         rows.append(row._replace(value=None if as_json else "", origin=_MISSING) if name in missing else row)
     if as_json:
         for row in rows:
@@ -75,7 +75,7 @@ def _origin(origin: str, variables: dict[str, str], env_file: Path | None) -> st
     return origin
 
 
-def _plain(name: str, value: Any, *, as_json: bool) -> Any:
+def value_text(name: str, value: Any, *, as_json: bool = False) -> Any:
     """Return a value as it is written in a variable, or for JSON; secrets and the values of headers are hidden."""
     match value:
         case Secret():
@@ -88,7 +88,7 @@ def _plain(name: str, value: Any, *, as_json: bool) -> Any:
             return ", ".join(f"{header}: ***" for header in value)  # pyright: ignore[reportUnknownVariableType]
         case dict():
             limits: dict[Any, Limit | None] = value  # pyright: ignore[reportUnknownVariableType]
-            shown = {group.value: _plain("limit", limit, as_json=as_json) for group, limit in limits.items()}
+            shown = {group.value: value_text("limit", limit, as_json=as_json) for group, limit in limits.items()}
             return shown if as_json else ",".join(f"{group}={limit}" for group, limit in shown.items())
         case bool() | int() | float() if not as_json:
             return str(value).lower() if isinstance(value, bool) else f"{value:g}" if value < 1e6 else str(value)

@@ -45,3 +45,8 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_package_alone_loads_no_database() -> None:
     code = "import octoffm_async, sys; sys.exit('psycopg' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_journal_is_opened_and_not_made() -> None:
+    with pytest.raises(TypeError, match=r"Journal\.open"):
+        Journal("orders.journal")  # type: ignore[misc]

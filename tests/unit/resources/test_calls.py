@@ -189,13 +189,15 @@ async def test_a_cancellation_that_comes_too_late_is_a_conflict() -> None:
     assert not caught.value.outcome_unknown
 
 
-@pytest.mark.parametrize("wrong", [None, {}, 5, "R", [], LINE, order("A"), object()])
-async def test_what_is_no_request_is_refused_before_anything_is_sent(wrong: Any) -> None:
+@pytest.mark.parametrize("wrong", [None, {"email": "jo@roy.example"}, 5, "R", [], LINE, order("A"), object()])
+async def test_what_is_no_request_is_refused_before_anything_is_sent_and_not_shown(wrong: Any) -> None:
     client, transport = fake()
     async with client:
         for create in (client.inbound.create, client.returns.create):
-            with pytest.raises(ValidationError, match="item"):
+            with pytest.raises(ValidationError, match="item") as caught:
                 await create(wrong)
+            assert "jo@roy" not in f"{caught.value} {caught.value!r}"
+            assert ("from_dict" in str(caught.value)) == isinstance(wrong, dict)
     assert transport.sent == transport.token_calls == []
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from octoffm_async.cli.app import run
+from octoffm_async.cli.app import octoffm, run
 from octoffm_async.cli.guide.pages import ORDER, GuidePage, read_page
 from octoffm_async.cli.guide.site import site_files
+from octoffm_async.settings.sources import KINDS
 from tests.unit.sandbox.browser import chromium, open_page, running_browser
 
 
@@ -69,6 +70,17 @@ def test_the_site_runs_nothing_that_a_page_holds() -> None:
     assert "<script>alert" not in html
     assert "<img" not in html
     assert '<h2 id="a-b">' in html
+
+
+def test_what_pages_are_made_of_is_whole(capsys) -> None:
+    assert run(["guide", "settings"]) == 0
+    sections = capsys.readouterr().out.split("\n## ")[1:]
+    assert sorted(section.partition("\n")[0] for section in sections) == sorted(KINDS)
+    assert all(re.fullmatch(r".*\n\n`OCTOFFM_[A-Z_]+`(, by default `.+`)?\. (.+\n)+\n*", one) for one in sections)
+    assert run(["guide", "commands"]) == 0
+    text = capsys.readouterr().out
+    assert "--fill-zeros" in text.partition("\n## octoffm orders create\n")[2].partition("\n## ")[0]
+    assert {f"octoffm {name}" for name in octoffm.commands} <= set(re.findall("^## (.*)$", text, re.MULTILINE))
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys) -> None:
