@@ -21,7 +21,7 @@ All names begin with ``octoffm_``:
 
 The metrics sum keys over sellers, so the number of series is bounded, whatever the number of sellers. ``sellers=True``
 adds the label ``seller`` to ``items_total``, ``throttled_total`` and all metrics by group: six more series for each key
-that a worker remembers. No metric holds a reference, an item's id, or a secret.
+that a worker remembers, and five for each kind of creation. No metric holds a reference, an item's id, or a secret.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ except ModuleNotFoundError as missing:
         "the metrics of a worker need prometheus-client: pip install 'octoffm-async[cluster]'", name=missing.name
     ) from missing
 
+from ..bulk.outcomes import CreateOutcome, Outcome
 from ..contract.operations import CREATE_TOKEN, OPERATIONS, Group
 from ..events import AttemptFinished, CallFinished, CircuitState, Event, RetryScheduled, Throttled, TokenFetched
+from .jobs import CREATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from ..bulk.outcomes import Outcome
     from ..ratelimit.stats import KeyStats, Stats
 
 __all__ = ["ChunkResult", "LeaseResult", "MetricsServer", "ObservedClient", "WorkerMetrics"]
@@ -60,6 +61,7 @@ LeaseResult = Literal["renewed", "failed", "lost"]
 
 _GROUPS: Final = {operation.name: operation.group.value for operation in (CREATE_TOKEN, *OPERATIONS)}
 _OTHER: Final = "request"
+_OUTCOMES: Final = tuple(kind.__name__.lower() for kind in get_args(CreateOutcome))
 _ATTEMPT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _CHUNK_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _BY_GROUP: Final = {
@@ -116,6 +118,9 @@ class WorkerMetrics:
             self._leases.labels(result)
         for group in Group:
             self._pauses.labels(group.value)
+        self._begun: set[tuple[str, ...]] = set()
+        for creation in () if sellers else CREATIONS.values():
+            self._begin_items(creation.operation)
         registry.register(self._clients)
         ProcessCollector(namespace="octoffm", registry=registry)
 
@@ -125,7 +130,16 @@ class WorkerMetrics:
 
     def item(self, operation: str, outcome: Outcome, *, seller: str = "") -> None:
         """Count the outcome of an item of a run over ``operation``, such as ``outbound.create``."""
-        self._items.labels(_named(operation), type(outcome).__name__.lower(), *self._seller(seller)).inc()
+        operation, more = _named(operation), self._seller(seller)
+        if (operation, *more) not in self._begun:
+            self._begin_items(operation, *more)
+        self._items.labels(operation, type(outcome).__name__.lower(), *more).inc()
+
+    def _begin_items(self, operation: str, *seller: str) -> None:
+        """Show a zero for each outcome: Prometheus sees no increase in a counter that begins with a one."""
+        self._begun.add((operation, *seller))
+        for outcome in _OUTCOMES:
+            self._items.labels(operation, outcome, *seller)
 
     def chunk(self, operation: str, result: ChunkResult, *, seconds: float) -> None:
         """Count a chunk of a job that ended after ``seconds``."""

@@ -24,6 +24,7 @@ UNITS = {
     "octoffm-orders.service": "nightly-job",
     "octoffm-orders.timer": "nightly-job",
 }
+SHARED = UNITS | {"alerts.yaml": "observability"}
 VERIFIER = shutil.which("systemd-analyze")
 
 
@@ -82,9 +83,10 @@ def test_every_command_exists_with_its_options(
             assert re.search(rf"{option}\b", help_text), (words, option)
 
 
-@pytest.mark.parametrize(("name", "page"), UNITS.items())
-def test_a_unit_is_the_one_of_the_guide(name: str, page: str) -> None:
-    assert f"```ini {name}\n{text(name)}```" in (GUIDE / f"{page}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "page"), SHARED.items())
+def test_a_unit_or_alert_is_the_one_of_the_guide(name: str, page: str) -> None:
+    language = "yaml" if name.endswith(".yaml") else "ini"
+    assert f"```{language} {name}\n{text(name)}```" in (GUIDE / f"{page}.md").read_text(encoding="utf-8")
 
 
 def test_the_nightly_job_is_the_one_of_the_guide() -> None:
@@ -123,6 +125,7 @@ def test_the_port_of_the_metrics_is_the_same_everywhere() -> None:
     (config,) = documents("prometheus.yaml")
     (found,) = config["scrape_configs"][0]["dns_sd_configs"]
     assert found["names"] == ["worker"]
+    assert all(f"./{name}:/etc/prometheus/{name}:ro" in text("compose.yaml") for name in config["rule_files"])
     (container,) = pods()[0]["containers"]
     ports = {words[words.index("--metrics-port") + 1] for words in commands() if "--metrics-port" in words}
     assert ports == {str(found["port"]), str(container["ports"][0]["containerPort"])} == {"9464"}
