@@ -132,7 +132,7 @@ def _of_file(path: Path, profile: str) -> dict[str, FoundSetting]:
     try:
         table = tomllib.loads(decode_text(path.read_bytes()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"cannot read {path}: {error}") from None
+        raise ConfigurationError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
     settings = table.get("octoffm", table)
     if not isinstance(settings, dict):
         raise ConfigurationError(f"{path}: octoffm must be a table")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -283,7 +284,8 @@ def _check_header(table: Table, target: ItemType, mapping: Mapping[str, str]) ->
     names = mapping.values() or [name.rpartition(".")[2] for name in target.fields]
     if not any(column in header for column in names) and not any(map(target.find, header)):
         raise ConfigurationError(
-            f"{table.path} has none of the columns {', '.join(names)}; its first line is: {columns}"
+            f"{table.path} has none of the columns {', '.join(names)}; its first line is: {columns}. "
+            "Name its columns with --map FIELD=COLUMN"
         )
     if unknown := [column for column in mapping.values() if column not in header]:
         raise ConfigurationError(f"{table.path} has no column {', '.join(unknown)}; there are {columns}")
@@ -313,6 +315,10 @@ def _lacking(target: ItemType, given: AbstractSet[str]) -> list[str]:
 
 
 def _canonical(target: ItemType, named: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in named.items():
+        turned = target.find(str(value)) and not (name.startswith(EXTRA) or target.find(name))
+        if turned and not get_close_matches(name, [str(value)]):  # else it is misspelled
+            raise ConfigurationError(f"no field {name}: the field comes first: {value}={name}")
     full = [target.full_name(name) for name in named]
     if len(set(full)) < len(full):
         raise ConfigurationError(f"a field is named more than once: {', '.join(named)}")

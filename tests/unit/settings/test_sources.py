@@ -202,7 +202,7 @@ def test_a_client_without_arguments_reads_the_environment(monkeypatch, tmp_path:
         ({"OCTOFFM_PROXY": "socks5://u:w0rd@proxy"}, "proxy is not an address such as"),
         ({"OCTOFFM_CLIENT_KEY": "own.key"}, "client_key is set, and client_certificate is not"),
         ({"OCTOFFM_PROFILE": "staging"}, "name the file with OCTOFFM_CONFIG"),
-        ({"OCTOFFM_CONFIG": "nowhere.toml"}, "cannot read nowhere.toml"),
+        ({"OCTOFFM_CONFIG": "nowhere.toml"}, "cannot read nowhere.toml: No such file"),
         ({"OCTOFFM_CLIENT_SECRET_FILE": "secret"}, "OCTOFFM_CLIENT_SECRET and OCTOFFM_CLIENT_SECRET_FILE are both set"),
         ({"OCTOFFM_CLIENT_SECRET_COMMAND": "true"}, "OCTOFFM_CLIENT_SECRET_COMMAND are both set"),
     ],

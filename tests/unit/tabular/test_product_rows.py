@@ -190,6 +190,7 @@ def test_a_line_without_end_does_not_fill_the_memory(write, monkeypatch):
         ("a,b\n", {}, "none of the columns gtin, "),
         ("gtin,name\n", {"mapping": {"gtin": "gtin", "title": "nam"}}, "no column nam; there are gtin, name"),
         ("gtin\n", {"mapping": {"gtn": "gtin"}}, "no field gtn; there are gtin, seller_product_reference, title"),
+        ("ean,name\n", {"mapping": {"ean": "gtin"}}, "no field ean: the field comes first: gtin=ean"),
         ("gtin\n", {"constants": {"wheight": 1}}, "no field wheight"),
         ("gtin,a,a\n", {}, "more than one column a"),
         ("title\n", {}, "no column is mapped to gtin"),
