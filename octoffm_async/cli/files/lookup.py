@@ -101,7 +101,7 @@ async def _lookup(given: FileOptions, noticed: DriftRecorder) -> int:
                     stats, summary = client.stats(), run.summary
                     waits = wait_text(stats, summary, deadline=client.config.bulk_deadline, patience=0, follow_for=0)
                     text = f"{summary.per_second:,.0f}/s · {waits or limit(stats)}"
-                    show.progress(items.share, tally.titled, text)
+                    show.progress(tally.share(items), tally.titled, text)
 
                 more: dict[str, Any] = {} if given.concurrency is None else {"concurrency": given.concurrency}
                 show.begin("Stocks")

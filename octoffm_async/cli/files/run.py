@@ -100,7 +100,7 @@ class FileRun:
             )
             with self._writing():
                 text = f"{summary.per_second:,.0f}/s · {waits or self._limit(stats)}"
-                self.show.progress(self.items.share, self.tally.titled, text)
+                self.show.progress(self.tally.share(self.items), self.tally.titled, text)
 
         more: dict[str, Any] = {} if file_options.follow is None else {"follow": file_options.follow}
         if file_options.follow is not None and file_options.follow_for is not None:

@@ -11,6 +11,7 @@ from ..errors import ExitCode, headline_of, without_call_details
 
 if TYPE_CHECKING:
     from ...bulk.outcomes import Outcome
+    from ...tabular.item_reader import ItemReader
 
 SHOWN = ("created", "already", "found", "missing", "refused", "failed", "unknown", "faulty", "unsent")
 TITLES = {"already": "created before", "faulty": "faulty in the file", "unsent": "not sent"}
@@ -56,6 +57,10 @@ class FileCounts(msgspec.Struct):
     def done(self) -> int:
         """Items that have an outcome or were given up."""
         return sum(self.counts.values()) - self.unsent
+
+    def share(self, items: ItemReader) -> float:
+        """Return the fraction of the file whose items are done: of what was read of it, some may still be under way."""
+        return items.share * min(1.0, self.done / max(1, items.good + items.faulty))
 
     def exit_code(self) -> ExitCode:
         """Return the exit code."""

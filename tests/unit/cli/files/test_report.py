@@ -11,9 +11,19 @@ from octoffm_async.cli.files.report import report_page, write_report
 from octoffm_async.cli.files.report_charts import bars, curve
 from octoffm_async.cli.files.tally import FileCounts, OutcomeText
 from octoffm_async.events import AttemptFinished, RetryScheduled, Throttled
+from octoffm_async.tabular.item_types import ORDERS
 from octoffm_async.text import UnwritableOutputError
+from tests.unit.tabular.files import ORDER_HEADER, ORDER_VALUES, order_row, reading
 
 EVIL = '<script>alert("1")</script>&\x1b[31m'
+
+
+def test_what_was_read_of_a_file_and_is_under_way_is_not_done(tmp_path: Path) -> None:
+    rows = [ORDER_HEADER, *(order_row(f"R-{number}") for number in range(4))]
+    (tmp_path / "orders.csv").write_text("\n".join(rows), "utf-8")
+    items = reading(tmp_path / "orders.csv", ORDERS, pytest.fail, values=ORDER_VALUES)
+    assert (FileCounts().share(items), len(list(items))) == (0.0, 4)
+    assert [FileCounts(created=number).share(items) for number in (0, 1, 4)] == [0.0, 0.25, 1.0]
 
 
 class Clock:
