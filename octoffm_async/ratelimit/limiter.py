@@ -171,7 +171,7 @@ class RateLimiter:
         """Acquire a permit without waiting; None if the call would have to wait."""
         if lane == "interactive":
             self._interactive_at = now
-        if self._closed or self._waiters.ahead_of(lane) or not self._may_send(now, lane):
+        if self._closed or (self._deadlines and self._waiters.ahead_of(lane)) or not self._may_send(now, lane):
             return None
         rate = self.control.rate(now)
         return self._take_permit(now) if rate is None or self._bucket.take_from_hand(rate) else None
@@ -217,9 +217,8 @@ class RateLimiter:
             self._bucket.give(start.spare / rate)
         return True
 
-    @property
     def wants_advice(self) -> bool:
-        """True if the headers of the next response should be read: all if there were rate headers, else a sample."""
+        """Return True if the headers of this response should be read: all if there were rate headers, else a sample."""
         return self._advised_at is not None or self._accepted <= 3 or self._accepted % 64 == 0
 
     def on_rate_headers(self, advice: RateAdvice | None, now: float) -> bool:

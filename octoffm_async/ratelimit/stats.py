@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -80,8 +81,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until a pause ends, by seller and group, such as ``"98980 outbound"``."""
 
 
-class SessionCounters(msgspec.Struct):
-    """The counters of a session; see :class:`Stats`."""
+@dataclass(slots=True)
+class SessionCounters:
+    """The counters of a session, see :class:`Stats`. No struct of msgspec: every call changes four of them."""
 
     calls: int = 0
     attempts: int = 0

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from aiolimiter import AsyncLimiter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..config import Limit
 
 TIMER_LAG = 0.01
@@ -67,6 +69,7 @@ class SlidingWindow:
         "_term_ends_at",
         "_wake_up",
         "_wake_up_before",
+        "add",
         "calls",
         "late_most",
         "period",
@@ -90,6 +93,8 @@ class SlidingWindow:
         self.small: bool = 2 < limit.calls <= SMALL
         """Bulk calls leave one more place free for the length of a window after an interactive call."""
         self._left: deque[float] = deque()
+        self.add: Callable[[float], None] = self._left.append
+        """Record the time at which a request is sent."""
 
     @property
     def rate(self) -> float:
@@ -99,16 +104,18 @@ class SlidingWindow:
     def wait(self, now: float, *, spare: int = 0) -> float:
         """Return the seconds until one more request may be sent and ``spare`` places stay free; 0 or less is now."""
         left = self._left
-        horizon = now - self.period - self.late(now)
+        horizon = now - self.period
+        longest = horizon - self.late_most
+        while left and left[0] <= longest:
+            left.popleft()
+        if len(left) - self.calls + spare < 0:  # there is room, whatever was late
+            return 0.0
+        horizon -= self.late(now)
         while left and left[0] <= horizon:
             left.popleft()
         # The wait ends when the oldest request that makes the window too full is a period old (:mod:`.limiter`).
         over = len(left) - self.calls + spare
         return left[over] - horizon if over >= 0 and left else 0.0
-
-    def add(self, now: float) -> None:
-        """Record that a request is sent."""
-        self._left.append(now)
 
     def connected(self, sent_at: float, now: float) -> None:
         """Record the response to a request that waited for a new connection: it was received by now at the latest."""
@@ -121,7 +128,8 @@ class SlidingWindow:
         """Record a round trip."""
         if now >= self._term_ends_at:
             self._begin_term(now)
-        self._fastest = min(self._fastest, seconds)
+        if seconds < self._fastest:  # noqa: PLR1730  (min is slow, and every call asks)
+            self._fastest = seconds
         slowest = self._slowest
         while slowest and slowest[-1][1] <= seconds:
             slowest.pop()

@@ -6,7 +6,7 @@ unusual form is looked up; an id that another reference was given, or that came 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..contract.inbound import CREATE_INBOUND, GET_INBOUND
 from ..contract.outbound import CREATE_OUTBOUND, GET_OUTBOUND
@@ -29,13 +29,9 @@ _TRIES_MOST = 20
 
 def known_ids_of(scope: SellerSession, operation: Operation[str]) -> KnownIds:
     """Return the session's record of the ids of one seller's orders of one kind."""
-    kept = scope.session.seller_cache
+    kept: dict[tuple[str, str], KnownIds] = scope.session.seller_cache
     name = (operation.name, scope.seller_id)
-    try:
-        return cast("KnownIds", kept[name])
-    except KeyError:
-        given = kept[name] = KnownIds()
-        return given
+    return kept.get(name) or kept.setdefault(name, KnownIds())
 
 
 class IdVerifier:

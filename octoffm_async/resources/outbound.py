@@ -88,7 +88,7 @@ class Outbound:
         scope = self._scope
         if journal is None and not verify_first and (plain := plain_order(request)) is not None:
             check_reference(scope, "shipment", request.reference)
-            answer = await send_shipment(scope, plain)
+            answer = await scope.call(CREATE_OUTBOUND, body=plain)
             doubt = known_ids_of(scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].history)
             if doubt is None:
                 return answer[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from logging import DEBUG
 from typing import TYPE_CHECKING, cast
 
 from ..errors import ConfigurationError, UnusableAnswerError, is_outcome_unknown
@@ -13,6 +14,7 @@ from ..events import (
     CallFinished,
     CircuitChanged,
     ContractDrift,
+    LoggingHook,
     RateChanged,
     RetryScheduled,
     Throttled,
@@ -43,8 +45,12 @@ class EventEmitter:
         self.tracers: tuple[TracingHook, ...] = tuple(
             cast("TracingHook", hook) for hook in hooks if callable(getattr(hook, "trace", None))
         )
-        self.listened_to: bool = bool(hooks)
-        """True if there is any hook."""
+        self._is_heard = any(type(hook) is not LoggingHook for hook in hooks)
+        self._is_logged = bool(hooks)
+
+    def hears_calls(self) -> bool:
+        """Return True if a hook may want the events of each call. A logger does at one level only."""
+        return self._is_heard or (self._is_logged and logger.isEnabledFor(DEBUG))
 
     def attempt_started(self, call: CallState, now: float) -> Mapping[str, str]:
         """Tell tracing hooks that an attempt leaves; return the headers that they add."""

@@ -29,6 +29,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote_plus, urlencode
@@ -115,7 +116,7 @@ class Session:
             self._fetch_token, store=token_store, account=account_of(config), lease=config.deadline
         )
         self.background: Background = Background()
-        self.seller_cache: dict[tuple[str, str], object] = {}
+        self.seller_cache: dict[tuple[str, str], Any] = {}
         """Objects that other modules keep for a seller until the session is closed, by name and seller id."""
         self._transport = transport
         self._head_reporting = as_head_reporting(transport)
@@ -252,7 +253,7 @@ class Session:
         loop = self.affinity.loop
         now = 0.0 if loop is None else loop.time()
         return Stats(
-            **msgspec.structs.asdict(self.stats),
+            **asdict(self.stats),
             keys=self._limiters.stats(now, keys),
             token_age=None if loop is None else self.tokens.age(now),
             token_left=None if loop is None else self.tokens.left(now),
@@ -333,8 +334,9 @@ class Session:
             raise error from raised
         finally:
             deadlines.done(deadline, call)
-            call.take_back()  # it is still pending if something turned the cancellation into another error
-            self._finish(call, error, clock())
+            if call.expired:
+                call.take_back()  # it is still pending if something turned the cancellation into another error
+            self._finish(call, error, now if error is None else clock())
 
     def _begin(
         self,
@@ -414,7 +416,7 @@ class Session:
                 self.events.responded(call.options.on_response, outcome)
         else:
             call.finish_attempt(now)
-        if self.events.listened_to:
+        if self.events.hears_calls():
             self.events.attempt_finished(call, outcome, now)
 
     def _unusable(self, call: CallState, error: UnusableAnswerError) -> None:
@@ -464,7 +466,7 @@ class Session:
         self.stats.calls += 1
         self.stats.waited += call.waited(now)
         self.stats.travelled += call.seconds_on_wire
-        if self.events.listened_to:
+        if self.events.hears_calls():
             self.events.call_finished(call, error, now)
 
     def _secrets(self, token: Token | None) -> list[str]:

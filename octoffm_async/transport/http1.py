@@ -146,9 +146,12 @@ class Http1Transport:
     ) -> Response:
         """See :class:`~.aiohttp_transport.HeadReportingTransport` and :class:`~.aiohttp_transport.FencedTransport`."""
         origin, beginning = (method == "POST" and self._posts.get(url)) or self._beginning(method, url)
-        lines = headers.encoded() if isinstance(headers, CachedHeaders) else _lines(headers)
-        length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
-        data = b"%b%b%b\r\n%b" % (beginning, lines, length, body or b"")
+        lines = (headers.lines or headers.encoded()) if isinstance(headers, CachedHeaders) else _lines(headers)
+        data = (
+            b"%b%b\r\n" % (beginning, lines)
+            if body is None and method == "GET"
+            else b"%b%bContent-Length: %d\r\n\r\n%b" % (beginning, lines, len(body or b""), body or b"")
+        )
         idle, pool = origin.idle, self._pool
         once_more = method in RESENT
         while True:

@@ -122,7 +122,7 @@ def refuse_another(operation: Operation[Any], request: bytes | None, response: R
         UnusableError: It has: it answers another request, and so may others that came over its connection.
     """
     if (
-        b"reference" not in response.body.lower()
+        response.body.lower().find(b"reference") < 0  # `in` is slow: it first tries the bytes as a number
         or request is None
         or operation.repeatability is not Repeatability.VERIFY
     ):

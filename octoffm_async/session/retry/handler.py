@@ -69,7 +69,7 @@ class RetryHandler:
         if limiter.on_accepted(epoch=epoch, sent_at=sent_at, now=now, connected=connected):
             call.limiter_epoch = limiter.control.epoch  # its body may still tell of a quota: see note_quota
             self._events.rate_changed(call, "throttled", now)
-        if not limiter.wants_advice:
+        if not limiter.wants_advice():
             return
         advice = rate_advice(response.headers, wall_now=time.time())
         if advice is not None and advice.exhausted_for > self._config.max_retry_after:

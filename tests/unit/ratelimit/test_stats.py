@@ -1,6 +1,7 @@
 """The snapshot: what was counted, how the client stands, and that it stays as it was taken."""
 
 import asyncio
+from dataclasses import asdict, fields
 
 import msgspec
 import pytest
@@ -13,9 +14,7 @@ from tests.support.fakes import FakeTransport, config
 
 def test_a_snapshot_has_every_counter_and_does_not_move() -> None:
     taken = FulfillmentClient(config(), transport=FakeTransport()).stats()
-    assert {name: getattr(taken, name) for name in SessionCounters.__struct_fields__} == msgspec.structs.asdict(
-        SessionCounters()
-    )
+    assert {field.name: getattr(taken, field.name) for field in fields(SessionCounters)} == asdict(SessionCounters())
     with pytest.raises(AttributeError):
         taken.calls = 7  # type: ignore[misc]
 
