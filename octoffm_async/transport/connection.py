@@ -56,6 +56,8 @@ class IdleConnections(dict["Http1Connection", None]):
     def __init__(self, origin: str) -> None:
         super().__init__()
         self.origin = origin
+        self.open: set[Http1Connection] = set()
+        """All connections, those in use included."""
         self.only_new: bool = False
         """True while requests that may not be sent twice get a new connection each."""
         self.watched: dict[Http1Connection, None] = {}
@@ -77,6 +79,7 @@ class IdleConnections(dict["Http1Connection", None]):
 
     def remove(self, connection: Http1Connection) -> None:
         """Remove a connection, if it is here."""
+        self.open.discard(connection)
         self.pop(connection, None)
         self.watched.pop(connection, None)
 
@@ -109,7 +112,7 @@ class Http1Connection(BaseProtocol, asyncio.BufferedProtocol):
     asyncio's own loop reads a buffered protocol without a new buffer of 256 KiB for each response: those would cost
     three system calls and two page faults. uvloop has a buffer of its own, and calls :meth:`data_received`.
 
-    ``deadline`` and ``expired`` are for :class:`~.deadlines.Deadlines`: the time by which a response's head must come.
+    ``deadline`` is the time by which the head of the awaited response must come (:meth:`~.pool.ConnectionPool.watch`).
     """
 
     def __init__(
@@ -127,7 +130,6 @@ class Http1Connection(BaseProtocol, asyncio.BufferedProtocol):
             connection.close()
             raise aiohttp.ServerDisconnectedError
         self.deadline: float = 0.0
-        self.expired: bool = False
         self.is_idle: bool = False
         self.is_reused: bool = is_reused
         """True once it has carried a request and its response."""
@@ -144,6 +146,7 @@ class Http1Connection(BaseProtocol, asyncio.BufferedProtocol):
         self.request_sent: bool = False
         """True from the writing of a request until its response is read: data is then part of the response."""
         transport.set_protocol(self)
+        idle_connections.open.add(self)
 
     def is_open(self) -> bool:
         """Return True if a request may be sent."""
@@ -154,7 +157,6 @@ class Http1Connection(BaseProtocol, asyncio.BufferedProtocol):
 
         It raises aiohttp's errors (a lost connection, a time-out, a response that is not HTTP) and those of the fence.
         """
-        self.expired = False  # the last response may have come in the same iteration of the loop as its time-out
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
@@ -182,13 +184,17 @@ class Http1Connection(BaseProtocol, asyncio.BufferedProtocol):
                 self._usable = False
         return self.is_open()
 
+    def is_silent(self) -> bool:
+        """Return True if a request awaits the head of its response."""
+        return self._waiter is not None
+
     def expire(self) -> None:
         """Let the request fail: the head of its response did not come in time."""
-        self.expired = True
         self._fail(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
 
     def release(self) -> ResponseHandler:
         """Return the connection to aiohttp, which keeps it for a while; return its protocol there."""
+        self.idle_connections.remove(self)
         if self.transport is not None:
             self.transport.set_protocol(self._handler)
         self._connection.release()

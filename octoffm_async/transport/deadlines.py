@@ -8,7 +8,7 @@ is overdue is cancelled, as by :func:`asyncio.timeout`, which costs ten times as
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -16,20 +16,8 @@ GRAIN = 0.001
 """Seconds by which a deadline may come early, so that calls that began together end by one timer."""
 
 
-class DeadlineTarget(Protocol):
-    """Target of a deadline: a call or a wait that must end in time."""
-
-    deadline: float
-    """The time by the loop's clock at which it expires."""
-    expired: bool
-
-    def expire(self) -> None:
-        """Handle the end of the time: called once; it sets ``expired``."""
-        ...
-
-
 class CancellableTask(msgspec.Struct, eq=False):
-    """A task that must end in time; ``cancelling`` is the number of its cancellations before."""
+    """A task that must end in time, by the loop's clock; ``cancelling`` is the number of its cancellations before."""
 
     task: asyncio.Task[Any]
     deadline: float
@@ -63,10 +51,10 @@ class Deadlines:
 
     def __init__(self, *usual: float) -> None:
         self._usual = frozenset(usual)
-        self._schedules: dict[float, dict[DeadlineTarget, None]] = {}
+        self._schedules: dict[float, dict[CancellableTask, None]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
 
-    def add(self, seconds: float, due: DeadlineTarget) -> None:
+    def add(self, seconds: float, due: CancellableTask) -> None:
         """Expire ``due`` at its deadline, which is in ``seconds``, unless :meth:`done` is called before."""
         schedule = self._schedules.get(seconds)
         if schedule is None:
@@ -75,7 +63,7 @@ class Deadlines:
         if seconds not in self._timers:
             self._timers[seconds] = asyncio.get_running_loop().call_at(due.deadline, self._expire, seconds)
 
-    def done(self, seconds: float, due: DeadlineTarget) -> None:
+    def done(self, seconds: float, due: CancellableTask) -> None:
         """Remove ``due``, which has ended."""
         schedule = self._schedules[seconds]
         schedule.pop(due, None)

@@ -23,7 +23,6 @@ from ..errors import ConfigurationError
 from ..header_rules import joined_headers
 from .codings import ACCEPTED
 from .connection import Http1Connection, can_parse
-from .deadlines import Deadlines
 from .failures import to_package_error
 from .pool import ConnectionPool
 from .response import Response
@@ -49,21 +48,19 @@ IDLE_TOO_LONG = 408
 """The status with which some servers close a connection that had no request for a while."""
 POSTS_MOST = 64
 """Addresses of POSTs that are remembered."""
-_TARGET = re.compile(r"/[!-~]*")
+_ADDRESS = re.compile(r"([^/]+//[^/]+)(/[!-~]*)?")
 _VALUE = re.compile(r"[\t -~]*")
 
 
 class CachedHeaders(dict[str, str]):
     """Request headers that are sent often, with a cache of their encoded lines; not changed once they are used."""
 
-    __slots__ = ("_base", "_more", "_names", "lines")
+    __slots__ = ("_names", "lines")
     lines: bytes | None
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)
         self.lines = None
-        self._base: CachedHeaders | None = None
-        self._more: Mapping[str, str] = {}
         self._names: frozenset[str] = frozenset()
 
     def extended(self, more: Mapping[str, str]) -> CachedHeaders:
@@ -72,7 +69,7 @@ class CachedHeaders(dict[str, str]):
         if not self._names.isdisjoint(map(str.lower, more)):
             return CachedHeaders(joined_headers(self, more))
         made = CachedHeaders({**self, **more})
-        made._base, made._more = self, more
+        made.lines = self.encoded() + _encoded(more)
         return made
 
     def encoded(self) -> bytes:
@@ -82,7 +79,7 @@ class CachedHeaders(dict[str, str]):
             ConfigurationError: A header cannot be sent.
         """
         if self.lines is None:
-            self.lines = _lines(self) if self._base is None else self._base.encoded() + _encoded(self._more)
+            self.lines = _lines(self)
         return self.lines
 
 
@@ -131,9 +128,8 @@ class Http1Transport:
         self._pool = ConnectionPool(connector, loop, timeout=timeout)
         self._queued: list[tuple[Http1Connection, bytes, Fence | None]] = []
         self._awaited = 0
-        self._silences = Deadlines(timeout.sock_read or 0.0)
 
-    async def send(  # noqa: PLR0912  (the whole way of a request)
+    async def send(  # noqa: C901, PLR0912  (the whole way of a request)
         self,
         method: str,
         url: str,
@@ -147,11 +143,8 @@ class Http1Transport:
         """See :class:`~.aiohttp_transport.HeadReportingTransport` and :class:`~.aiohttp_transport.FencedTransport`."""
         origin, beginning = (method == "POST" and self._posts.get(url)) or self._beginning(method, url)
         lines = (headers.lines or headers.encoded()) if isinstance(headers, CachedHeaders) else _lines(headers)
-        data = (
-            b"%b%b\r\n" % (beginning, lines)
-            if body is None and method == "GET"
-            else b"%b%bContent-Length: %d\r\n\r\n%b" % (beginning, lines, len(body or b""), body or b"")
-        )
+        length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
+        data = b"".join((beginning, lines, length, b"\r\n", body or b""))
         idle, pool = origin.idle, self._pool
         once_more = method in RESENT
         while True:
@@ -163,14 +156,14 @@ class Http1Transport:
                 else:
                     connection = pool.take(idle) or await pool.connect(origin.request, idle)
                 waiter = connection.expect()
-                connection.deadline = self._loop.time() + read_timeout
-                self._silences.add(read_timeout, connection)
+                connection.deadline = deadline = self._loop.time() + read_timeout
+                if deadline < pool.looks_at:
+                    pool.watch(deadline)
                 self._write(connection, data, fence)
                 try:
                     status, named, content = await waiter
                 finally:
                     self._awaited -= 1
-                    self._silences.done(read_timeout, connection)
                 answered = True
                 if on_head is not None:
                     on_head(Response(status, named, b"", url))
@@ -204,9 +197,8 @@ class Http1Transport:
         return self._pool.giving_back()
 
     def close(self) -> None:
-        """Close the pool; stop the timers of the requests in flight."""
+        """Close the pool."""
         self._pool.close()
-        self._silences.close()
 
     def _write(self, connection: Http1Connection, data: bytes, fence: Fence | None) -> None:
         if not self._awaited:
@@ -229,12 +221,10 @@ class Http1Transport:
         Raises:
             ConfigurationError: The address cannot be sent.
         """
-        if (start := url.find("/", url.index("://") + 3)) < 0:  # such as a token_url that is a server's name
-            start = len(url)
-        origin = self._origins.get(url[:start]) or self._know(url[:start])
-        target = url[start:] or "/"
-        if not _TARGET.fullmatch(target):
-            raise ConfigurationError(f"not a request target: {target[:100]!r}")
+        if (parts := _ADDRESS.fullmatch(url)) is None:
+            raise ConfigurationError(f"not a request target: {'/' + url.split('/', 3)[-1][:100]!r}")
+        server, target = parts.groups("/")  # a token_url may be a server's name alone
+        origin = self._origins.get(server) or self._know(server)
         found = origin, f"{method} {target} HTTP/1.1\r\n".encode() + origin.host
         if method == "POST":
             if len(self._posts) >= POSTS_MOST:

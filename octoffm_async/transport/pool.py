@@ -15,12 +15,14 @@ server has evidently changed, connections are used again.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import aiohttp
 
 from .connection import Http1Connection, IdleConnections
+from .deadlines import GRAIN
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,6 +52,9 @@ class ConnectionPool:
         """aiohttp's protocols of the connections that were used and returned to the connector."""
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self.looks_at: float = inf
+        """The time at which the pool looks for requests whose response does not come."""
 
     def idle_of(self, origin: str) -> IdleConnections:
         """Return the idle connections of an origin, for :meth:`take` and :meth:`connect`."""
@@ -121,8 +126,16 @@ class ConnectionPool:
         for idle in self._idle.values():
             for connection in list(idle.watched):
                 connection.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
+
+    def watch(self, deadline: float) -> None:
+        """Let the requests fail whose deadlines are over by then: one timer for all costs nothing for each."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self.looks_at = deadline
+        self._watch = self._loop.call_at(deadline, self._end_silences)
 
     def _give_back_all(self) -> None:
         for idle in self._idle.values():
@@ -131,6 +144,14 @@ class ConnectionPool:
 
     def _release(self, connection: Http1Connection) -> None:
         self._released.add(connection.release())
+
+    def _end_silences(self) -> None:
+        due, self.looks_at = self._loop.time() + GRAIN, inf
+        for connection in [each for idle in self._idle.values() for each in idle.open if each.is_silent()]:
+            if connection.deadline <= due:
+                connection.expire()
+            elif connection.deadline < self.looks_at:
+                self.watch(connection.deadline)
 
     def _look_after(self) -> None:
         self._timer = None
