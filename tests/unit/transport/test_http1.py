@@ -294,6 +294,24 @@ async def test_a_request_after_an_answer_at_the_last_moment_has_a_time_out_too(m
             await call
 
 
+@pytest.mark.one_loop  # whose clock can be set
+async def test_each_of_several_silent_requests_fails_in_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    now = start = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+    async with Server(b"", stay=True) as server, opened(config(read_timeout=60.0)) as transport:
+        calls = {end: asyncio.create_task(transport.send("GET", server.url, {}, None, end)) for end in (60.0, 5.0, 7.0)}
+        while len(server.heads) < len(calls):  # noqa: ASYNC110  (the server tells of the first one only)
+            await asyncio.sleep(0)
+        for seconds in (4.9, 5.0, 6.9, 7.0, 59.9, 60.0):
+            now = start + seconds
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert [end for end, call in calls.items() if call.done()] == [end for end in calls if end <= seconds]
+        results = await asyncio.gather(*calls.values(), return_exceptions=True)
+    assert [type(result) for result in results] == [AnswerTimeoutError] * len(calls)
+
+
 async def test_a_request_made_by_others_means_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     original: Callable[..., object] = aiohttp.ClientSession._request
