@@ -57,20 +57,22 @@ class SellerSession:
     ) -> Coroutine[Any, Any, Result[T]]:
         """Make one call; ``path`` fills the segments of the operation's path, ``body`` is encoded as JSON.
 
-        ``peek`` is called with each successful response before it is decoded; if the transport supports it, before its
-        body is read.
+        The session calls ``peek`` with each successful response, before its body is read if the transport supports
+        that, else before it is decoded. Tasks that ``peek`` starts run before the body is decoded. It is called at most
+        once per attempt and must not raise.
+
+        Raises:
+            CallError: The call did not succeed; ``outcome_unknown`` says that the API may have carried it out.
+            ClosedError: The session is not open on this event loop.
         """
-        return self.session.call(
-            operation,
-            seller_id=self.seller_id,
-            url=None
-            if path is None
-            else self.session.config.base_url + _filled(self.session.translation.path(operation), operation, path),
-            query=None if query is None else self.session.translation.query_to_wire(operation, query),
-            body=None if body is None else self.session.encode(operation, body),
-            options=self.options,
-            peek=peek,
-        )
+        session = self.session
+        url = session.addresses[operation]
+        if path is not None:
+            url = _filled(url, operation, path)
+        if query is not None and (sent := session.translation.query_to_wire(operation, query)):
+            url = f"{url}?{urlencode(sent)}"
+        encoded = None if body is None else session.encode(operation, body)
+        return session.call(operation, seller_id=self.seller_id, url=url, body=encoded, options=self.options, peek=peek)
 
     def check_extra(self, what: str, item: Request) -> None:
         """Reject an item with an extra member at a place where the contract file sends a field.
@@ -152,7 +154,7 @@ class SellerSession:
         response, _ = await self.session.call(
             operation,
             seller_id=self.seller_id,
-            query=params,
+            url=self.session.config.base_url + path + (f"?{urlencode(params)}" if params else ""),
             body=None if json is None else _ENCODER.encode(json),
             options=self.options if headers is None else self.options.with_headers(headers),
         )

@@ -18,7 +18,7 @@ Every call of every resource and seller goes through :meth:`Session.call`, the c
    (:mod:`.retry.policy`) either waits and goes back to step 2, or raises its error (:mod:`.error_mapping`).
 7. **End.** :meth:`Session._finish` counts the call, completes its error and emits the last event, in every case.
 
-**One function shows the whole path**, :meth:`Session._run_call`, since the guarantees are about the order of the steps:
+**One function shows the whole path**, :meth:`Session.call`, since the guarantees are about the order of the steps:
 the slot is released exactly once for each permit, only the token that an attempt used is invalidated, the limiter
 learns of a response before it is decoded, and the outcome of a creation is unknown from the moment at which its attempt
 starts. Of a chain of middlewares each would see a part of the order only.
@@ -74,7 +74,7 @@ from .retry.handler import RetryHandler
 from .retry.policy import OK, AttemptResult, classify
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from multidict import MultiMapping
@@ -130,7 +130,9 @@ class Session:
         self.translation: Translation = Translation(config.contract_file)
         self.encode: Callable[[Operation[Any], Any], bytes] = RequestEncoder(self.translation).encode
         self.drift: DriftLog = DriftLog(self.events.drifted)
-        self._addresses = {each: config.base_url + self.translation.path(each) for each in OPERATIONS}
+        self.addresses: dict[Operation[Any], str] = {
+            each: config.base_url + self.translation.path(each) for each in OPERATIONS
+        }
         self._answers = Answers(self.translation, self.drift)
         self._last_responses: dict[str, tuple[MultiMapping[str], float]] = {}
         """Headers and time of the last response to each kind of request: creations, reads, and requests for a token."""
@@ -198,32 +200,6 @@ class Session:
             await self._transport.discard()
         self.affinity.release()
 
-    def call(
-        self,
-        operation: Operation[T],
-        *,
-        seller_id: str,
-        url: str | None = None,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        options: CallOptions = DEFAULTS,
-        peek: Callable[[Response], None] | None = None,
-    ) -> Coroutine[Any, Any, Result[T]]:
-        """Make one call.
-
-        ``url`` is for paths with segments to fill in; ``body`` is encoded JSON. The session calls ``peek`` with each
-        successful response, before its body is read if the transport supports that, else before it is decoded. Tasks
-        that ``peek`` starts run before the body is decoded. It is called at most once per attempt and must not raise.
-
-        Raises:
-            CallError: The call did not succeed; ``outcome_unknown`` says that the API may have carried it out.
-            ClosedError: The session is not open on this event loop.
-        """
-        address = url or self._addresses.get(operation) or self.config.base_url + operation.path
-        if query:
-            address = f"{address}?{urlencode(query)}"
-        return self._run_call(operation, seller_id=seller_id, url=address, body=body, options=options, peek=peek)
-
     async def check(self) -> float:
         """Fetch a token if there is none; return how many seconds it remains valid."""
         self.affinity.check()
@@ -265,21 +241,22 @@ class Session:
     async def _fetch_token(self) -> TokenAnswer:
         form = TokenRequest(client_id=self.config.client_id, client_secret=self.config.secret.reveal())
         body = urlencode(msgspec.to_builtins(form)).encode()
-        token, _ = await self._run_call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
+        token, _ = await self.call(CREATE_TOKEN, seller_id="", url=self.config.token_url, body=body)
         self.stats.tokens += 1
         self.events.token_fetched(token.expires_in)
         return token
 
-    async def _run_call(  # noqa: C901, PLR0912, PLR0915  (the whole path of a call, see the module's docstring)
+    async def call(  # noqa: C901, PLR0912, PLR0915  (the whole path of a call, see the module's docstring)
         self,
         operation: Operation[T],
         *,
         seller_id: str,
         url: str,
-        body: bytes | None,
+        body: bytes | None = None,
         options: CallOptions = DEFAULTS,
         peek: Callable[[Response], None] | None = None,
     ) -> Result[T]:
+        """Make one call, see :meth:`~.seller_session.SellerSession.call`; ``body`` is encoded JSON."""
         deadline = options.deadline or self.config.deadline
         call = self._begin(operation, options, deadline, seller_id=seller_id, url=url, body=body)
         now, clock = call.started, call.clock

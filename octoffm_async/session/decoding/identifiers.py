@@ -89,15 +89,16 @@ def identifier_reader(
     room = sum(len(name) + len('{"":}') for name in location.place) + len('""') + min(map(len, _SIGNS)) + len(',"":0')
 
     def read(response: Response, skip_bad_rows: bool) -> Any:  # noqa: ARG001, FBT001
+        body = response.body
         try:
-            found: Any = decode(response.body).held
+            found: Any = decode(body).held
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _odd_identifier(location, response)
         if deeper:
             for _ in range(deeper):
                 found = found.held
-        if len(response.body) - len(found) >= room:
-            body = response.body.lower()
+        if len(body) - len(found) >= room:
+            body = body.lower()
             if b"error" in body or b"success" in body or b"status" in body:  # it may tell of a failure, in any spelling
                 return _odd_identifier(location, response)
         # The path of every order: few ids need the full check.

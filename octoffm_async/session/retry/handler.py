@@ -63,8 +63,8 @@ class RetryHandler:
 
     def on_accepted(self, call: CallState, response: Response, now: float) -> None:
         """Report to the limiter that the limit accepted a request, and the rate headers of the response."""
-        limiter = call.limiter
-        connected = response.history is not None and response.history.is_new
+        limiter, history = call.limiter, response.history
+        connected = history is not None and history.is_new
         epoch, sent_at = call.limiter_epoch, call.attempt_started_at
         if limiter.on_accepted(epoch=epoch, sent_at=sent_at, now=now, connected=connected):
             call.limiter_epoch = limiter.control.epoch  # its body may still tell of a quota: see note_quota
