@@ -199,7 +199,7 @@ class AiohttpTransport:
         wire, self._wire = self._wire, None
         await self.close()  # before the pool returns its connections, for which a connector needs its loop
         if wire is not None:
-            wire.close()
+            wire.pool.close()
         for each in list(self._sockets):
             each.close()
 
@@ -222,7 +222,7 @@ class AiohttpTransport:
             return []
         wire, self._wire, self._session, self._single = self._wire, None, None, None
         if wire is not None:
-            wire.close()
+            wire.pool.close()
         return sessions
 
     def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
@@ -273,7 +273,7 @@ class AiohttpTransport:
             plain |= proxy.arguments(_url(url))
             headers = {**headers, **proxy.own_headers(_url(url))}
         try:
-            with nullcontext() if self._wire is None else self._wire.aside():
+            with nullcontext() if self._wire is None else self._wire.pool.giving_back():
                 response = await session.request(
                     method,
                     _url(url),

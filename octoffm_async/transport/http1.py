@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
 
     from aiohttp.client_reqrep import ConnectionKey
 
@@ -125,7 +124,7 @@ class Http1Transport:
         self._origins: dict[str, _Origin] = {}
         self._posts: dict[str, tuple[_Origin, bytes]] = {}
         """The beginnings of the latest POSTs, by address: creations go to few."""
-        self._pool = ConnectionPool(connector, loop, timeout=timeout)
+        self.pool: ConnectionPool = ConnectionPool(connector, loop, timeout=timeout)
         self._queued: list[tuple[Http1Connection, bytes, Fence | None]] = []
         self._awaited = 0
 
@@ -145,7 +144,7 @@ class Http1Transport:
         lines = (headers.lines or headers.encoded()) if isinstance(headers, CachedHeaders) else _lines(headers)
         length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(body or b"")
         data = b"".join((beginning, lines, length, b"\r\n", body or b""))
-        idle, pool = origin.idle, self._pool
+        idle, pool = origin.idle, self.pool
         once_more = method in RESENT
         while True:
             connection: Http1Connection | None = None
@@ -192,14 +191,6 @@ class Http1Transport:
                     raise to_package_error(error, url, request_sent=sent, is_direct=True) from error
                 once_more = False
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Return a context in which a request goes through ``ClientSession`` over the same connector."""
-        return self._pool.giving_back()
-
-    def close(self) -> None:
-        """Close the pool."""
-        self._pool.close()
-
     def _write(self, connection: Http1Connection, data: bytes, fence: Fence | None) -> None:
         if not self._awaited:
             connection.send(data, fence)
@@ -238,7 +229,7 @@ class Http1Transport:
         single = _Request("GET", url, loop=self._loop, ssl=self._ssl)
         single.is_single = True
         host = f"Host: {request.headers['Host']}\r\n".encode()
-        known = self._origins[origin] = _Origin(request, single, host, self._pool.idle_of(origin))
+        known = self._origins[origin] = _Origin(request, single, host, self.pool.idle_of(origin))
         return known
 
 

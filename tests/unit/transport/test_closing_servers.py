@@ -127,7 +127,7 @@ async def test_reads_and_quiet_closings_teach_it_before_any_creation_is_lost(way
     async with Closing(at_once) as server, opened(ROOMY) as transport:
         for _ in range(CLOSINGS_TO_LEARN):
             assert await lost(transport, server.url, 1) == 0
-            while transport._wire._pool.idle_of(server.url.removesuffix("/orders")):  # noqa: ASYNC110  (no event tells)
+            while transport._wire.pool.idle_of(server.url.removesuffix("/orders")):  # noqa: ASYNC110  (no event tells)
                 await asyncio.sleep(0.001)
         assert await lost(transport, server.url, 40) == 0
 
@@ -155,7 +155,7 @@ async def test_once_unused_connections_last_they_are_used_again(way: str, monkey
         pytest.skip("no connection is watched there")
     monkeypatch.setattr(pool, "IDLE_AFTER", 0.01)
     async with Closing(at_once) as server, opened(ROOMY) as transport:
-        idle = transport._wire._pool.idle_of(server.url.removesuffix("/orders"))
+        idle = transport._wire.pool.idle_of(server.url.removesuffix("/orders"))
         for needed in (LASTING_TO_UNLEARN, 2 * LASTING_TO_UNLEARN):
             server.each = 1
             await lost(transport, server.url, 60)
@@ -179,7 +179,7 @@ async def test_a_server_that_closes_some_is_not_unlearned(way: str, monkeypatch:
         pytest.skip("no connection is watched there")
     monkeypatch.setattr(pool, "IDLE_AFTER", 3600)  # the test looks after them itself, once all closings have come
     async with Closing(at_once, each=10) as server, opened(ROOMY) as transport:
-        ours = transport._wire._pool
+        ours = transport._wire.pool
         idle = ours.idle_of(server.url.removesuffix("/orders"))
         unknown = 0
         for number in range(1, 301):

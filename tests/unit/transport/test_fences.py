@@ -97,8 +97,8 @@ async def test_it_is_asked_when_the_connection_is_there_not_before() -> None:
             transport = client._scope.session._transport
             assert isinstance(transport, AiohttpTransport)
             assert transport._wire is not None
-            with transport._wire.aside():  # none stands ready
-                connector = transport._wire._pool._connector
+            with transport._wire.pool.giving_back():  # none stands ready
+                connector = transport._wire.pool._connector
             real, events = connector.connect, []
 
             async def connect(*args: object, **options: object) -> object:

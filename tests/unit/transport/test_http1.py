@@ -236,7 +236,7 @@ async def test_a_creation_that_was_not_written_before_its_connection_ended_is_no
         assert wire is not None
         wire._awaited += 1  # as if another request were in flight
         sent = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
-        asyncio.get_running_loop().call_soon(next(iter(wire._pool.idle_of(f"http://localhost:{server.port}"))).close)
+        asyncio.get_running_loop().call_soon(next(iter(wire.pool.idle_of(f"http://localhost:{server.port}"))).close)
         with pytest.raises(ConnectError):
             await sent
         assert len(server.heads) == 1

@@ -27,7 +27,7 @@ ROOMY = SMALL.with_(max_answer_bytes=10_000_000, read_timeout=2.0)
 def parts(transport: AiohttpTransport) -> tuple[links.ConnectionPool, aiohttp.BaseConnector]:
     """What holds the connections that are free."""
     assert transport._wire is not None
-    found = transport._wire._pool
+    found = transport._wire.pool
     return found, found._connector
 
 
@@ -132,7 +132,7 @@ async def test_an_answer_before_its_request_has_left_is_none(monkeypatch: pytest
         history = (await get(transport, server.url)).history
         wire = transport._wire
         assert wire is not None
-        link = next(iter(next(iter(wire._pool._idle.values()))))
+        link = next(iter(next(iter(wire.pool._idle.values()))))
         monkeypatch.setattr(wire, "_write", lambda link, data, fence: setattr(wire, "_awaited", wire._awaited + 1))
         call = asyncio.ensure_future(transport.send("POST", server.url, {}, b"{}", 1.0))
         await asyncio.sleep(0)
@@ -146,7 +146,7 @@ async def test_an_answer_before_its_request_has_left_is_none(monkeypatch: pytest
 async def test_what_was_said_while_aiohttp_had_it_is_no_answer_either(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Server(HELLO, OK + b"Content-Length: 6\r\n\r\nforged", stay=True) as server, opened() as transport:
         await get(transport, server.url)
-        with transport._wire.aside():  # type: ignore[union-attr]
+        with transport._wire.pool.giving_back():  # type: ignore[union-attr]
             await server.said.wait()
         assert (await get(transport, server.url)).body == b"hi"
         assert server.connections == 2
@@ -249,7 +249,7 @@ async def test_over_tls_a_connection_is_used_again(server_tls, client_tls) -> No
         for _ in range(3):
             assert (await get(transport, server.url)).body == body
             assert free(transport) == 1
-        with transport._wire.aside():  # type: ignore[union-attr]
+        with transport._wire.pool.giving_back():  # type: ignore[union-attr]
             pass
         assert (await get(transport, server.url)).body == body
         assert server.connections == 1
