@@ -89,8 +89,7 @@ class CallState(CancellableTask, kw_only=True, eq=False):
 
     def waited(self, now: float) -> float:
         """Return the seconds that the call did not spend on the wire."""
-        waited = now - self.started - self.seconds_on_wire
-        return waited if waited > 0.0 else 0.0  # noqa: FURB136  (max is slow, and every call asks)
+        return max(0.0, now - self.started - self.seconds_on_wire)
 
     def annotate(self, error: CallError, now: float) -> None:
         """Add the call's context and times to an error, unless it has some: the error of a token call does."""

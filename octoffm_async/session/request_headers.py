@@ -45,12 +45,14 @@ class RequestHeaders:
 
         ``fresh``: no cache may answer the request. ``more`` are headers of the caller, in place of configured ones.
         """
-        if token is not self._token or len(self._kept) >= _KEPT_MOST:
+        if token is not self._token:
             self._kept.clear()
             self._token = token
         key = (seller_id, operation.shape, with_body, fresh, more)
         head = self._kept.get(key)
         if head is None:
+            if len(self._kept) >= _KEPT_MOST:
+                self._kept.clear()
             head = self._make(operation.shape, seller_id, token, with_body=with_body, fresh=fresh)
             head.update(joined_headers(self._more, dict(more)))
             self._kept[key] = head

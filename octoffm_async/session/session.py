@@ -441,8 +441,8 @@ class Session:
         if call.operation is CREATE_TOKEN:
             return
         self.stats.calls += 1
-        self.stats.waited += call.waited(now)
         self.stats.travelled += call.seconds_on_wire
+        self.stats.waited += now - call.started - call.seconds_on_wire
         if self.events.hears_calls():
             self.events.call_finished(call, error, now)
 
