@@ -46,8 +46,8 @@ CHANCE = 0.8
 """The part of an unsure rate that the average of a cycle reaches if its one 429 may be chance: then it is doubled."""
 STEP_LEAST, LEFT_LEAST = 0.04, 0.25
 """The least part by which such a rate is cut; the least part that is left of it."""
-UNSURE, UNSURE_LATER = 1.0, 3.0
-"""Seconds of the curve's time scale for a rate that may be far too low; for one found from few requests."""
+UNSURE, UNSURE_LATER = 1.0, 4.0
+"""Seconds of the curve's time scale for a rate that may be far too low; for one found from few requests, or lately."""
 PROBES_SOON = 5
 """Refused probes of a block after which pauses may be longer than half of the window."""
 
@@ -131,7 +131,7 @@ class ColdStart:
         marks = (mark for mark in reversed(self._blocks) if mark[0] <= latest and accepted - mark[1] >= ENOUGH)
         since, before = next(marks, self._blocks[0])
         average = (accepted - before) / max(blocked_since - since, BRIEF)
-        if accepted - before < ENOUGH:
+        if is_tried or accepted - before < ENOUGH:
             self.scale = UNSURE_LATER
         if is_tried and refusals == 1 and average >= CHANCE * refused:
             self.scale = UNSURE

@@ -213,7 +213,7 @@ class RateLimiter:
         if (start := control.start) is None or not start.scale:
             self._in_flight_limit.end_slow_start()
         if was_free and start is not None and (rate := control.rate(now)) is not None:
-            self.pause(max(start.hold_until, sent_at + 1.0 / rate))  # the probe took no permit from the bucket
+            self.pause(max(start.hold_until, sent_at + (not start.spare) / rate))  # the probe took none from the bucket
             self._bucket.give(start.spare / rate)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from itertools import pairwise
@@ -9,8 +10,10 @@ from typing import Protocol
 
 import pytest
 
+from octoffm_async import FulfillmentClient
 from octoffm_async.ratelimit.adaptive_rate import AdaptiveRate
 from octoffm_async.ratelimit.cold_start import ANY
+from tests.support.fakes import FakeTransport, answer, config
 
 BACK_OFF = 0.1
 SECONDS = 60.0
@@ -113,6 +116,26 @@ def test_a_window_of_a_minute_is_found_by_the_seventh_probe_and_calls_that_wait_
     assert (probes, control.start is not None and control.start.spare) == (7, 20)
     assert now == pytest.approx(60.05, abs=0.02)
     assert control.rate(now) == pytest.approx(5.0, rel=0.03)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("server", [sliding_log, fixed_window])
+async def test_calls_that_a_window_as_long_as_their_deadlines_holds_up_go_when_it_has_room(
+    server: type[Server],
+) -> None:
+    admit, loop = server(300, 60.0), asyncio.get_running_loop()  # type: ignore[call-arg]
+    transport = FakeTransport(latency=0.0005)
+    good = transport.script
+    transport.script = lambda sent: good(sent) if admit(sent.at) else answer(429)
+
+    async def work(client: FulfillmentClient) -> None:
+        while loop.time() < began + 70.0:
+            await client.stocks.get("S-1")
+
+    async with FulfillmentClient(config(deadline=60.0), transport=transport, logging=False) as client:
+        began = loop.time()
+        await asyncio.gather(*(work(client) for _ in range(20)))
+    assert len(transport.sent) > 360
 
 
 def test_a_configured_ceiling_has_no_cold_start() -> None:
