@@ -60,13 +60,10 @@ class RateLimiter:
     __slots__ = (
         "_accepted",
         "_advised_at",
-        "_awaiting",
         "_bucket",
-        "_bulk_share",
         "_burst",
         "_closed",
         "_configured",
-        "_deadlines",
         "_dispatcher",
         "_in_flight_limit",
         "_interactive_at",
@@ -99,12 +96,8 @@ class RateLimiter:
         self.control: AdaptiveRate = AdaptiveRate(self._configured)
         self._in_flight_limit = AdaptiveConcurrency(max_in_flight, slow_start=limit is None)
         self._waiters = PriorityQueue(bulk_share)
-        self._bulk_share = bulk_share
-        self._awaiting = {"interactive": 0, "bulk": 0}
         self._most_waiting = max_waiting
         self._bucket = LeakyBucket()
-        self._deadlines: dict[asyncio.Future[bool], float] = {}
-        """The deadlines of the waiting calls."""
         self._dispatcher: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_timed = False
@@ -143,7 +136,7 @@ class RateLimiter:
             raise ClosedError("the client was closed while a call was running")
         if (entered := self.try_acquire(lane, now)) is not None:
             return entered
-        if not self._waiters.ahead_of(lane) and self._may_send(now, lane):
+        if not self._waiters.must_wait(lane) and self._may_send(now, lane):
             rate = self.control.rate(now)
             if rate is not None and self._paced(rate, lane):
                 await self._bucket.take()
@@ -155,23 +148,18 @@ class RateLimiter:
             self._wake()
         if self._dispatcher is None:
             self._dispatcher = self._start_dispatcher()
-        self._awaiting[lane] += 1
-        self._deadlines[place] = inf if until is None else until
         try:
-            return await place
+            return await self._waiters.wait(place, lane, inf if until is None else until)
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
                 self.release(probe=place.result())  # the permit came just when the wait was cancelled
             raise
-        finally:
-            self._awaiting[lane] -= 1
-            del self._deadlines[place]
 
     def try_acquire(self, lane: Priority, now: float) -> bool | None:
         """Acquire a permit without waiting; None if the call would have to wait."""
         if lane == "interactive":
             self._interactive_at = now
-        if self._closed or (self._deadlines and self._waiters.ahead_of(lane)) or not self._may_send(now, lane):
+        if self._closed or (self._waiters.deadlines and self._waiters.must_wait(lane)) or not self._may_send(now, lane):
             return None
         rate = self.control.rate(now)
         return self._take_permit(now) if rate is None or self._bucket.take_from_hand(rate) else None
@@ -255,7 +243,7 @@ class RateLimiter:
 
     def reject_waiting(self, now: float) -> None:
         """Let the waiting calls fail whose deadlines end before the pause."""
-        for place, deadline in self._deadlines.items():
+        for place, deadline in self._waiters.deadlines.items():
             if not place.done() and (error := self._pause_error(deadline, now)) is not None:
                 place.set_exception(error)
 
@@ -267,7 +255,7 @@ class RateLimiter:
         """Return True if the limiter may be forgotten without effect: unused, not paused, and at its ceiling."""
         return (
             not self.in_flight
-            and not self._waiters
+            and not self._waiters.deadlines
             and self._dispatcher is None
             and self.paused_until <= now
             and (self._windows is None or self._windows.idle(now))
@@ -283,7 +271,7 @@ class RateLimiter:
             ceiling=self.control.ceiling,
             accepted=self._accepted,
             throttled=self._throttled,
-            waiting=len(self._deadlines),
+            waiting=len(self._waiters.deadlines),
             in_flight=self.in_flight,
             in_flight_limit=self._in_flight_limit.limit,
             paused_for=max(0.0, self.paused_until - now),
@@ -303,7 +291,7 @@ class RateLimiter:
             self._dispatcher.cancel()
 
     def _calls(self) -> int:
-        return self.in_flight + len(self._deadlines)
+        return self.in_flight + len(self._waiters.deadlines)
 
     def _may_send(self, now: float, lane: Priority) -> bool:
         if self.in_flight >= self._in_flight_limit.limit or now < self.paused_until:
@@ -341,9 +329,9 @@ class RateLimiter:
         if first:
             return
         pause = max(0.0, self.paused_until - now)
-        if (waiting := len(self._deadlines)) >= self._most_waiting:
+        if (waiting := len(self._waiters.deadlines)) >= self._most_waiting:
             raise OverloadedError(f"not sent: {waiting} calls wait for this limit already", wait=0.0)
-        rate, ahead = self.control.rate(now), self._certainly_ahead_of(lane)
+        rate, ahead = self.control.rate(now), self._waiters.certainly_ahead_of(lane)
         if rate is None:
             return
         burst = burst_for(rate, None if self.control.learned else self._burst)
@@ -366,13 +354,6 @@ class RateLimiter:
             status=429,
             retry_after=self.paused_until - now,
         )
-
-    def _certainly_ahead_of(self, lane: Priority) -> int:
-        interactive, bulk = self._awaiting["interactive"], self._awaiting["bulk"]
-        if lane == "interactive":
-            return interactive
-        share = self._bulk_share
-        return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
 
     def _start_dispatcher(self) -> asyncio.Task[None]:
         return asyncio.create_task(self._dispatch(), name="octoffm_async limit")

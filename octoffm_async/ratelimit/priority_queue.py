@@ -22,22 +22,38 @@ CREDIT = 4.0
 class PriorityQueue:
     """Two queues, one for each priority. ``bulk_share`` is the part (0 to 1) for bulk while calls of both wait."""
 
-    __slots__ = ("_bulk", "_debt", "_interactive", "_share")
+    __slots__ = ("_bulk", "_debt", "_interactive", "_share", "deadlines", "waiting")
 
     def __init__(self, bulk_share: float) -> None:
         self._share = bulk_share
         self._debt = 0.0
         self._interactive: deque[asyncio.Future[bool]] = deque()
         self._bulk: deque[asyncio.Future[bool]] = deque()
+        self.deadlines: dict[asyncio.Future[bool], float] = {}
+        """The deadlines of the calls whose permits are awaited."""
+        self.waiting: dict[Priority, int] = {"interactive": 0, "bulk": 0}
+        """The number of these calls, by priority."""
 
-    def __len__(self) -> int:
-        """Return the number of waiting calls; for a while it may include calls cancelled while they waited."""
-        return len(self._interactive) + len(self._bulk)
+    def must_wait(self, lane: Priority) -> bool:
+        """Return True if calls stand in the queue before a call of this priority that comes now."""
+        return bool(self._interactive or (self._bulk and lane == "bulk"))
 
-    def ahead_of(self, lane: Priority) -> int:
-        """Return how many calls certainly go before a call of this priority that comes now."""
-        before = len(self._interactive)
-        return before if lane == "interactive" else before + len(self._bulk)
+    def certainly_ahead_of(self, lane: Priority) -> int:
+        """Return how many calls go before a call of this priority that comes now, whatever calls come later."""
+        interactive, bulk, share = self.waiting["interactive"], self.waiting["bulk"], self._share
+        if lane == "interactive":
+            return interactive
+        return bulk + (min(interactive, int(bulk * (1.0 - share) / share)) if share else interactive)
+
+    async def wait(self, place: asyncio.Future[bool], lane: Priority, until: float) -> bool:
+        """Wait for the permit of a call with this deadline; return its result."""
+        self.waiting[lane] += 1
+        self.deadlines[place] = until
+        try:
+            return await place
+        finally:
+            self.waiting[lane] -= 1
+            del self.deadlines[place]
 
     def add(self, lane: Priority, *, first: bool = False) -> asyncio.Future[bool]:
         """Add a call to the queue of its priority, at its head if ``first``; return the future of its permit."""

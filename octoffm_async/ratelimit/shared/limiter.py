@@ -196,7 +196,7 @@ class SharedRateLimiter(RateLimiter):
         """Return the request to the store with all news for it; it asks for slots only if ``leasing``."""
         leases, control = self._leases, self._rate
         epoch = leases.epoch if now - self._replied_at <= KNOWN_FOR else 0
-        back = leases.give_back(0 if self._closed else sum(self._awaiting.values())) if self._is_returning else (0, 0)
+        back = leases.give_back(0 if self._closed else len(self._waiters.deadlines)) if self._is_returning else (0, 0)
         ceiling = control.ceiling
         request = LeaseRequest(
             key=self._key,
@@ -284,7 +284,7 @@ class SharedRateLimiter(RateLimiter):
 
     def _needed(self) -> int:
         """Return how many more slots than those in hand could be used."""
-        waiting, held = sum(self._awaiting.values()), len(self._leases)
+        waiting, held = len(self._waiters.deadlines), len(self._leases)
         room = self._in_flight_limit.limit - self.in_flight
         if self.control.blocked_since is not None and self._probe_out:
             room = 0
@@ -311,7 +311,7 @@ class SharedRateLimiter(RateLimiter):
 
     def _reject_past_deadline(self, lane: Priority, until: float, now: float, *, first: bool) -> None:
         super()._reject_past_deadline(lane, until, now, first=first)
-        leases, ahead = self._leases, self._certainly_ahead_of(lane)
+        leases, ahead = self._leases, self._waiters.certainly_ahead_of(lane)
         if first or ahead < len(leases) or now > leases.last_reply_at + FRESH:
             return
         wait = max(0.0, leases.free_at - now) + (ahead - len(leases)) * leases.step / SECOND
@@ -335,6 +335,6 @@ class SharedRateLimiter(RateLimiter):
         self._tidying = None
         if asyncio.get_running_loop().time() - self._left_at < KEEP_UNUSED:
             self._tidy_later(None)
-        elif len(self._leases) > sum(self._awaiting.values()):
+        elif len(self._leases) > len(self._waiters.deadlines):
             self._is_returning = True
             self._client.request(self)

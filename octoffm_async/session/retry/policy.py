@@ -166,7 +166,10 @@ def _after_pause(at: RetryContext, config: Config, rng: Random) -> Retry | GiveU
     retry_after = at.retry_after
     if retry_after is not None and retry_after > config.max_retry_after:
         return GiveUp(outcome_unknown=False, reason=f"asked to wait {retry_after:.0f} s, longer than max_retry_after")
-    return _if_time(pause_after(at.throttlings, retry_after, config, rng, at.pause_bounds), at, "429")
+    pause = pause_after(at.throttlings, retry_after, config, rng, at.pause_bounds)
+    if retry_after is None and pause >= at.time_left >= 1.0:
+        pause = at.time_left / 2  # nobody asked for it, and there may be room before the deadline
+    return _if_time(pause, at, "429")
 
 
 def _after_back_off(at: RetryContext, config: Config, rng: Random) -> Retry | GiveUp:

@@ -100,7 +100,7 @@ async def test_a_failure_reaches_all_who_wait() -> None:
     for place in places:
         with pytest.raises(RuntimeError, match="closed"):
             await place
-    assert len(waiters) == 0
+    assert not waiters.any()
 
 
 @given(

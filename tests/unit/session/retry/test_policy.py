@@ -152,6 +152,15 @@ def test_how_long_to_wait(changes, least, most) -> None:
         assert max(delays) > most * 0.9
 
 
+@pytest.mark.parametrize(("retry_after", "time_left"), [(None, 1.0), (None, 4.0), (7.0, 4.0), (None, 0.5)])
+def test_only_a_pause_that_nobody_asked_for_is_cut_so_that_it_ends_before_the_deadline(retry_after, time_left) -> None:
+    decision = decided(
+        verdict=AttemptResult.THROTTLED, retry_after=retry_after, time_left=time_left, pause_bounds=(8.0, 8.0)
+    )
+    is_cut = retry_after is None and time_left >= 1.0
+    assert getattr(decision, "delay", None) == (time_left / 2 if is_cut else None)
+
+
 @pytest.mark.parametrize("throttlings", [3, 10, 100])
 def test_a_pause_of_no_time_is_not_believed_for_ever(throttlings) -> None:
     decision = decided(verdict=AttemptResult.THROTTLED, retry_after=0.0, throttlings=throttlings)
