@@ -5,7 +5,7 @@ gradient algorithm of Netflix's concurrency-limits, the recent latency is compar
 than :data:`TOLERANCE` times the usual latency, the limit grows a little; when it climbs, the limit falls in proportion.
 The usual latency follows slowly, so an API that became slower for good is accepted as it is.
 
-Without a ceiling it starts slowly: with :data:`FIRST`, later one for every :data:`PART` accepted, so that a small limit
+Without a ceiling it starts slowly: with :data:`FIRST`, later a third of what was accepted, so that a small hidden limit
 refuses few requests at first. Responses that take longer than :data:`PATIENCE` double it: they hold up no others.
 """
 
@@ -21,7 +21,7 @@ SMOOTHING = 0.2
 """The part of a change that is applied at once."""
 LEAST = 4
 """The smallest limit, unless the configuration is lower: one slow response must not stop the other calls."""
-FIRST, PART = 2, 4
+FIRST, PART = 2, 3
 """Requests in flight at a slow start; accepted requests for each one more."""
 PATIENCE = 0.5
 """Seconds that a call waits for a slot in a slow start before the limit is doubled."""

@@ -201,7 +201,9 @@ class RateLimiter:
         if (start := control.start) is None or not start.scale:
             self._in_flight_limit.end_slow_start()
         if was_free and start is not None and (rate := control.rate(now)) is not None:
-            self.pause(max(start.hold_until, sent_at + (not start.spare) / rate))  # the probe took none from the bucket
+            is_late = min(self._waiters.deadlines.values(), default=inf) < sent_at + 2.0 / rate
+            # The probe took no permit from the bucket; but calls whose deadlines are near cannot wait for it.
+            self.pause(max(start.hold_until, sent_at if is_late else sent_at + 1.0 / rate))
             self._bucket.give(start.spare / rate)
         return True
 

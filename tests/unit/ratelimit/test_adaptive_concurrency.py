@@ -59,10 +59,10 @@ def test_after_an_outage_it_begins_with_one_and_doubles() -> None:
 
 def test_a_slow_start_follows_what_was_accepted_and_slow_responses_hold_up_nobody() -> None:
     limit, seen = AdaptiveConcurrency(50, slow_start=True), list[int]()
-    for number in range(200):
+    for number in range(150):
         seen.append(limit.limit)
         limit.answered(0.001 * number, 1)
-    assert (seen[0], seen[30], seen[90], limit.limit, limit.is_slow_start) == (FIRST, 7, 22, 50, False)
+    assert (seen[0], seen[30], seen[90], limit.limit, limit.is_slow_start) == (FIRST, 10, 30, 50, False)
     slow = AdaptiveConcurrency(50, slow_start=True)
     slow.hasten()
     assert slow.limit == 2 * FIRST

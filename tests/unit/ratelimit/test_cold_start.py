@@ -124,7 +124,7 @@ async def test_calls_that_a_window_as_long_as_their_deadlines_holds_up_go_when_i
     server: type[Server],
 ) -> None:
     admit, loop = server(300, 60.0), asyncio.get_running_loop()  # type: ignore[call-arg]
-    transport = FakeTransport(latency=0.0005)
+    transport = FakeTransport(latency=0.001)
     good = transport.script
     transport.script = lambda sent: good(sent) if admit(sent.at) else answer(429)
 
