@@ -6,7 +6,7 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Final
 
-from .xlsx_facts import UNREADABLE, SheetFacts, SheetParser, is_probed
+from .xlsx_facts import NO_FACTS, UNREADABLE, SheetFacts, SheetParser, is_probed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +25,10 @@ def facts_of_ods(path: Path, sheet: str) -> SheetFacts:
     try:
         with zipfile.ZipFile(path) as archive:
             if not is_probed(archive, _PART, _PROBE):
-                return SheetFacts({}, set())
+                return NO_FACTS
             return _Content(sheet).read(archive, _PART)
     except UNREADABLE:
-        return SheetFacts({}, set())
+        return NO_FACTS
 
 
 def _is_code(shown: str, value: str) -> bool:
@@ -54,7 +54,12 @@ class _Content(SheetParser):
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         match name.rpartition(":")[2]:
             case "table":
-                self._inside, self._row = attributes.get("table:name") == self._sheet, 0
+                self._inside, self._row, self._column = attributes.get("table:name") == self._sheet, 0, 0
+            case "table-column" if self._inside:
+                end = self._column + int(attributes.get("table:number-columns-repeated", 1))
+                if attributes.get("table:visibility") in _HIDDEN:
+                    self._columns.update(range(self._column, min(end, self._column + _CELLS_MOST)))
+                self._column = end
             case "table-row":
                 self._given, self._column, self._is_used = attributes, 0, False
                 self._codes.clear()

@@ -268,3 +268,12 @@ def test_a_name_that_no_extra_member_can_have_is_refused_before_a_row_is_read(tm
     with pytest.raises(ConfigurationError) as refused:
         read(path, target, **{how: {name: "city"}})
     assert message in str(refused.value)
+
+
+def test_problems_of_references_that_are_numbers_hold_texts(tmp_path):
+    path = tmp_path / "o.jsonl"
+    row = dict(zip(ORDER_HEADER.split(","), order_row("").split(","), strict=True))
+    path.write_text("".join(json.dumps(row | {"reference": one}) + "\n" for one in (1001, "O-2", 1001.0)))
+    found, faulty = read(path, ORDERS, values=ORDER_VALUES)
+    assert [one.reference for one in found] == ["O-2"]
+    assert [[type(problem.value) for problem in one.problems] for one in faulty] == [[str], [str]]

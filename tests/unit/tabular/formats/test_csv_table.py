@@ -123,3 +123,13 @@ def test_a_broken_row_between_others_leaves_their_lines_right(table):
         (5, "8", True),
         (6, "11", False),
     ]
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_last_row_of_a_file_that_was_cut_off_at_a_block_is_refused(table, missing, end):
+    content = b"a,b\n1,2\n"
+    last = "3," + "4" * (csv_table.BLOCK - len(content) - 2 - len(end) - missing) + end
+    rows = list(table(content + last.encode()).rows())
+    assert [row.cells["a"] for row in rows] == ["1", "3"]
+    assert [bool(row.problem) for row in rows] == [False, not missing and not end]
