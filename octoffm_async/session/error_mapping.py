@@ -30,6 +30,7 @@ from ..errors import (
     UnprocessableError,
     UnusableAnswerError,
 )
+from ..text import printable
 from ..transport import headers
 from .retry.policy import PARTIAL, AttemptResult, classify
 
@@ -82,7 +83,7 @@ def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredErro
         message += f", a redirect to {_target(response, secrets)}; it is not followed: mend {where} if that is right"
     message += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
     return _class_for(status)(
-        message,
+        printable(message),
         status=status,
         code=content.text("code") or content.text("error"),
         title=title,
