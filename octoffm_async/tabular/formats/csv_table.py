@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 from ...errors import ConfigurationError
 from ..cells.signs import UNSEEN
 from ..rows import REASON_COLUMN, TableRow, table_row
-from .encodings import described, encoding_of, open_bytes
+from .encodings import described, encoding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -351,9 +351,3 @@ def _guess_delimiter(first: str, table: CsvTable) -> str:
             first = next((line for line in checked_lines(table.path, file) if line.strip()), "")
     bare = _QUOTED.sub("", first)
     return max(DELIMITERS, key=bare.count)
-
-
-def looks_binary(path: Path) -> bool:
-    """Return True if a file begins like a spreadsheet's or Parquet's own format, whatever its name is."""
-    with open_bytes(path) as file:
-        return file.read(4) in {b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0"}

@@ -1,5 +1,8 @@
+import bz2
 import csv
+import gzip
 import io
+import lzma
 
 import pytest
 from hypothesis import given
@@ -133,3 +136,17 @@ def test_the_last_row_of_a_file_that_was_cut_off_at_a_block_is_refused(table, mi
     rows = list(table(content + last.encode()).rows())
     assert [row.cells["a"] for row in rows] == ["1", "3"]
     assert [bool(row.problem) for row in rows] == [False, not missing and not end]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(gzip.compress(b"a,b"), "compressed"), (bz2.compress(b"a"), "compressed"), (lzma.compress(b"a"), "compressed"),
+     (b"PK\x03\x04", "name it .xlsx"), (b'[{"a": 1}]', "name it .jsonl"), (b'\xef\xbb\xbf\n{ "a": 1}', "name it .jsonl"),
+     (b"<!DOCTYPE html>", "web page"), (b"<?xml?>", "XML"), (b"%PDF-1.7", "PDF")],
+)  # fmt: skip
+def test_a_file_of_another_kind_says_what_it_is(tmp_path, content, told):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=told):
+        open_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes(b"[a],<b>,{c}\n1,2,3\n")
+    assert open_table(tmp_path / "t.csv").columns is not None
