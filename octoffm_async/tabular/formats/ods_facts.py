@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _PROBE: Final = re.compile(
     rb"""\bvisibility=["'](?:collapse|filter)|\bvalue=["']\d+["'][^<>]*>\s*<[^<>]*\bp>(?:0\d|[A-Za-z])"""
+    rb"""|covered-table-cell\b[^<>]*[^/<>]>"""
 )
 _PART: Final = "content.xml"
 _HIDDEN: Final = frozenset({"collapse", "filter"})
@@ -83,21 +84,22 @@ class _Content(SheetParser):
                 self._is_text = False
             case "annotation":
                 self._is_note = False
-            case "table-cell" | "covered-table-cell" if self._inside:
-                self._take_cell()
+            case "table-cell" | "covered-table-cell" as kind if self._inside:
+                self._take_cell(covered=kind[0] == "c")
             case "table-row" if self._inside:
                 self._take_row()
             case _:
                 pass
 
-    def _take_cell(self) -> None:
+    def _take_cell(self, *, covered: bool) -> None:
         span = int(self._cell.get("table:number-columns-repeated", 1))
         shown = "".join(self._shown).strip()
         if shown:
             self._is_used = True
             self._first = min(self._first, self._column)
-            if _is_code(shown, self._cell.get("office:value", "")):
-                self._codes |= dict.fromkeys(range(self._column, self._column + min(span, _CELLS_MOST)), shown)
+            if covered or _is_code(shown, self._cell.get("office:value", "")):
+                text = "" if covered else shown  # what a merged cell covers is not shown
+                self._codes |= dict.fromkeys(range(self._column, self._column + min(span, _CELLS_MOST)), text)
         self._column += span
 
     def _take_row(self) -> None:

@@ -143,6 +143,8 @@ def test_an_ods_is_read_as_it_is_shown_and_its_hidden_rows_are_refused(tmp_path)
     row[1] = ("2", "2")
     rows = ['<table:table-row table:number-rows-repeated="2"><table:table-cell/></table:table-row>']
     rows += [ods_row(ORDER_HEADER.split(","))] + [ods_row([reference, *row]) for reference in shown]
+    rows += [ods_row(["O-9", *row]).replace("<table:table-cell office", "<table:covered-table-cell office", 1)
+             .replace("</table:table-cell>", "</table:covered-table-cell>", 1)]  # fmt: skip
     rows += [ods_row([f"H-{way}", *row], f'table:visibility="{way}"') for way in ("collapse", "filter")]
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mimetype", ODS_TYPE)
@@ -152,10 +154,11 @@ def test_an_ods_is_read_as_it_is_shown_and_its_hidden_rows_are_refused(tmp_path)
         manifest = f'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">{listed}</m:manifest>'
         archive.writestr("META-INF/manifest.xml", manifest)
     found, faulty = read(path, ORDERS, values=ORDER_VALUES)
-    assert [one.reference for one in found] == ["01001", "CMD-0007", "1001", "1002", "01003"]
-    assert [one.lines[0].quantity for one in found] == [2] * 5
-    assert [(one.line, one.key) for one in faulty] == [(9, "H-collapse"), (10, "H-filter")]
-    assert "is hidden in the sheet" in problem_texts(faulty)[0]
+    assert [one.reference for one in found] == ["01001", "CMD-0007", "1001", "1002"]
+    assert [one.lines[0].quantity for one in found] == [2] * 4
+    assert [(one.line, one.key) for one in faulty] == [(8, "01003"), (10, "H-collapse"), (11, "H-filter")]
+    assert "are the cells merged?" in problem_texts(faulty)[0]
+    assert "is hidden in the sheet" in problem_texts(faulty)[1]
 
 
 def test_a_file_that_is_none_is_reported(tmp_path):
