@@ -88,7 +88,7 @@ def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredErro
         code=content.text("code") or content.text("error"),
         title=title,
         field_errors=field_errors,
-        trace_id=content.text("traceId") or redact(headers.trace_id_of(response.headers), secrets),
+        trace_id=printable(content.text("traceId")) or redact(headers.trace_id_of(response.headers), secrets),
         headers=_shown_headers(response.headers, secrets),
         retry_after=headers.parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=excerpt(response.body, secrets),
