@@ -140,7 +140,7 @@ def test_the_last_row_of_a_file_that_was_cut_off_at_a_block_is_refused(table, mi
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(gzip.compress(b"a,b"), "compressed"), (bz2.compress(b"a"), "compressed"), (lzma.compress(b"a"), "compressed"),
+    [(gzip.compress(b"a,b", mtime=0), "compressed"), (bz2.compress(b"a"), "compressed"), (lzma.compress(b"a"), "compressed"),
      (b"PK\x03\x04", "name it .xlsx"), (b'[{"a": 1}]', "name it .jsonl"), (b'\xef\xbb\xbf\n{ "a": 1}', "name it .jsonl"),
      (b"<!DOCTYPE html>", "web page"), (b"<?xml?>", "XML"), (b"%PDF-1.7", "PDF")],
 )  # fmt: skip
