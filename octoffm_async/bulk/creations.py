@@ -14,6 +14,7 @@ from ..errors import CallError, ConfigurationError
 from ..resources.believing import IdVerifier
 from ..resources.inbound import check_supply_order, send_supply_order
 from ..resources.outbound import check_shipment, send_shipment
+from ..text import printable
 from .durable.settings import outcome_of_match
 from .job import RUN_ENDING, Job
 from .odd_references import OddReferences
@@ -179,7 +180,7 @@ class CreateOrders(Job[OrderT]):
 def exists_already(key: str, matches: Sequence[RemoteMatch]) -> Skipped:
     """Return the outcome of an order that was found before it was sent."""
     if len(matches) > 1:
-        ids = ", ".join(str(match.id) for match in matches)
+        ids = ", ".join(printable(str(match.id)) for match in matches)
         logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
     earlier = outcome_of_match(key, matches[0])
     return Skipped(key=key, reason="it exists already: found before it was sent", earlier=earlier)

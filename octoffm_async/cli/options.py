@@ -101,13 +101,13 @@ class JournalAddress:
             return str(self.file)
         return re.sub(r"(?<=//)([^:@/?]*):[^@/]*(?=@)", r"\1", self.address.partition("?")[0])
 
-    @property
-    def files(self) -> list[Path]:
-        """The file and those that belong beside it, which nothing else may overwrite; none of a database."""
+    def owns(self, path: Path) -> bool:
+        """Return True for the file and those that belong beside it, which nothing else may overwrite."""
         if self.file is None:
-            return []
-        path = self.file.resolve()
-        return [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]
+            return False
+        own, other = self.file.resolve(), path.resolve()
+        beside = rf"{re.escape(own.name)}(?:-wal|-shm|\.lock|\.writer-\d+)?"
+        return other.parent == own.parent and re.fullmatch(beside, other.name) is not None
 
 
 def journal_address(_context: click.Context, _option: click.Parameter, given: str | None) -> JournalAddress | None:

@@ -30,6 +30,7 @@ from ..errors import (
     UnprocessableError,
     UnusableAnswerError,
 )
+from ..text import printable
 from ..transport import headers
 from .retry.policy import PARTIAL, AttemptResult, classify
 
@@ -82,12 +83,12 @@ def error_for(response: Response, secrets: Collection[str] = ()) -> AnsweredErro
         message += f", a redirect to {_target(response, secrets)}; it is not followed: mend {where} if that is right"
     message += "".join(f"; {field}: {', '.join(texts)}" for field, texts in islice(field_errors.items(), 5))
     return _class_for(status)(
-        message,
+        printable(message),
         status=status,
         code=content.text("code") or content.text("error"),
         title=title,
         field_errors=field_errors,
-        trace_id=content.text("traceId") or redact(headers.trace_id_of(response.headers), secrets),
+        trace_id=printable(content.text("traceId")) or redact(headers.trace_id_of(response.headers), secrets),
         headers=_shown_headers(response.headers, secrets),
         retry_after=headers.parse_retry_after(response.headers.get("Retry-After"), wall_now=time.time()),
         body=excerpt(response.body, secrets),

@@ -35,7 +35,7 @@ _OTHERS = frozenset(
     PREFIX + name
     for name in (
         *("CONFIG", "PROFILE", *map(str.upper, SECRET_SOURCES)),
-        *("CLUSTER", "CLUSTER_KEY", "COMPLETE", "DRIFT", "JOURNAL", "REDIS"),  # of the command
+        *("BIN", "CLUSTER", "CLUSTER_KEY", "COMPLETE", "DRIFT", "JOURNAL", "REDIS"),  # of the command and its callers
         *("LOOPS", "MUTATIONS", "NEWEST", "PAIRS", "SEED", "THOROUGH"),  # of this package's tests
     )
 )

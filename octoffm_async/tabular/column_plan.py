@@ -151,7 +151,7 @@ class ColumnPlan:
         columns, otherwise = self._keys
         for column in columns:
             if cell := row.cells.get(column, ""):
-                return self.key_form(cell)
+                return str(self.key_form(cell))  # a cell that is a number is of its own type
         return otherwise
 
     def canonical(self, row: TableRow) -> TableRow:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
+from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from ..contract.requests.fingerprints import differing_fields, fingerprint
@@ -215,6 +216,8 @@ class ItemReader(Iterator[Any]):
         """Return the item that these values make, and its problems."""
         target = self._plan.target
         found = [] if target.settle is None else target.settle(values, self._plan.options, self.notes)
+        if len(lines) > 1 and any(map(eq, lines, islice(lines, 1, None))):
+            self.notes.changed("lines", "two alike follow each other, and both are sent", key, "")
         item = None
         if not found:
             item = target.build(values, lines)

@@ -17,7 +17,7 @@ from ..contract.requests.checks import FieldProblem
 from ..contract.requests.validation import extra_name_problem, inbound_problems, outbound_problems, product_problems
 from ..errors import ConfigurationError
 from .cells import parsers as read
-from .cells.countries import postal_code
+from .cells.countries import POSTAL_DIGITS, postal_code
 from .formats.encodings import GUESSED, doubt_of_country
 from .formats.jsonl_table import snake
 
@@ -187,7 +187,25 @@ def _settle_order(values: Values, options: ReadingOptions, notes: ReadingNotes) 
                 found.append(FieldProblem(f"delivery_address.{member}", text, doubt))
     if "0" in address.values():
         found += _zeros(address, literal, notes)
+    if not (given and address.get("first_name") and address.get("last_name")):
+        found += _blanks(address, literal, notes)
     return found + _misplaced(address, literal)
+
+
+def _blanks(address: Mapping[str, Any], literal: AbstractSet[str], notes: ReadingNotes) -> list[FieldProblem]:
+    """Return the problems of an address without a postal code or without a name; note one that has half a name."""
+    found: list[FieldProblem] = []
+    country = address.get("country_code")
+    if not address.get("postal_code") and country in POSTAL_DIGITS and "postal_code" not in literal:
+        reason = f"is empty, and addresses of {country} have one (--literal {_POSTAL_CODE} sends it so)"
+        found.append(FieldProblem(_POSTAL_CODE, "", reason))
+    empty = [name for name in (_FIRST_NAME, _LAST_NAME) if not address.get(name.rpartition(".")[2])]
+    if len(empty) == 2 and not address.get("company_name") and literal.isdisjoint(_NAMES):
+        reason = f"is empty, and so are the others: who gets the parcel? (--literal {_LAST_NAME} sends it so)"
+        found.append(FieldProblem(_LAST_NAME, "", reason))
+    for name in empty:
+        notes.changed(name, "an empty name is sent empty", "", "")
+    return found
 
 
 def _misplaced(address: Mapping[str, Any], literal: AbstractSet[str]) -> list[FieldProblem]:

@@ -21,6 +21,8 @@ _CAPITALS = re.compile(r"(?=[A-Z])")  # where a wire name gets an underscore in 
 _PLAIN = re.compile(r"[\w-]+", re.ASCII)
 """Text that needs no encoding in a path: most ids."""
 _AGE = re.compile(r"\s*(\d{1,9})")
+_WITH_UNIT = re.compile(r"(\d{1,12}(?:\.\d{1,9})?) ?(ms|s|secs?|seconds?|mins?|minutes?)", re.ASCII | re.IGNORECASE)
+_UNITS = {"ms": 1e-3, "s": 1.0, "se": 1.0, "mi": 60.0}
 _LONGEST_RESET = 86_400.0
 """Seconds: a reset further away than a day is a Unix time, and a longer window is not believed."""
 _SHORTEST_WINDOW, _MOST = 1e-3, 1e12
@@ -34,12 +36,16 @@ _SIGN = re.compile(r"[^\s,;]")
 
 
 def parse_retry_after(value: str | None, *, wall_now: float) -> float | None:
-    """Return the seconds to wait by a ``Retry-After`` header in either form (assumed); None if it is not usable."""
+    """Return the seconds to wait by a ``Retry-After`` header in either form (assumed); None if it is not usable.
+
+    A unit behind the number is read too, such as ``30s``, ``500 ms`` or ``2 minutes``.
+    """
     if not value:
         return None
     value = value.strip()
+    number = _WITH_UNIT.fullmatch(value)
     try:
-        seconds = float(value)
+        seconds = float(number[1]) * _UNITS[number[2][:2].lower()] if number else float(value)
     except ValueError:
         if (moment := http_date(value)) is None:
             return None
@@ -164,10 +170,12 @@ def next_target(link: str | None) -> str | None:
     ``&amp;`` in it, from a server that escapes for HTML, is read as ``&``.
 
     Raises:
-        PagingError: No next page can be read, and the header cannot be read completely, or mentions a next page.
+        PagingError: Two next pages differ; or none can be read, and the header cannot be read completely, or mentions
+            a next page.
     """
     if not link:
         return None
+    targets: list[str] = []
     parameters: list[str] = []
     unread: list[str] = []
     read = 0
@@ -176,9 +184,13 @@ def next_target(link: str | None) -> str | None:
         read = found.end()
         relations = [values for name, *values in _PARAMETERS.findall(found[2]) if name.lower() == "rel"]
         if any("next" in "".join(values).lower().split() for values in relations):
-            return found[1].replace("&amp;", "&")
+            targets.append(found[1].replace("&amp;", "&"))
         if not relations:  # it may be meant for the next page
             unread.append(found[0])
+    if targets:
+        if len({target.rpartition("?")[2] for target in targets}) > 1:
+            raise PagingError("the Link header names several next pages: which one is meant is not known")
+        return targets[0]
     unread += [*parameters[::2], link[read:]]
     if any(_SIGN.search(part) for part in unread) or "next" in "".join(parameters).lower():
         raise PagingError("the Link header cannot be read: whether there is a next page is not known")
@@ -192,7 +204,7 @@ def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
     and the server cannot direct a token elsewhere.
 
     Raises:
-        PagingError: The link cannot be read, or leads to another origin or another list.
+        PagingError: The link cannot be read, leads to another origin or another list, or gives a parameter two values.
     """
     target = next_target(link)
     if target is None:
@@ -206,7 +218,10 @@ def next_query(link: str | None, *, requested: str) -> dict[str, str] | None:
     here, there = (urlsplit(url).path.rstrip("/").rpartition("/")[2] for url in (requested, absolute))
     if here != there:
         raise PagingError(f"the next page of {here} is said to be on {there}: not followed")
-    return dict(parse_qsl(urlsplit(absolute).query, keep_blank_values=True))
+    pairs = parse_qsl(urlsplit(absolute).query, keep_blank_values=True)
+    if len(query := dict(pairs)) < len(set(pairs)):
+        raise PagingError("the address of the next page has a parameter more than once: not followed")
+    return query
 
 
 def identifier_in(headers: Mapping[str, str], *, collection: str) -> str | None:

@@ -20,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...journal import ABSENT_MOST, LOOK_UP_MOST, UNDECIDED, State, is_long_ago
+from ...text import printable
 from .controls import ControlOrder, Evidence, KnownOrders
 from .lookup_findings import not_shown
 from .reference_matching import alike
@@ -203,7 +204,7 @@ class _Looking:
         """Return the result for a key; without a doubt, it is no longer undecided."""
         matches = found.matches.get(key, [])
         if len(matches) > 1:
-            ids = ", ".join(str(match.id) for match in matches)
+            ids = ", ".join(printable(str(match.id)) for match in matches)
             logger.error("DUPLICATE: reference %r exists %d times remotely: %s", key, len(matches), ids)
         doubt = "" if matches else found.doubt_of(key)
         if not doubt:

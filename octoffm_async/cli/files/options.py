@@ -190,11 +190,11 @@ class FileOptions:
             if path is None or (is_stream(path) and option != "--journal"):
                 _check_writable(option, path)
                 continue
+            if option != "--journal" and address is not None and address.owns(path):
+                raise ConfigurationError(f"{option} would overwrite the journal {address}")
             if path.resolve() in taken:
                 raise ConfigurationError(f"{option} would overwrite {taken[path.resolve()]}")
             taken[path.resolve()] = f"the file of {option}"
-            if option == "--journal" and address is not None:
-                taken |= dict.fromkeys(address.files, f"the journal {address}")
             if not path.parent.is_dir():
                 raise ConfigurationError(f"{option}: there is no folder {path.parent}")
             _check_writable(option, path)

@@ -60,7 +60,7 @@ def export(run: str, journal: JournalAddress, target: RowTarget) -> None:
     RUN is a run's id, or a unique prefix of one.
     """
     file = target.file
-    if file is not None and file.resolve() in journal.files:
+    if file is not None and journal.owns(file):
         raise click.UsageError(f"-o would overwrite the journal {journal}", click.get_current_context())
     run_async(_export(journal, run, target))
 

@@ -30,6 +30,8 @@ from .values import READERS, NotReadableError, is_plain, is_zoneless, read_gtin,
 DriftKind = Literal["missing", "unknown", "type", "value"]
 MAX_UNKNOWN_MEMBERS = 64
 """Largest number of unmodelled members of one object; with more, it counts as a map with arbitrary keys."""
+_UNTYPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
+"""Characters of a name that msgspec's types cannot have."""
 _FIELD = re.compile(r"[@$_]*[A-Za-z][A-Za-z0-9_.:-]{0,59}", re.ASCII)
 _API_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 _LAX = (int, float, bool)
@@ -162,7 +164,7 @@ class TolerantReader:
         for name, value in rest.items():
             if name in unknown:
                 unknown[name] = unknown[name] and not isinstance(value, dict | list)
-            elif len(unknown) >= MAX_UNKNOWN_MEMBERS or len(name) > MAX_CACHED_NAME:
+            elif len(unknown) >= MAX_UNKNOWN_MEMBERS or len(name) > MAX_CACHED_NAME or _UNTYPED.search(name):
                 self._learned.maps.add(path)
                 self.record_drift(f"{path}.*" if path else "*", "unknown", "many names")
                 return

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (months in Greek)
 """Codes: references, postal codes and phone numbers, which spreadsheets and data frames take for numbers or dates.
 
 A number with a gap in its column becomes ``1001.0``, a long one ``1.23457E+12``, one of more than 15 digits loses its
@@ -17,10 +18,10 @@ from .signs import CONTROL, JOINERS, UNSEEN, WESTERN, is_placeholder, repeats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_USUAL: Final = r"\+?\d{1,15}|[A-Z]{2,}[-_/ ]?\d{3,15}|[A-Za-z][\w#/-]{0,50}?\d{5}[\w#/-]*(?<!_)"
+_USUAL: Final = r"\+?(?!0$)\d{1,15}|[A-Z]{2,}[-_/ ]?\d{3,15}|[A-Za-z][\w#/-]{0,50}?\d{5}[\w#/-]*(?<!_)"
 QUICK: Final = re.compile(_USUAL, re.ASCII)
 """Codes of the usual form, in which nothing can be wrong: no number, date or word of a program looks so."""
-_ALL_USUAL: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*+", re.ASCII)
+_ALL_USUAL: Final = re.compile(rf"(?:(?:{_USUAL})?\n)*+", re.ASCII | re.MULTILINE)
 _FLOAT: Final = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
 _WHOLE: Final = re.compile(
     r"([+-]?\d+)[.,]0*|([+-]?\d{1,3}(?:(?P<t>[.,' \u00a0\u202f])\d{3})(?:(?P=t)\d{3})*)(?!(?P=t))[.,]0+", re.ASCII
@@ -33,6 +34,9 @@ _SCIENTIFIC: Final = re.compile(
     r"|\d+(?:[.,]\d+)?\s?[x×*·]\s?10\s?\^?\s?[+-]?\d{1,3})",
     re.ASCII,
 )
+_GROUPS: Final = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3}){2,}|(?:['\u2019]\d{3})+)", re.ASCII)
+_PREFIXED: Final = re.compile(r"[^\W\d_][\w/ -]*\d{3}\.0")
+"""A float behind a word: ``CMD-1001.0``."""
 _LONG: Final = re.compile(r"\d{16,}", re.ASCII)
 EXACT_DIGITS: Final = 15
 """Digits of a number that a spreadsheet keeps."""
@@ -46,7 +50,9 @@ _CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp]\.?[
 _MONTH: Final = (
     "(?:jan|ene|gen|sty|janv|jän|feb|fév|fev|févr|lut|mar|mär|mrz|mrt|mars|apr|abr|avr|kwi|may|mai|mei|mag|maj|jun|juin"
     "|jui|giu|cze|jul|juil|lug|lip|aug|aoû|août|aout|ago|sie|sep|set|sept|wrz|oct|okt|ott|out|paź|nov|lis|dec|dez|déc"
-    r"|dic|gru)[^\W\d_]*\.?"
+    "|dic|gru|ian|iun|iul|noi|úno|bře|kvě|čvn|čvc|srp|zář|říj|márc|ápr|máj|jún|júl|szept|oca|şub|nis|haz|ağu|eyl"
+    "|tammi|helmi|maalis|huhti|touko|kesä|heinä|elok|syys|loka|marras|joulu|ιαν|φεβ|μαρ|απρ|μαϊ|μαΐ|μάι|ιουν|ιουλ|αυγ"
+    r"|σεπ|οκτ|νοε|δεκ|янв|фев|мар|апр|май|июн|июл|авг|сен|окт|ноя|дек)[^\W\d_]*\.?"
 )
 _NAMED_DATE: Final = re.compile(
     rf"(?:\w{{2,4}}\.?,? )?"
@@ -54,11 +60,23 @@ _NAMED_DATE: Final = re.compile(
     rf"|{_MONTH}(?P<p>[-/ .]{{1,2}})\d{{1,2}},? (?:\d{{2,4}}){_TIME}|{_MONTH}[-/ ]{{1,2}}'?\d{{2,4}})",
     re.IGNORECASE,
 )
+_SIGNED_DATE: Final = re.compile(r"(?:\d{4}[年년] ?)?\d{1,2}[月월] ?(?:\d{1,2}[日일])?")
 _NUMERIC_STARTS: Final = frozenset("+-0123456789")
 _YEAR: Final = re.compile(r"\d{4}", re.ASCII)
 _SHORT_DATE: Final = re.compile(rf"\d{{1,2}}-{_MONTH}", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"=(?:[+-]?\d.*|\$?[A-Z]{1,3}\$?\d+.*|.*\(.*)", re.DOTALL)
-_BREAK: Final = re.compile(r"[\t\r\n]")
+_BREAK: Final = re.compile(r".*[\t\r\n].*", re.DOTALL)
+_SPOILT: Final = (
+    (_GROUPS, "is a number with signs between its thousands: format the column as text and export again"),
+    (_PREFIXED, "ends in .0, as if a program had made a decimal number of the code"),
+    (
+        _SCIENTIFIC,
+        "was a number that a spreadsheet shortened, and digits are lost: format the column as text and export again",
+    ),
+    (_FORMULA, "is a formula and not a value: export the values"),
+    (_BREAK, "has the end of a line or a tab inside, as if two cells had become one"),
+)
+"""Forms that no code has, each with the reason."""
 _TRUTH: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 
 
@@ -90,7 +108,7 @@ def all_usual(cells: Sequence[str]) -> bool:
     """Return True if all cells are codes of the usual form, or empty."""
     together = "".join(cells)
     if together.isdigit() and together.isascii() and max(map(len, cells)) <= EXACT_DIGITS:
-        return True
+        return "0" not in cells
     return _ALL_USUAL.fullmatch("\n".join([*cells, ""])) is not None
 
 
@@ -118,20 +136,14 @@ def mended(cell: str, column: CodeColumn) -> tuple[str, str]:
             reason = f"is ambiguous: {digits}, or {cell} itself? Other cells of the column are decimal numbers"
         else:
             cell = digits
-    elif _SCIENTIFIC.fullmatch(cell):
-        reason = (
-            "was a number that a spreadsheet shortened, and digits are lost: format the column as text and export again"
-        )
     elif _LONG.fullmatch(cell) and not column.exact and not cell[EXACT_DIGITS:].strip("0"):
         reason = "ends in zeros after 15 digits: a spreadsheet rounded it; format the column as text and export again"
     elif cell.casefold() in _TRUTH:
         reason = "is a truth value and no code"
     elif _is_spoilt_date(cell, column):
         reason = "is a date: did a spreadsheet make one of the code? Format the column as text and export again"
-    elif _FORMULA.fullmatch(cell):
-        reason = "is a formula and not a value: export the values"
-    elif _BREAK.search(cell):
-        reason = "has the end of a line or a tab inside, as if two cells had become one"
+    else:
+        reason = next((told for form, told in _SPOILT if form.fullmatch(cell)), "")
     return cell, reason
 
 
@@ -178,7 +190,7 @@ def _whole(cell: str) -> str:
 def _is_spoilt_date(cell: str, column: CodeColumn) -> bool:
     if found := _NUMERIC_DATE.fullmatch(cell):
         return _is_date(found) and _form(found) not in column.no_dates
-    if _CLOCK.fullmatch(cell):
+    if _CLOCK.fullmatch(cell) or _SIGNED_DATE.fullmatch(cell):
         return True
     if (found := _NAMED_DATE.fullmatch(cell)) is None:
         return False

@@ -38,7 +38,8 @@ class ReadingNotes:
         """Note that a cell of the current row was read as another value."""
         known = self._changes.get((field, kind))
         if known is None:
-            self._changes[field, kind] = MendedCells(field, kind, 1, self.line, before, after)
+            # A cell that is a number in its file is of a type of its own.
+            self._changes[field, kind] = MendedCells(field, kind, 1, self.line, str(before), str(after))
         else:
             known.count += 1
 

@@ -38,6 +38,10 @@ _CELLS_KNOWN = 5_000
 _SPELLED = re.compile(r"[&%\\]|=\?|_x")
 """Signs of a text that may spell others."""
 _LONGEST_WORD = 10
+_NOTHING = frozenset(
+    form for word in ("nan", "nat", "non", "nul", "und") for form in (word, word.title(), word.upper(), "NaN", "NaT")
+)
+"""Beginnings of words for nothing; those that a program joined are longer."""
 TIDIED = "signs that cannot be seen were removed"
 DIGITS = "digits and blanks of other scripts were written as usual ones"
 HTML = "signs that were spelled as on a web page were written themselves"
@@ -228,12 +232,12 @@ class JudgingReader(CellReader):
     def _parsed(self, cell: str, kind: str) -> _Judgement:
         if self._code is not None:
             code, reason = mended(cell, self._code)
+            if self._required and code in {"0", "-0"}:
+                reason = "is a zero in place of a value, as a formula on an empty cell gives"
             return _Judgement(code, NUMBER if code != cell else kind, self._unless_literal(reason))
         if self._parser is parse.text and self._name.startswith("delivery_address."):
             text, reason = mended_text(cell)
-            if lost_letter(cell):
-                reason = "has a question mark in place of a letter, which a program could not write"
-            return _Judgement(text, NUMBER if text != cell else kind, self._unless_literal(reason))
+            return _Judgement(text, NUMBER if text != cell else kind, self._unless_literal(lost_letter(cell) or reason))
         if self._parser is parse.country and not country_code(cell):
             return _Judgement(
                 None, "", "is no country: write its code, such as FR. Or are the columns of this row shifted?"
@@ -317,13 +321,15 @@ def _usual_text(cell: str) -> bool:
     """
     if len(cell) <= _LONGEST_WORD:
         return is_words(cell) and SUSPECT.search(cell) is None
-    return cell[0].isalnum() and cell[1] not in ".," and SUSPECT.search(cell) is None
+    return _all_usual_text((cell,))
 
 
 def _all_usual_text(cells: Sequence[str]) -> bool:
     if min(map(len, cells)) <= _LONGEST_WORD or not "".join([cell[0] for cell in cells]).isalnum():
         return False
-    return {cell[1] for cell in cells}.isdisjoint(".,") and SUSPECT.search("\n".join(cells)) is None
+    if not {cell[1] for cell in cells}.isdisjoint(".,") or not {cell[:3] for cell in cells}.isdisjoint(_NOTHING):
+        return False
+    return SUSPECT.search("\n".join(cells)) is None
 
 
 def _usual_gtin(cell: str) -> bool:

@@ -50,19 +50,28 @@ _WORDS: Final = frozenset(
     {
         "nan", "nat", "none", "null", "nil", "<na>", "n/a", "n.a.", "n.a", "na/", "<null>",
         "(null)", "[null]", "{null}", "\\n", "undefined", "(blank)", "(leer)", "(vide)", "<none>",
-        "(none)", "<nan>", "-nan", "1.#qnan", "#n/a", "[object object]"
+        "(none)", "<nan>", "<nat>", "-nan", "nan(ind)", "-nan(ind)", "1.#qnan", "-1.#qnan", "1.#ind",
+        "-1.#ind", "1.#inf", "-1.#inf", "inf", "-inf", "infinity", "-infinity", "#n/a", "#n/a n/a", "#na",
+        "pd.na", "nonetype", "loading...", "loading…"
     }
 )  # fmt: skip
+_WORDS_ONLY: Final = re.compile(
+    r"(?:(?:nan|nat|none|null|undefined|<na>|\[object object\])[\W_]*)+|\[\]|\{\}", re.IGNORECASE
+)
+"""Words for nothing that a program joined, as it joins a first and a last name."""
 _NAMES_TOO: Final = frozenset({"Nan", "Nat", "Nil"})
 """Words that are names of people when written so."""
 _REPEATED: Final = re.compile(r"[\"'″”“„〃^]+|,,|id[.]|do[.]|(?:idem|ditto|dito|s[.]o[.])[.]?", re.IGNORECASE)
 """Signs and words for the value of the row above."""
-_ERROR: Final = re.compile(r"#(N/[AD]|NV|[A-ZÉ¡¿]+[/0A-Z]*[!?]|#{2,})|Err:\d{3}")
+_ERROR: Final = re.compile(
+    r"#(?:[NНΔI]/[ADBДΥT]|N[VB]|[¡¿]?[^\W\d_]+(?:/[^\W_]{1,4})?\s?[!?]|GETTING_DATA|#{2,})|Err:\d{3}"
+)
+"""Errors in many languages; a blank stands before the last sign in French."""
 _HIGH: Final = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\x80-\xbf"
 _TWICE: Final = re.compile(
-    f"[ÂÃ][{_HIGH}]|â[€‚][{_HIGH}]|[ÄÅÎÏÐÑØÙ][‚ƒ„†‡ˆ‰‹¡¢£¤¥¦§¨©ª«¬\xad¯°±²³´µ¶·¸¹º»¼½¾¿\x80-\x9f]|ï¿½"
+    f"[ÂÃ][{_HIGH}]|â[€‚][{_HIGH}]|[ĂĹ][{_HIGH}ˇ˘˛˝Ľľłśźťąż]|[ÄÅÎÏÐÑØÙ][‚ƒ„†‡ˆ‰‹¡¢£¤¥¦§¨©ª«¬\xad¯°±²³´µ¶·¸¹º»¼½¾¿\x80-\x9f]|ï¿½"
 )
-"""UTF-8 that was read as Windows-1252: ``RenÃ©`` for ``René``."""
+"""UTF-8 that was read as Windows-1252 or Windows-1250: ``RenÃ©`` or ``RenĂ©`` for ``René``."""
 _OTHERWISE: Final = re.compile("[^\\W\\d_][\u2500-\u259f]|[\u2500-\u259f][^\\W\\d_]|√[^\\s\\d]")
 """UTF-8 that was read as DOS or old Macs have it: ``M├╝ller``, ``M√ºller``."""
 _ESCAPED: Final = re.compile(
@@ -74,11 +83,18 @@ _LOST_LETTER: Final = re.compile(r"[^\W\d_]\?+[^\W\d_]")
 _UNFILLED: Final = re.compile(r"\{\{.*\}\}|\$\{.*\}|<%.*%>|\{[A-Za-z_.]+\}|%\(?[sd]", re.DOTALL)
 """The place of a value in a text that a program did not fill."""
 _SYMBOL: Final = "³²¹½¼¾±¬¦¨¯¸¡¿‚„“”‹›«»†‡ƒˆ‰¤¢£¥§¶÷˜"
-_BESIDE: Final = re.compile(
+_IN_WORDS: Final = (
     f"[^\\W\\d_][{_SYMBOL}][^\\W\\d_]"  # a sign inside a word: C½ur, Fran‡ois
     "|(?<![^\\W\\d_])[¯£¥¨³¹¸ˆ‡†ƒ‰][^\\W\\d_]"  # a sign before a word: £ódŸ, ¯ó³æ
     "|(?<=[^\\W\\d_]{2})(?<![cdkm]m)[³¹¨¯¸ˆ‡†ƒ‰‚„](?!\\w)"  # a sign behind a word that is no unit: Pawe³
-    "|[a-zà-öø-ÿ][ŽŠŸŒ]|[^\\W\\d_][ŽŠŸŒ][a-zß-öø-ÿ]"  # a capital inside a word: RenŽ, MŸller
+)
+_LATIN: Final = "A-Za-zÀ-ÖØ-öø-ɏ"
+_OTHERS: Final = "\u0370-\u052f\uff61-\uff9f"
+"""Greek, Cyrillic, and the narrow letters of Japanese."""
+_MISREAD: Final = re.compile(f"{_IN_WORDS}|[{_LATIN}][{_OTHERS}]|[{_OTHERS}][{_LATIN}]")
+"""Signs inside words, and letters of two scripts in one word: ``MГјller``."""
+_BESIDE: Final = re.compile(
+    f"{_IN_WORDS}|[a-zà-öø-ÿ][ŽŠŸŒ]|[^\\W\\d_][ŽŠŸŒ][a-zß-öø-ÿ]"  # a capital inside a word: RenŽ, MŸller
     "|[^\\W\\d_][–—•™][a-zß-öø-ÿ]"  # a type setter's sign inside a word: c™te
     "|(?<![^\\W\\d_])(?:¦|[¼´](?=[^\\W\\d_]{2}))[^\\W\\d_]"  # one of ISO-8859-15 before a word: ¦koda, ¼uvre
     "|[À-ÿŠŒŽšœžŸ]{3}"  # several accented letters in a row: Áííá
@@ -87,7 +103,8 @@ _BESIDE: Final = re.compile(
     "|[¤\x80-\x9f]"
 )
 SUSPECT: Final = re.compile(
-    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}\u2500-\u259f√&%?:_\\\\]"
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xadÂÃâÄÅÎÏÐÑØÙï{LOST}{''.join(map(chr, UNSEEN))}\u2500-\u259f√&%?:_\\\\"
+    f"ĂĹ{_SYMBOL}{_OTHERS}]"
 )
 """Signs of which one stands in each text that is not taken as it is for its signs."""
 MADE_UP: Final = "is a word for an empty value and no value"
@@ -98,7 +115,7 @@ def is_placeholder(cell: str) -> bool:
     folded = cell.casefold()
     if folded in _WORDS:
         return cell not in _NAMES_TOO
-    if cell == "NA" or (" " in folded and {"nan", "none", "null"}.issuperset(folded.split())):
+    if cell == "NA" or _WORDS_ONLY.fullmatch(cell):
         return True
     return not cell.translate(UNSEEN | JOINERS).strip(_DASHES) or _UNFILLED.fullmatch(cell) is not None
 
@@ -112,7 +129,7 @@ def is_words(cell: str) -> bool:
     """Return True if a cell holds letters, blanks and dashes only, and no word for "nothing" or for the value above."""
     folded = cell.casefold()
     letters = folded.replace(" ", "").replace("-", "")
-    return letters.isalpha() and cell != "NA" and _WORDS.isdisjoint(folded.split()) and not repeats(cell)
+    return letters.isalpha() and folded not in _WORDS and not (is_placeholder(cell) or repeats(cell))
 
 
 def is_error(cell: str) -> bool:
@@ -145,9 +162,13 @@ def without_html(cell: str) -> str:
     return cell.strip()
 
 
-def lost_letter(cell: str) -> bool:
-    """Return True if a question mark stands inside a word, as programs write for a letter that they cannot."""
-    return _LOST_LETTER.search(cell) is not None
+def lost_letter(cell: str) -> str:
+    """Return the reason why a letter of a text was lost on the way; empty if none was."""
+    if _LOST_LETTER.search(cell) is not None:
+        return "has a question mark in place of a letter, which a program could not write"
+    if not cell.isascii() and (found := _MISREAD.search(cell)):
+        return f"was read in a wrong encoding before: {found[0]!r} is in no word"
+    return ""
 
 
 def unlikely_in_western(text: str) -> str:

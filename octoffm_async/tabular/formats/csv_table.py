@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 from ...errors import ConfigurationError
 from ..cells.signs import UNSEEN
 from ..rows import REASON_COLUMN, TableRow, table_row
-from .encodings import described, encoding_of, open_bytes
+from .encodings import described, encoding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +27,8 @@ LONGEST_LINE = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NOTHING: frozenset[str] = frozenset()
+BLOCK = 4096
+"""Bytes. A file whose writing or transfer broke off ends at a multiple of them."""
 _FETCHED = 1 << 16
 """Characters of the lines that are separated together."""
 _MOST_CELLS = 100_000
@@ -180,7 +182,7 @@ class CsvRows:
         lengths = set(map(len, rows))
         if max(lengths) > width or max(map(len, lines)) == LONGEST_LINE:
             return True
-        return min(lengths) < width and not lines[-1].endswith(("\n", "\r"))
+        return not lines[-1].endswith(("\n", "\r")) and (min(lengths) < width or self._size % BLOCK == 0)
 
     def _each(self, lines: _Lines, joint: str) -> Iterator[TableRow]:
         """Yield the rows that begin on the lines that were fetched, each with its problem."""
@@ -207,8 +209,11 @@ class CsvRows:
             problem = ""
             if len(cells) > width and not (table.all_longer and is_blank_row(cells[width:])):
                 problem = f"the row has {len(cells)} columns, the header {width}"
-            elif len(cells) < width and not taken[-1].endswith(("\n", "\r")):
+            elif not taken[-1].endswith(("\n", "\r")) and (len(cells) < width or self._size % BLOCK == 0):
                 problem = "the file ends in the middle of this row"
+                if len(cells) == width:
+                    problem = f"the file ends here without a line end, after {self._size:,} bytes, as one that was cut "
+                    problem += "off does: fetch it again, or add a line end if it is whole"
             maybe = frozenset(map(str.strip, cells)) if problem else _NOTHING
             split = 0
             if joint and (joint in taken[0] or len(taken) > 1):
@@ -346,9 +351,3 @@ def _guess_delimiter(first: str, table: CsvTable) -> str:
             first = next((line for line in checked_lines(table.path, file) if line.strip()), "")
     bare = _QUOTED.sub("", first)
     return max(DELIMITERS, key=bare.count)
-
-
-def looks_binary(path: Path) -> bool:
-    """Return True if a file begins like a spreadsheet's or Parquet's own format, whatever its name is."""
-    with open_bytes(path) as file:
-        return file.read(4) in {b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -25,6 +26,8 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WHOLE = float(1 << 53)
 _TOKENS = re.compile(r"[^\W_](?:[^\"\\\x00-\x1f]*[^\W_])?")
 _MOST_TOKENS = 10_000
+NO_TEXT = "#NESTED!"
+"""Text of a value that no cell has: a list, a structure, a duration."""
 
 
 class JsonlTable:
@@ -166,11 +169,13 @@ def cell_text(value: object) -> str:
             return ""
         case bool():
             return "true" if value else "false"
-        case float() if value.is_integer() and abs(value) < _WHOLE:
-            return NumberCell(int(value))
         case float() if value.is_integer():
-            return NumberCell(f"{value:e}")
+            return NumberCell(int(value) if abs(value) < _WHOLE else f"{value:e}")
         case int() | float():
             return NumberCell(value)
+        case bytes():  # texts of Parquet that their writer did not mark as such
+            return value.decode("utf-8", "replace").strip()
+        case list() | dict() | timedelta():
+            return NO_TEXT
         case _:
             return str(value)

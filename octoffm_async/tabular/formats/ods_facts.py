@@ -6,13 +6,14 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Final
 
-from .xlsx_facts import UNREADABLE, SheetFacts, SheetParser, is_probed
+from .xlsx_facts import NO_FACTS, UNREADABLE, SheetFacts, SheetParser, is_probed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PROBE: Final = re.compile(
     rb"""\bvisibility=["'](?:collapse|filter)|\bvalue=["']\d+["'][^<>]*>\s*<[^<>]*\bp>(?:0\d|[A-Za-z])"""
+    rb"""|covered-table-cell\b[^<>]*[^/<>]>"""
 )
 _PART: Final = "content.xml"
 _HIDDEN: Final = frozenset({"collapse", "filter"})
@@ -25,10 +26,10 @@ def facts_of_ods(path: Path, sheet: str) -> SheetFacts:
     try:
         with zipfile.ZipFile(path) as archive:
             if not is_probed(archive, _PART, _PROBE):
-                return SheetFacts({}, set())
+                return NO_FACTS
             return _Content(sheet).read(archive, _PART)
     except UNREADABLE:
-        return SheetFacts({}, set())
+        return NO_FACTS
 
 
 def _is_code(shown: str, value: str) -> bool:
@@ -54,7 +55,12 @@ class _Content(SheetParser):
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         match name.rpartition(":")[2]:
             case "table":
-                self._inside, self._row = attributes.get("table:name") == self._sheet, 0
+                self._inside, self._row, self._column = attributes.get("table:name") == self._sheet, 0, 0
+            case "table-column" if self._inside:
+                end = self._column + int(attributes.get("table:number-columns-repeated", 1))
+                if attributes.get("table:visibility") in _HIDDEN:
+                    self._columns.update(range(self._column, min(end, self._column + _CELLS_MOST)))
+                self._column = end
             case "table-row":
                 self._given, self._column, self._is_used = attributes, 0, False
                 self._codes.clear()
@@ -78,21 +84,22 @@ class _Content(SheetParser):
                 self._is_text = False
             case "annotation":
                 self._is_note = False
-            case "table-cell" | "covered-table-cell" if self._inside:
-                self._take_cell()
+            case "table-cell" | "covered-table-cell" as kind if self._inside:
+                self._take_cell(covered=kind[0] == "c")
             case "table-row" if self._inside:
                 self._take_row()
             case _:
                 pass
 
-    def _take_cell(self) -> None:
+    def _take_cell(self, *, covered: bool) -> None:
         span = int(self._cell.get("table:number-columns-repeated", 1))
         shown = "".join(self._shown).strip()
         if shown:
             self._is_used = True
             self._first = min(self._first, self._column)
-            if _is_code(shown, self._cell.get("office:value", "")):
-                self._codes |= dict.fromkeys(range(self._column, self._column + min(span, _CELLS_MOST)), shown)
+            if covered or _is_code(shown, self._cell.get("office:value", "")):
+                text = "" if covered else shown  # what a merged cell covers is not shown
+                self._codes |= dict.fromkeys(range(self._column, self._column + min(span, _CELLS_MOST)), text)
         self._column += span
 
     def _take_row(self) -> None:

@@ -19,7 +19,7 @@ from .csv_table import header_of, is_blank_row
 from .encodings import open_bytes
 from .jsonl_table import cell_text
 from .ods_facts import facts_of_ods
-from .xlsx_facts import SheetFacts, facts_of
+from .xlsx_facts import NO_FACTS, SheetFacts, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ class SheetTable:
         open_bytes(self.path).close()
         polars = _polars("polars")
         self.guesses: Mapping[str, str] = {}
-        self.facts: SheetFacts = SheetFacts({}, set())
+        self.facts: SheetFacts = NO_FACTS
         self.rounded: bool = False
         try:
             if self.path.suffix.casefold() == ".parquet":
@@ -75,14 +75,13 @@ class SheetTable:
                     if self.path.suffix.casefold() == ".ods":
                         self.facts = facts_of_ods(self.path, named)
             self.columns: tuple[str, ...] = header_of(self.path, names)
+            if hidden := [name for place, name in enumerate(self.columns) if place in self.facts.columns and name]:
+                self.guesses = {**self.guesses, "hidden columns": ", ".join(hidden)}
             self.height: int = int(self._frame.select(polars.len()).collect().item()) - self._skipped
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  (polars has many kinds, none of them public as one)
-            raise ConfigurationError(
-                f"cannot read {self.path}: it is damaged, cut off or no {self.path.suffix} file "
-                f"({type(error).__name__}); open it in its program and save it again"
-            ) from None
+            raise self._damaged(error) from None
         if not any(self.columns):
             raise ConfigurationError(f"{self.path} is empty")
         self.first_line: int = self._skipped or 1
@@ -93,8 +92,17 @@ class SheetTable:
 
     def piece(self, start: int) -> list[tuple[Any, ...]]:
         """Return the rows from ``start`` on, a few thousand."""
-        rows: list[tuple[Any, ...]] = self._frame.slice(self._skipped + start, PIECE).collect().rows()
+        try:
+            rows: list[tuple[Any, ...]] = self._frame.slice(self._skipped + start, PIECE).collect().rows()
+        except Exception as error:  # noqa: BLE001  (as above)
+            raise self._damaged(error) from None
         return rows
+
+    def _damaged(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"cannot read {self.path}: it is damaged, cut off or no {self.path.suffix} file "
+            f"({type(error).__name__}); open it in its program and save it again"
+        )
 
 
 class SheetRows:
@@ -109,7 +117,7 @@ class SheetRows:
         return self._read / self._table.height if self._table.height else 1.0
 
     def __iter__(self) -> Iterator[TableRow]:
-        columns, (typed, hidden) = self._table.columns, self._table.facts
+        columns, (typed, hidden, _) = self._table.columns, self._table.facts
         for start in range(0, self._table.height, PIECE):
             for values in self._table.piece(start):
                 self._read += 1

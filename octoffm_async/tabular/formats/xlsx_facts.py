@@ -2,16 +2,19 @@
 
 A sheet is parsed only if its bytes show a cell that could be misread: an error, a formula without a result, a number
 of more than 15 digits, a number with three decimals (as text, ``1.234`` could be a thousand), a number whose format
-shows zeros before it (``01001``). Rows may be hidden, by a filter or by hand.
+shows zeros before it (``01001``). Rows may be hidden, by a filter or by hand, and merged cells cover others.
 """
 
 from __future__ import annotations
 
+import operator as op
 import re
 import zipfile
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.parsers import expat
 
+from ...errors import ConfigurationError
 from ..cells.numbers import NumberCell
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 _PROBE: Final = re.compile(
     rb"""\bt=["']e["']|\bv>[+-]?(?:\d{16}|[\d.]+[eE]|\d{1,3}\.\d{3}<)|\bf></|\bv></|\bv ?/>|\bf[^<>]*/></"""
-    rb"""|\brow\b[^<>]*\bhidden=["'](?:1|true)"""
+    rb"""|\b(?:row|col)\b[^<>]*\b(?:hidden=["'](?:1|true)|(?:ht|width)=["']0)|\bmergeCell """
 )
 _CHUNK: Final = 1 << 20
 _OVERLAP: Final = 512
@@ -30,7 +33,17 @@ _TRUE: Final = frozenset({"1", "true"})
 _SIGNS: Final = r"""(?:"[^"]*"|\\.|[ ()/-])"""
 _MASK: Final = re.compile(rf"(?:{_SIGNS}+0|0[0#]|0(?={_SIGNS}+[0#]))[0#]*(?:{_SIGNS}+[0#]+)*")
 """A number format that shows zeros or signs before the number: ``00000``, ``"CMD-"0``, ``0#" "##" "##" "##" "##``."""
+_UNSHOWN: Final = re.compile(r"""("[^"]*"|\\.)|\[(?:\$[^\]]*|[A-Za-z]+ ?\d*)\]|[_*].""")
+"""Parts of a number format that add nothing to read, if they are no texts: a colour, a language, a space."""
+_CONDITION: Final = re.compile(r"\[(<=|>=|<>|<|>|=)(\d{1,15})\]")
+_HOLDS: Final = {"<=": op.le, ">=": op.ge, "<>": op.ne, "<": op.lt, ">": op.gt, "=": op.eq}
 _MASK_LONGEST: Final = 255
+_COLUMNS_MOST: Final = 1 << 14
+_RANGE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})", re.ASCII)
+_COVERED_MOST: Final = 100_000
+"""Cells of one merged range. Only the first is shown, and what others still hold is not read."""
+_PART_MOST: Final = 16 << 20
+"""Bytes of a part that is read as a whole: a workbook's names and styles have some thousands."""
 _PLACE: Final = re.compile(r'[0#](?=(?:[^"]*"[^"]*")*[^"]*$)(?<!\\.)')
 """The place of a digit in a number format, outside of quotes and of what a backslash precedes."""
 NO_RESULT: Final = "#UNCALCULATED!"
@@ -42,10 +55,15 @@ UNREADABLE: Final = (zipfile.BadZipFile, KeyError, ValueError, expat.ExpatError,
 
 
 class SheetFacts(NamedTuple):
-    """Cells that must be read by their type, by row (from 1) and by column from the first used; and hidden rows."""
+    """Cells that must be read by their type, by row (from 1) and by column from the first used; and what is hidden."""
 
     typed: dict[tuple[int, int], str]
     hidden: set[int]
+    """Rows."""
+    columns: set[int]
+
+
+NO_FACTS: Final = SheetFacts({}, set(), set())
 
 
 class SheetParser:
@@ -54,6 +72,7 @@ class SheetParser:
     def __init__(self) -> None:
         self._typed: dict[tuple[int, int], str] = {}
         self._hidden: set[int] = set()
+        self._columns: set[int] = set()
         self._first = 1 << 20
         self._row = self._column = 0
 
@@ -67,7 +86,7 @@ class SheetParser:
         with archive.open(part) as file:
             parser.ParseFile(file)
         typed = {(row, column - self._first): cell for (row, column), cell in self._typed.items()}
-        return SheetFacts(typed, self._hidden)
+        return SheetFacts(typed, self._hidden, {column - self._first for column in self._columns})
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         raise NotImplementedError
@@ -85,10 +104,10 @@ def facts_of(path: Path, sheet: str) -> SheetFacts:
         with zipfile.ZipFile(path) as archive:
             part, masks = _part_of(archive, sheet), _masks(archive)
             if part is None or not (masks or is_probed(archive, part, _PROBE)):
-                return SheetFacts({}, set())
+                return NO_FACTS
             return _Cells(masks).read(archive, part)
     except UNREADABLE:
-        return SheetFacts({}, set())
+        return NO_FACTS
 
 
 def _masks(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -98,20 +117,34 @@ def _masks(archive: zipfile.ZipFile) -> dict[str, str]:
     codes: dict[str, str] = {}
     styles: list[str] = []
     inside = False
-    for name, one in _elements(archive.read("xl/styles.xml")):
-        if name == "numFmt":
-            codes[one["numFmtId"]] = one["formatCode"].partition(";")[0]
+    for name, one in _elements(archive, "xl/styles.xml"):
+        if name == "numFmt" and len(one["formatCode"]) <= _MASK_LONGEST:
+            codes[one["numFmtId"]] = _UNSHOWN.sub(r"\1", one["formatCode"])
         elif name in {"cellXfs", "cellStyles", "cellStyleXfs", "dxfs"}:
             inside = name == "cellXfs"
         elif name == "xf" and inside:
             styles.append(codes.get(one.get("numFmtId", ""), ""))
-    return {
-        str(place): code for place, code in enumerate(styles) if len(code) <= _MASK_LONGEST and _MASK.fullmatch(code)
-    }
+    return {str(place): code for place, code in enumerate(styles) if any(map(_mask, code.split(";")))}
+
+
+def _mask(section: str) -> str:
+    """Return a section of a number format without its condition; empty if it shows no zeros and signs."""
+    section = _CONDITION.sub("", section).strip(" ").removesuffix("\\ ").removesuffix("\\")
+    return section if _MASK.fullmatch(section) else ""
 
 
 def _shown(digits: str, code: str) -> str:
     """Return a whole number as its format shows it."""
+    for section in code.split(";"):
+        rule = _CONDITION.search(section)
+        if rule is None or _HOLDS[rule[1]](int(digits), int(rule[2])):
+            return _filled(digits, _mask(section))
+    return digits
+
+
+def _filled(digits: str, code: str) -> str:
+    if not code:
+        return digits
     digits = digits.zfill(room := len(_PLACE.findall(code)))
     first = len(digits) - room + 1  # the first place takes all digits for which there is no other
     left = iter([digits[:first], *digits[first:]])
@@ -120,8 +153,8 @@ def _shown(digits: str, code: str) -> str:
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
     """Return the name of the part that holds a sheet."""
-    targets = {one.get("Id"): one.get("Target", "") for _, one in _elements(archive.read("xl/_rels/workbook.xml.rels"))}
-    for name, one in _elements(archive.read("xl/workbook.xml")):
+    targets = {one.get("Id"): one.get("Target", "") for _, one in _elements(archive, "xl/_rels/workbook.xml.rels")}
+    for name, one in _elements(archive, "xl/workbook.xml"):
         if name == "sheet" and one.get("name") == sheet:
             link = next((value for key, value in one.items() if key.rpartition(":")[2] == "id"), None)
             target = targets.get(link, "")
@@ -129,7 +162,9 @@ def _part_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
     return None
 
 
-def _elements(data: bytes) -> list[tuple[str, dict[str, str]]]:
+def _elements(archive: zipfile.ZipFile, part: str) -> list[tuple[str, dict[str, str]]]:
+    if archive.getinfo(part).file_size > _PART_MOST:
+        raise ConfigurationError(f"{archive.filename}: its part {part} has more than {_PART_MOST:,} bytes")
     found: list[tuple[str, dict[str, str]]] = []
     parser: Any = expat.ParserCreate()
 
@@ -137,7 +172,7 @@ def _elements(data: bytes) -> list[tuple[str, dict[str, str]]]:
         found.append((name.rpartition(":")[2], attributes))
 
     parser.StartElementHandler = start
-    parser.Parse(data, True)  # noqa: FBT003  (the last part)
+    parser.Parse(archive.read(part), True)  # noqa: FBT003  (the last part)
     return found
 
 
@@ -168,8 +203,16 @@ class _Cells(SheetParser):
             case "row":
                 self._row = int(attributes.get("r", self._row + 1))
                 self._column = -1
-                if attributes.get("hidden") in _TRUE:
+                if attributes.get("hidden") in _TRUE or float(attributes.get("ht") or 1) == 0:
                     self._hidden.add(self._row)
+            case "col" if attributes.get("hidden") in _TRUE or float(attributes.get("width") or 1) == 0:
+                self._columns.update(range(int(attributes["min"]) - 1, min(int(attributes["max"]), _COLUMNS_MOST)))
+            case "mergeCell" if found := _RANGE.fullmatch(attributes.get("ref", "")):
+                left, right = _number_of(found[1]), _number_of(found[3])
+                top, bottom = int(found[2]), int(found[4])
+                if (right - left + 1) * (bottom - top + 1) <= _COVERED_MOST:
+                    covered = product(range(top, bottom + 1), range(left, right + 1))
+                    self._typed |= dict.fromkeys(islice(covered, 1, None), "")
             case "c":
                 place = attributes.get("r", "").rstrip("0123456789")
                 self._column = _number_of(place) if place else self._column + 1

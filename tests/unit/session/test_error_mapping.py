@@ -323,3 +323,14 @@ def test_the_title_of_a_page_says_who_answered(body: bytes) -> None:
     error = error_for(answer(400, body))
     assert TITLES[body] in error.message
     assert error.message.isprintable()
+
+
+def test_the_texts_of_a_problem_are_one_harmless_line_in_the_message() -> None:
+    evil = "\x1b[2J\x9b31m\u202ered\r\nERROR all is lost"
+    body = msgspec.json.encode(
+        {"title": f"t{evil}", "detail": f"d{evil}", "traceId": evil, "errors": {f"f{evil}": [evil]}}
+    )
+    error = error_for(answer(400, body))
+    assert str(error).isprintable()
+    assert all(text in str(error) for text in ("400 t", ": d", "; f", "ERROR all is lost"))
+    assert error.title == f"t{evil}"

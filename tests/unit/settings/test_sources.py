@@ -218,6 +218,7 @@ def test_a_wrong_variable_is_told(variables: dict[str, str], told: str) -> None:
 
 def test_variables_that_a_cluster_sets_beside_a_service_are_no_mistakes() -> None:
     links = {
+        "OCTOFFM_BIN": "/usr/bin/octoffm",
         "OCTOFFM_SERVICE_HOST": "10.0.0.1",
         "OCTOFFM_PORT": "tcp://10.0.0.1:80",
         "OCTOFFM_WEB_PORT_80_TCP_ADDR": "x",

@@ -268,3 +268,22 @@ def test_a_name_that_no_extra_member_can_have_is_refused_before_a_row_is_read(tm
     with pytest.raises(ConfigurationError) as refused:
         read(path, target, **{how: {name: "city"}})
     assert message in str(refused.value)
+
+
+def test_changes_of_numbers_are_told_as_texts(tmp_path):
+    polars = pytest.importorskip("polars")
+    row = dict(zip(ORDER_HEADER.split(","), order_row("A").split(","), strict=True))
+    path = tmp_path / "o.parquet"
+    polars.DataFrame([row | {"phone": float("nan")}, row | {"reference": "B", "phone": 33.0}]).write_parquet(path)
+    items = reading(path, ORDERS, pytest.fail, values=ORDER_VALUES)
+    assert [one.delivery_address.phone for one in items] == [None, "33"]
+    assert [change["before"] for change in items.notes.as_fields()["mended"]] == ["nan"]
+
+
+def test_problems_of_references_that_are_numbers_hold_texts(tmp_path):
+    path = tmp_path / "o.jsonl"
+    row = dict(zip(ORDER_HEADER.split(","), order_row("").split(","), strict=True))
+    path.write_text("".join(json.dumps(row | {"reference": one}) + "\n" for one in (1001, "O-2", 1001.0)))
+    found, faulty = read(path, ORDERS, values=ORDER_VALUES)
+    assert [one.reference for one in found] == ["O-2"]
+    assert [[type(problem.value) for problem in one.problems] for one in faulty] == [[str], [str]]

@@ -65,6 +65,7 @@ DECIMALS = {
     "1'234'567.0": "1234567",
 }
 SCIENTIFIC = ["1.5e20", "1,5E+20", "1.23457E+12", "1,23457E+12", "1.23457e+012", "1E+12", "1e+20", "1e20", "1.0E20", "12.3E+9", "1.23457E12", "1.5E-5", "1.23457x10^12", "1.23457×10^12", "1.23457·10^12", "-1.2E+10", "6.12E+08"]  # fmt: skip
+GROUPED = ["1,001,002", "12,345,678", "1'001", "1’234’567", "CMD-1001.0", "ORD 20260.0"]
 ROUNDED = ["3760123456789010", "376012345678901000", "12345678901234500000", "376012345678901248.0"]
 DAY = date(2026, 2, 1)
 DATES = [
@@ -72,7 +73,10 @@ DATES = [
       "%d-%m-%Y", "%m/%d/%y", "%Y/%m/%d", "%d-%b", "%b-%y", "%d %b %Y", "%d-%b-%y", "%B %d, %Y", "%d %B %Y")),
     *["1-Feb", "01-févr", "févr-26", "1.Feb", "01.Feb", "1-mars", "mars-26", "3-mai", "Mai-26", "2-août", "1-ene", "ene-26", "1-gen", "1-mrt", "3-lut", "01-FEB-26", "1/2/2026", "2026-2-1", "12:30", "12:30:00", "1:05"],
 ]  # fmt: skip
+MORE_DATES = ["5-úno", "2-márc.", "2-Şub-26", "5-tammi", "1-Φεβ", "1-фев", "2026年2月1日", "2月1日", "5-iun."]
 WORDS = ["nan", "NaN", "NAN", "None", "none", "NONE", "null", "NULL", "Null", "nil", "NIL", "<NA>", "N/A", "n/a", "NA", "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#NV", "#BEZUG!", "#NOM?", "#¡REF!", "######", "NaT", "<null>", "(null)", "[null]", "\\N", "undefined", "-", "--", "—", ".", "...", "?", "*", "_", "Err:508", "n.a.", "(blank)", "<none>"]  # fmt: skip
+JOINED = ["-1.#IND", "1.#QNAN", "#NA", "#N/A N/A", "inf", "nan nan", "NoneNone", "None-None", "undefined undefined", "NULL, NULL, NULL", "Loading...",
+         "#DIV/0 !", "#NOM ?", "#VALEUR\u00a0!", "#ДЕЛ/0!", "#GEÇERSİZ?", "#Н/Д", "#GETTING_DATA"]  # fmt: skip
 UNSEEN = ["\u200b", "\u200e", "\u200f", "\u2060", "\ufeff", "\u00ad", "\u202a", "\u202c", "\u2066", "\u180e", "\u00a0"]
 
 
@@ -87,7 +91,20 @@ def test_a_whole_number_with_decimals_is_mended_and_told(orders, field, cell, va
 @pytest.mark.parametrize("field", ["reference", "phone", "postal_code"])
 @pytest.mark.parametrize(
     "cell",
-    [*SCIENTIFIC, *ROUNDED, *DATES, "TRUE", "false", "WAHR", "1.000", "75,000", "=A1", "=1+2", "=SUM(A1)", '"O\n1"'],
+    [
+        *SCIENTIFIC,
+        *ROUNDED,
+        *DATES,
+        "TRUE",
+        "false",
+        "WAHR",
+        "1.000",
+        "75,000",
+        "=A1",
+        "=1+2",
+        "=SUM(A1)",
+        '"O\n1"',
+    ],
 )
 def test_a_code_that_became_a_number_or_a_date_is_refused(orders, field, cell):
     found, problems, _ = orders({field: cell, "country_code": "GB"})
@@ -126,6 +143,20 @@ def test_a_word_for_nothing_is_refused_where_a_value_is_needed(orders, field, wo
     found, problems, _ = orders({field: word})
     assert not found
     assert f"= {word!r}: is a" in problems[0] or "is a status" in problems[0]
+
+
+@pytest.mark.parametrize("field", ["seller_product_reference", "last_name", "city"])
+def test_joined_words_and_errors_of_many_languages_are_refused(orders, field):
+    found, problems, _ = orders(*({"reference": f"O-{number}", field: word} for number, word in enumerate(JOINED)))
+    assert (found, len(problems)) == ([], len(JOINED))
+
+
+@pytest.mark.parametrize("field", ["seller_product_reference", "postal_code"])
+def test_grouped_numbers_and_dates_of_many_languages_are_no_codes(orders, field):
+    cells = [*GROUPED, *MORE_DATES]
+    changes = ({"reference": f"O-{n}", field: cell, "country_code": "GB"} for n, cell in enumerate(cells))
+    found, problems, _ = orders(*changes)
+    assert (found, len(problems)) == ([], len(cells))
 
 
 @pytest.mark.parametrize("word", [word for word in WORDS if word[0] not in "#E"])
@@ -196,12 +227,20 @@ def test_control_signs_and_lost_letters_are_refused(orders, field, sign):
     assert f"U+{ord(sign):04X}" in problems[0] or "was lost" in problems[0]
 
 
-@pytest.mark.parametrize("name", ["RenÃ©", "FranÃ§ois", "MÃ¼ller", "PaweÅ‚", "Å»Ã³Å‚Ä‡", "Dâ€™Arc", "Ã‰ric", "ï¿½"])
+@pytest.mark.parametrize(
+    "name",
+    ["RenÃ©", "FranÃ§ois", "MÃ¼ller", "PaweÅ‚", "Å»Ã³Å‚Ä‡", "Dâ€™Arc", "Ã‰ric", "ï¿½", "RenĂ©", "MĂĽller", "MГјller", "Mьller",
+     "Mﾃｼller", "Pawe³", "Fran‡ois", "£ukasz", "¯ó³æ", "C½ur", "Ren‚"],
+)  # fmt: skip
 def test_letters_that_were_read_in_a_wrong_encoding_are_refused(orders, name):
     assert orders({"first_name": name})[0] == []
 
 
-@pytest.mark.parametrize("name", ["João", "SÃO PAULO", "ÂNGELA", "Åse", "Łódź", "Ñuñoa", "D’Arc", "Þór", "Été", "Ærø"])
+@pytest.mark.parametrize(
+    "name",
+    ["João", "SÃO PAULO", "ÂNGELA", "Åse", "Łódź", "Ñuñoa", "D’Arc", "Þór", "Été", "Ærø", "ĂRSTIG", "Ĺuboš", "Αθήνα",
+     "Москва", "大阪", "Ｔｏｋｙｏ", "l’Haÿ-les-Roses", "50 m² Nord", "¡Hola!", "« Le Clos »"],
+)  # fmt: skip
 def test_letters_of_many_languages_are_letters(orders, name):
     (order,), problems, notes = orders({"city": name})
     assert (order.delivery_address.city, problems, notes.changes) == (name, [], [])
@@ -275,6 +314,33 @@ def test_no_zero_is_invented_where_no_postal_code_begins_with_one(country, code)
     filled, reason = postal_code(country, code)
     assert filled == ""
     assert f"those of {country} have" in reason
+
+
+@pytest.mark.parametrize("field", ["reference", "seller_product_reference"])
+@pytest.mark.parametrize("cell", ["0", "0.0", "-0"])
+def test_a_zero_is_no_code_where_one_is_needed(orders, field, cell):
+    found, problems, _ = orders({field: cell}, {"reference": "O-2"})
+    assert [one.reference for one in found] == ["O-2"]
+    assert "is a zero in place of a value" in problems[0]
+
+
+def test_an_address_without_a_postal_code_or_any_name_is_refused_and_half_a_name_told(orders):
+    blank = {"reference": "O-2", "first_name": "", "last_name": "\u00a0"}
+    found, problems, notes = orders({"postal_code": ""}, blank, {"reference": "O-3", "last_name": ""})
+    assert [one.reference for one in found] == ["O-3"]
+    assert "addresses of FR have one" in problems[0]
+    assert "who gets the parcel?" in problems[1]
+    assert "delivery_address.last_name" in [change.field for change in notes.changes]
+    assert len(orders({"postal_code": "", "country_code": "IE"})[0]) == 1
+    literal = ReadingOptions(literal=frozenset({"postal_code", "last_name"}))
+    assert len(orders({"postal_code": ""}, blank, options=literal)[0]) == 2
+
+
+def test_two_lines_that_are_alike_are_sent_and_told(orders):
+    (order,), problems, notes = orders({}, {})
+    assert (len(order.lines), problems) == (2, [])
+    assert [(change.field, change.before) for change in notes.changes] == [("lines", "O-1")]
+    assert orders({}, {"quantity": "3"})[2].changes == []
 
 
 SHIFTED = [

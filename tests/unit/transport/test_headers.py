@@ -48,7 +48,14 @@ def date(seconds: float) -> str:
         ("1e999", None),
         ("1e9", 1e9),
         ("soon", None),
-        ("5 seconds", None),
+        ("5 seconds", 5.0),
+        ("1s", 1.0),
+        ("90.5 SEC", 90.5),
+        ("2 minutes", 120.0),
+        ("3000ms", 3.0),
+        ("5 hours", None),
+        ("s", None),
+        ("-5s", None),
         ("5,6", None),
         ("0x10", None),
         ("\x00", None),
@@ -120,7 +127,8 @@ def test_any_retry_after_is_a_wait_or_nothing(value) -> None:
         ('broken; rel="prev", </b>; rel="next"', "/b"),
         ('</a>; rel="prev", </b>; rel="next"', "/b"),
         ('</a>; rel="prev",</b>;rel=next,</c>; rel="last"', "/b"),
-        ('</a>; rel="next", </b>; rel="next"', "/a"),
+        ('</a>; rel="next", </a>; rel="next"', "/a"),
+        ('</a?x=1>; rel="next", <https://api.example/a?x=1>; rel="next"', "/a?x=1"),
         ('</a>, </b>; rel="next"', "/b"),
         ('</a>; title="x, y; z"; rel="next"', "/a"),
         ("</a>; title*=UTF-8''x; rel=next", "/a"),
@@ -153,6 +161,8 @@ def test_the_next_target(link, target) -> None:
         '</a>; rel="prev", </b; rel="next"',
         '</a>; rel="prev", /b',
         "NEXT",
+        '</a>; rel="next", </b>; rel="next"',
+        '</a?cursor=b>; rel="next", </a?cursor=c>; rel="next prefetch"',
     ],
 )
 def test_a_link_that_cannot_be_read_is_not_the_end(link) -> None:
@@ -233,6 +243,12 @@ def test_another_origin_is_not_followed(target) -> None:
 def test_another_list_is_not_followed(target) -> None:
     with pytest.raises(PagingError, match="is said to be on"):
         next_query(f'<{target}>; rel="next"', requested=REQUESTED)
+
+
+def test_a_parameter_with_two_values_is_not_followed() -> None:
+    assert next_query('<?cursor=a&cursor=a>; rel="next"', requested=REQUESTED) == {"cursor": "a"}
+    with pytest.raises(PagingError, match="more than once"):
+        next_query('<?cursor=a&cursor=b>; rel="next"', requested=REQUESTED)
 
 
 @pytest.mark.parametrize("target", ["//[", "https://[api.example/stocks", "https://a\u2100b/stocks", "//[::1"])

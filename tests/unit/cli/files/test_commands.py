@@ -277,6 +277,7 @@ def test_undecided_orders_are_code_3_and_decided_by_the_same_command(octoffm, st
         ((CATALOGUE, *MAPPED, "--report", "x", "--journal", "x"), "would overwrite the journal"),
         ((CATALOGUE, *MAPPED, "--rejects", "x-wal", "--journal", "x"), "would overwrite the journal"),
         ((CATALOGUE, *MAPPED, "--report", "x.lock", "--journal", "x"), "would overwrite the journal"),
+        ((CATALOGUE, *MAPPED, "--rejects", "x.writer-7", "--journal", "x"), "would overwrite the journal"),
         ((CATALOGUE, *MAPPED, "--rejects", "m.toml", "--mapping", "m.toml"), "would overwrite the mapping"),
         ((CATALOGUE, *MAPPED, "--mapping", "none.toml"), "cannot read none.toml"),
     ],

@@ -194,3 +194,12 @@ def test_data_that_serves_as_a_name_is_not_told() -> None:
     names = ("ada@example.org", "Ada Lovelace", "+33 1 23", "12345", "Lovelace, Ada")
     reader.read(LIST_STOCKS, answer(200, stock(**dict.fromkeys(names, 1), newName=1, **{"@type": "x", "new_name": 1})))
     assert [each.path for each in reported] == ["*", "newName", "@type", "new_name"]
+
+
+@pytest.mark.parametrize("name", ['si"ze', "a\\b", "\x1b[31m", "a\r\nb", "\0", "\ud800"])
+def test_names_that_no_type_can_have_are_read_all_the_same(name: str) -> None:
+    learned = answers()
+    for _ in range(3):
+        (found,) = learned(LIST_STOCKS, json.dumps(stock(**{name: 5})).encode())
+        assert found.quantities["Available"] == 1
+        assert list(found.extra.values()) == [5]

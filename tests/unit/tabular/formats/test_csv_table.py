@@ -1,5 +1,8 @@
+import bz2
 import csv
+import gzip
 import io
+import lzma
 
 import pytest
 from hypothesis import given
@@ -123,3 +126,27 @@ def test_a_broken_row_between_others_leaves_their_lines_right(table):
         (5, "8", True),
         (6, "11", False),
     ]
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_last_row_of_a_file_that_was_cut_off_at_a_block_is_refused(table, missing, end):
+    content = b"a,b\n1,2\n"
+    last = "3," + "4" * (csv_table.BLOCK - len(content) - 2 - len(end) - missing) + end
+    rows = list(table(content + last.encode()).rows())
+    assert [row.cells["a"] for row in rows] == ["1", "3"]
+    assert [bool(row.problem) for row in rows] == [False, not missing and not end]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(gzip.compress(b"a,b", mtime=0), "compressed"), (bz2.compress(b"a"), "compressed"), (lzma.compress(b"a"), "compressed"),
+     (b"PK\x03\x04", "name it .xlsx"), (b'[{"a": 1}]', "name it .jsonl"), (b'\xef\xbb\xbf\n{ "a": 1}', "name it .jsonl"),
+     (b"<!DOCTYPE html>", "web page"), (b"<?xml?>", "XML"), (b"%PDF-1.7", "PDF")],
+)  # fmt: skip
+def test_a_file_of_another_kind_says_what_it_is(tmp_path, content, told):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=told):
+        open_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes(b"[a],<b>,{c}\n1,2,3\n")
+    assert open_table(tmp_path / "t.csv").columns is not None
