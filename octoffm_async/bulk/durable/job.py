@@ -20,8 +20,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from msgspec import Raw
 
+from ...contract.requests.fingerprints import shortened
 from ...errors import CallError, ClosedError, ValidationError, is_outcome_unknown, mark_journaled
-from ...journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, decide_known_key, environment_of
+from ...journal import (
+    LONG_AGO,
+    IllegalTransitionError,
+    Journal,
+    OutgoingItem,
+    State,
+    Verdict,
+    decide_known_key,
+    environment_of,
+    payload_hash,
+)
 from ...journal.key_claims import KeyClaims, key_claims_of
 from ..creations import not_looked_up
 from ..job import RUN_ENDING, Job
@@ -37,6 +48,7 @@ from .settings import (
     encodable,
     known_outcome,
     outgoing_items_of,
+    outgoing_of,
     refused_conflict,
     settle,
 )
@@ -45,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from ...journal import JournalRun, OutgoingItem
+    from ...journal import JournalRun
     from ...session.seller_session import SellerSession
     from ..job import Deliver
     from ..odd_references import OddReferences
@@ -173,34 +185,42 @@ class JournaledJob(Job[T]):
             self.request_stop()
         await revoker.learn()
 
-    async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
+    async def screen(self, items: list[T], prints: dict[str, bytes | None]) -> tuple[list[T], list[Outcome]]:
         journal_run, claims, pending = self._parts()
         await pending.revoker.revoke()
         outcomes: list[Outcome] = []
-        items, outgoing_items = encodable(self._inner, items, prints, outcomes)
+        items, payloads = encodable(self._inner, items, outcomes)
         keys = self.keys(items)
+        hashes = list(map(payload_hash, payloads))
         entries = await journal_run.look_up(keys)
         busy = claims.held_by_others(keys, pending)
         check = self._inner.check
         unsent: list[T] = []
-        to_send: list[OutgoingItem] = []
-        for item, outgoing, entry in zip(items, outgoing_items, entries, strict=True):
-            if outgoing.key in busy:
-                pending.wait_for(item, outgoing.key, "another call is working on it")
-            elif entry is None or (verdict := decide_known_key(entry, outgoing.payload_hash)) is Verdict.SEND:
+        parts: list[tuple[str, bytes, bytes]] = []
+        for item, key, hash_, payload, entry in zip(items, keys, hashes, payloads, entries, strict=True):
+            if key in busy:
+                pending.wait_for(item, key, "another call is working on it")
+            elif entry is None or (verdict := decide_known_key(entry, hash_)) is Verdict.SEND:
                 try:
                     check(item)
                 except ValidationError as error:
                     outcomes.append(refused_locally(error))
                 else:
                     unsent.append(item)
-                    to_send.append(outgoing)
+                    parts.append((key, hash_, payload))
             elif verdict is Verdict.UNDECIDED:
-                pending.wait_for(item, outgoing.key, "it was sent before, and its outcome is not known")
+                pending.wait_for(item, key, "it was sent before, and its outcome is not known")
             elif verdict is Verdict.CHANGED:
-                outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing)))
-            elif verdict is not Verdict.ALREADY_CREATED or not pending.needs_following(entry):
+                outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing_of(key, item))))
+            elif verdict is not Verdict.ALREADY_CREATED:
                 outcomes.append(known_outcome(entry, verdict))
+            elif not pending.needs_following(entry):
+                outcomes.append(known_outcome(entry, verdict))
+                prints[key] = None
+        to_send: list[OutgoingItem] = []
+        for (key, hash_, payload), print_ in zip(parts, self.fingerprints(unsent), strict=True):
+            prints[key] = print_
+            to_send.append(OutgoingItem(key, hash_ + shortened(print_), payload))
         if self._verification is not None and unsent:
             unsent, to_send = await self._verified(self._verification, unsent, to_send, outcomes)
         return await self._written_down(unsent, to_send), outcomes

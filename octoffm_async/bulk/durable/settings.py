@@ -87,15 +87,13 @@ def outgoing_items_of(
     return list(map(OutgoingItem, keys, map(add, map(payload_hash, payloads), halves), payloads))
 
 
-def encodable(
-    job: Job[T], items: list[T], prints: list[bytes], outcomes: list[Outcome]
-) -> tuple[list[T], list[OutgoingItem]]:
-    """Return the items that can be encoded, and their journal form; add the outcomes of the others."""
+def encodable(job: Job[T], items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[bytes]]:
+    """Return the items that can be encoded, and their encoded requests; add the outcomes of the others."""
     try:
-        return items, outgoing_items_of(job.keys(items), items, prints)
+        return items, [encode(item) for item in items]
     except UNENCODABLE as error:
         if len(items) > 1:
-            parts = [encodable(job, [item], [one], outcomes) for item, one in zip(items, prints, strict=True)]
+            parts = [encodable(job, [item], outcomes) for item in items]
             return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
         try:
             job.check(items[0])
