@@ -20,19 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from msgspec import Raw
 
-from ...contract.requests.fingerprints import shortened
 from ...errors import CallError, ClosedError, ValidationError, is_outcome_unknown, mark_journaled
-from ...journal import (
-    LONG_AGO,
-    IllegalTransitionError,
-    Journal,
-    OutgoingItem,
-    State,
-    Verdict,
-    decide_known_key,
-    environment_of,
-    payload_hash,
-)
+from ...journal import LONG_AGO, IllegalTransitionError, Journal, State, Verdict, decide_known_key, environment_of
 from ...journal.key_claims import KeyClaims, key_claims_of
 from ..creations import not_looked_up
 from ..job import RUN_ENDING, Job
@@ -51,13 +40,14 @@ from .settings import (
     outgoing_of,
     refused_conflict,
     settle,
+    with_fields,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from ...journal import JournalRun
+    from ...journal import JournalRun, OutgoingItem
     from ...session.seller_session import SellerSession
     from ..job import Deliver
     from ..odd_references import OddReferences
@@ -189,25 +179,24 @@ class JournaledJob(Job[T]):
         journal_run, claims, pending = self._parts()
         await pending.revoker.revoke()
         outcomes: list[Outcome] = []
-        items, payloads = encodable(self._inner, items, outcomes)
+        items, outgoing_items = encodable(self._inner, items, outcomes)
         keys = self.keys(items)
-        hashes = list(map(payload_hash, payloads))
         entries = await journal_run.look_up(keys)
         busy = claims.held_by_others(keys, pending)
         check = self._inner.check
         unsent: list[T] = []
-        parts: list[tuple[str, bytes, bytes]] = []
-        for item, key, hash_, payload, entry in zip(items, keys, hashes, payloads, entries, strict=True):
+        to_send: list[OutgoingItem] = []
+        for item, key, outgoing, entry in zip(items, keys, outgoing_items, entries, strict=True):
             if key in busy:
                 pending.wait_for(item, key, "another call is working on it")
-            elif entry is None or (verdict := decide_known_key(entry, hash_)) is Verdict.SEND:
+            elif entry is None or (verdict := decide_known_key(entry, outgoing.payload_hash)) is Verdict.SEND:
                 try:
                     check(item)
                 except ValidationError as error:
                     outcomes.append(refused_locally(error))
                 else:
                     unsent.append(item)
-                    parts.append((key, hash_, payload))
+                    to_send.append(outgoing)
             elif verdict is Verdict.UNDECIDED:
                 pending.wait_for(item, key, "it was sent before, and its outcome is not known")
             elif verdict is Verdict.CHANGED:
@@ -217,10 +206,7 @@ class JournaledJob(Job[T]):
             elif not pending.needs_following(entry):
                 outcomes.append(known_outcome(entry, verdict))
                 prints[key] = None
-        to_send: list[OutgoingItem] = []
-        for (key, hash_, payload), print_ in zip(parts, self.fingerprints(unsent), strict=True):
-            prints[key] = print_
-            to_send.append(OutgoingItem(key, hash_ + shortened(print_), payload))
+        to_send = with_fields(to_send, self.fingerprints(unsent), prints)
         if self._verification is not None and unsent:
             unsent, to_send = await self._verified(self._verification, unsent, to_send, outcomes)
         return await self._written_down(unsent, to_send), outcomes
