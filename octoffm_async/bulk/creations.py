@@ -115,7 +115,7 @@ class CreateOrders(Job[OrderT]):
         self.given: KnownIds | None = self._id_verifier.given
         self._take = self.given.take
 
-    async def screen(self, items: list[OrderT], prints: list[bytes]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002
+    async def screen(self, items: list[OrderT], prints: dict[str, bytes | None]) -> tuple[list[OrderT], list[Outcome]]:  # noqa: ARG002
         if self._verify is None:
             return items, []
         self._verification = self._verification or self._verify()

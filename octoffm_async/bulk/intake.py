@@ -119,7 +119,7 @@ class RunInput(Generic[T]):
         """Return the next item that may be valid and is no duplicate."""
         while not self.stopping:
             item = await self._source.next()
-            right, _, outcomes = sort_out([item], self._job, self._seen, self._of_item)
+            right, outcomes = sort_out([item], self._job, self._seen, self._of_item)
             if right:
                 self._keep(right)
                 return item
@@ -133,8 +133,9 @@ class RunInput(Generic[T]):
         if not chunk:
             return None
         try:
-            some, prints, outcomes = sort_out(chunk, self._job, self._seen, self._of_item)
+            some, outcomes = sort_out(chunk, self._job, self._seen, self._of_item)
             self._keep(some)
+            prints: dict[str, bytes | None] = {}
             wanted, known = await self._job.screen(some, prints)
         except BaseException:
             undecided = self._job.undecided_keys()
@@ -145,14 +146,15 @@ class RunInput(Generic[T]):
         try:
             if self._options.max_failures is None and self._delivery.has_room(len(outcomes)):
                 self._delivery.all_now(outcomes)
-                return wanted
-            for outcome in left:
-                await self._delivery.in_turn(outcome)
+            else:
+                for outcome in left:
+                    await self._delivery.in_turn(outcome)
         except BaseException:
             for outcome in left:
                 self._delivery.now(outcome)
             self._put_back(wanted)
             raise
+        self._seen.settle(prints)  # now that the outcomes have their items, which are found by key
         return wanted
 
     async def _chunk(self) -> list[T]:
@@ -200,8 +202,8 @@ def bare(outcome: Outcome, item: object) -> Outcome:  # noqa: ARG001  (the item 
 
 def sort_out(
     chunk: list[T], job: Job[T], seen: SeenKeys, of_item: Callable[[Outcome, T], Outcome] = bare
-) -> tuple[list[T], list[bytes], list[Outcome]]:
-    """Return a chunk's valid new items, their fingerprints, and the outcomes of the others, made ``of_item``."""
+) -> tuple[list[T], list[Outcome]]:
+    """Return a chunk's valid new items, and the outcomes of the others, made ``of_item``."""
     right: list[T] = []
     outcomes: list[Outcome] = []
     check, key_of = job.check, job.key
@@ -213,16 +215,15 @@ def sort_out(
         else:
             right.append(item)
     keys = list(map(key_of, right))
-    prints = job.fingerprints(right)
-    new = list(map(seen.add, keys, prints))
-    if all(new):
-        return right, prints, outcomes
-    together = list(zip(keys, right, prints, new, strict=True))
-    outcomes += [
-        of_item(seen_before(key, item, seen, print_), item) for key, item, print_, is_new in together if not is_new
-    ]
-    fresh = [(item, print_) for _, item, print_, is_new in together if is_new]
-    return [item for item, _ in fresh], [print_ for _, print_ in fresh], outcomes
+    if seen.add_items(keys, right):
+        return right, outcomes
+    new: list[T] = []
+    for key, item in zip(keys, right, strict=True):
+        if seen.add_item(key, item):
+            new.append(item)
+        else:
+            outcomes.append(of_item(seen_before(key, item, seen, *job.fingerprints((item,))), item))
+    return new, outcomes
 
 
 def seen_before(key: str, item: object, seen: SeenKeys, print_: bytes) -> Skipped | Refused:

@@ -100,11 +100,12 @@ class Job(Generic[T]):
     async def screen(
         self,
         items: list[T],
-        prints: list[bytes],  # noqa: ARG002  (for jobs that write them down)
+        prints: dict[str, bytes | None],  # noqa: ARG002  (for jobs that know them)
     ) -> tuple[list[T], list[Outcome]]:
         """Return the items to handle, and outcomes of others; an item with neither gets its outcome in :meth:`finish`.
 
-        ``prints`` are the items' fingerprints.
+        ``prints`` takes the fingerprints that are known then, by key; ``None`` for an item that a journal shows as
+        created, and will show so again: the run need not remember its key.
         """
         return items, []
 

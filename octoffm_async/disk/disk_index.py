@@ -12,7 +12,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 KEYS_IN_MEMORY = 10_000
 _CACHE_KIB = 4096
@@ -51,6 +51,13 @@ class DiskIndex:
 
     def __contains__(self, key: str) -> bool:
         return key in self._recent or (self._database is not None and self._on_disk(self._database, key) is not None)
+
+    def has_any(self, keys: Collection[str]) -> bool:
+        """Return True if any of these keys is there."""
+        if not self._recent.keys().isdisjoint(keys):
+            return True
+        database = self._database
+        return database is not None and any(self._on_disk(database, key) is not None for key in keys)
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key; ``None`` if it is new."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from .disk_index import KEYS_IN_MEMORY, DiskIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-_PRINTED_AT_ONCE = 500
+_PRINTED_AT_ONCE = 600
+"""Number of kept items whose fingerprints are computed: more than two chunks of a run with a journal."""
 
 
 class SeenKeys(DiskIndex):
-    """Set of keys that only grows. Its values are the fingerprints of the keys' items."""
+    """Set of keys, with the fingerprints of their items as values."""
 
     def __init__(
         self,
@@ -45,6 +46,21 @@ class SeenKeys(DiskIndex):
         if len(items) >= _PRINTED_AT_ONCE:
             self._print()
         return True
+
+    def add_items(self, keys: Sequence[str], items: Sequence[object]) -> bool:
+        """Add keys with their items, as :meth:`add_item` does, if all are new; else add none, and return False."""
+        added = dict(zip(keys, items, strict=True))
+        if len(added) < len(keys) or not self._items.keys().isdisjoint(keys) or super().has_any(keys):
+            return False
+        self._items |= added
+        if len(self._items) >= _PRINTED_AT_ONCE:
+            self._print()
+        return True
+
+    def settle(self, prints: Mapping[str, bytes | None]) -> None:
+        """Take the fingerprints of items that are kept without one; forget a key whose print is ``None``."""
+        waited = {key: print_ for key, print_ in prints.items() if self._items.pop(key, None) is not None}
+        self.put_all([(key, print_) for key, print_ in waited.items() if print_ is not None])
 
     def print_of(self, key: str) -> bytes:
         """Return the fingerprint with which a key was added first."""

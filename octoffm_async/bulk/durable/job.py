@@ -37,8 +37,10 @@ from .settings import (
     encodable,
     known_outcome,
     outgoing_items_of,
+    outgoing_of,
     refused_conflict,
     settle,
+    with_fields,
 )
 
 if TYPE_CHECKING:
@@ -173,20 +175,20 @@ class JournaledJob(Job[T]):
             self.request_stop()
         await revoker.learn()
 
-    async def screen(self, items: list[T], prints: list[bytes]) -> tuple[list[T], list[Outcome]]:
+    async def screen(self, items: list[T], prints: dict[str, bytes | None]) -> tuple[list[T], list[Outcome]]:
         journal_run, claims, pending = self._parts()
         await pending.revoker.revoke()
         outcomes: list[Outcome] = []
-        items, outgoing_items = encodable(self._inner, items, prints, outcomes)
+        items, outgoing_items = encodable(self._inner, items, outcomes)
         keys = self.keys(items)
         entries = await journal_run.look_up(keys)
         busy = claims.held_by_others(keys, pending)
         check = self._inner.check
         unsent: list[T] = []
         to_send: list[OutgoingItem] = []
-        for item, outgoing, entry in zip(items, outgoing_items, entries, strict=True):
-            if outgoing.key in busy:
-                pending.wait_for(item, outgoing.key, "another call is working on it")
+        for item, key, outgoing, entry in zip(items, keys, outgoing_items, entries, strict=True):
+            if key in busy:
+                pending.wait_for(item, key, "another call is working on it")
             elif entry is None or (verdict := decide_known_key(entry, outgoing.payload_hash)) is Verdict.SEND:
                 try:
                     check(item)
@@ -196,11 +198,15 @@ class JournaledJob(Job[T]):
                     unsent.append(item)
                     to_send.append(outgoing)
             elif verdict is Verdict.UNDECIDED:
-                pending.wait_for(item, outgoing.key, "it was sent before, and its outcome is not known")
+                pending.wait_for(item, key, "it was sent before, and its outcome is not known")
             elif verdict is Verdict.CHANGED:
-                outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing)))
-            elif verdict is not Verdict.ALREADY_CREATED or not pending.needs_following(entry):
+                outcomes.append(refused_conflict(await conflict_of(journal_run, entry, item, outgoing_of(key, item))))
+            elif verdict is not Verdict.ALREADY_CREATED:
                 outcomes.append(known_outcome(entry, verdict))
+            elif not pending.needs_following(entry):
+                outcomes.append(known_outcome(entry, verdict))
+                prints[key] = None
+        to_send = with_fields(to_send, self.fingerprints(unsent), prints)
         if self._verification is not None and unsent:
             unsent, to_send = await self._verified(self._verification, unsent, to_send, outcomes)
         return await self._written_down(unsent, to_send), outcomes

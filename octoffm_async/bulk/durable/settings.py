@@ -87,15 +87,13 @@ def outgoing_items_of(
     return list(map(OutgoingItem, keys, map(add, map(payload_hash, payloads), halves), payloads))
 
 
-def encodable(
-    job: Job[T], items: list[T], prints: list[bytes], outcomes: list[Outcome]
-) -> tuple[list[T], list[OutgoingItem]]:
-    """Return the items that can be encoded, and their journal form; add the outcomes of the others."""
+def encodable(job: Job[T], items: list[T], outcomes: list[Outcome]) -> tuple[list[T], list[OutgoingItem]]:
+    """Return the items that can be encoded, and their journal form without fields; add the outcomes of the others."""
     try:
-        return items, outgoing_items_of(job.keys(items), items, prints)
+        return items, outgoing_items_of(job.keys(items), items, [b""] * len(items))
     except UNENCODABLE as error:
         if len(items) > 1:
-            parts = [encodable(job, [item], [one], outcomes) for item, one in zip(items, prints, strict=True)]
+            parts = [encodable(job, [item], outcomes) for item in items]
             return [item for some, _ in parts for item in some], [one for _, some in parts for one in some]
         try:
             job.check(items[0])
@@ -104,6 +102,18 @@ def encodable(
         else:
             outcomes.append(Failed(key=job.key(items[0]), error=error))
         return [], []
+
+
+def with_fields(
+    outgoing_items: list[OutgoingItem], fingerprints: list[bytes], prints: dict[str, bytes | None]
+) -> list[OutgoingItem]:
+    """Return items with the hashes of their fields, which only items that are sent need; add them to ``prints``."""
+    keys = [outgoing.key for outgoing in outgoing_items]
+    prints.update(zip(keys, fingerprints, strict=True))
+    return [
+        OutgoingItem(outgoing.key, outgoing.payload_hash + shortened(print_), outgoing.payload)
+        for outgoing, print_ in zip(outgoing_items, fingerprints, strict=True)
+    ]
 
 
 def settle(journal_run: JournalRun, outcome: Outcome) -> None:

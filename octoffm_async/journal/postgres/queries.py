@@ -265,4 +265,4 @@ def _entry(row: Sequence[Any], shift: ClockBounds) -> Entry:
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)  # UTC already, if the server's zone is UTC

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from ..states import HASH_SIZE, UNDECIDED, Entry, State, is_long_ago
 from .batches import stored, text
 from .transaction import CODES, STATES
@@ -37,6 +39,7 @@ __all__ = [
 
 IDS_MOST = 16
 """Number of created items, at each end of the key order, whose ids serve as samples of the account's ids."""
+_NO_REST = [None] * 5
 _LOOKED_AT = 8 * IDS_MOST
 """Number of entries read at each end to find those items: a journal may hold a million refused items."""
 _IDS = f"""
@@ -89,15 +92,14 @@ def look_up(store: Readable, scope: int, keys: Sequence[str]) -> list[Entry | No
     if not keys:
         return []
     unsettled, others = store.unsettled.keys[scope], store.others.keys[scope]
-    found: dict[str, EntryValues] = {}
-    if store.tables.has_between(scope, stored(min(keys)), stored(max(keys))):  # false for ascending references
-        found = {text(values[0]): values for values in store.tables.find(scope, [stored(key) for key in keys])}
+    names = list(map(stored, keys))
+    found = {values[0]: values for values in store.tables.find(scope, names)}
     if not found and unsettled.keys().isdisjoint(keys) and others.keys().isdisjoint(keys):
         store.rows.absent[scope].update(keys)
         return [None] * len(keys)
     entries: list[Entry | None] = []
-    for key in keys:
-        if (values := found.get(key)) is not None:
+    for key, name in zip(keys, names, strict=True):
+        if (values := found.get(name)) is not None:
             entries.append(_entry_of(store, key, values))
         elif (batch := unsettled.get(key) or others.get(key)) is not None:
             entries.append(_entry(store, key, batch.row(key)))
@@ -244,10 +246,8 @@ def _entry(store: Readable, key: str, row: EntryRow) -> Entry:
 def _entry_of(store: Readable, key: str, values: EntryValues) -> Entry:
     """Build an entry straight from its columns: a resumed run looks up every item of its input."""
     state: int
-    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, code, message, followed, api_at, absences, *work = (
-        values
-    )
-    return Entry(
+    _, state, run_id, payload_hash, sent_at, changed_at, remote_id, *rest, _, left_by = values
+    entry = Entry(
         key=key,
         state=STATES[state],
         payload_hash=payload_hash[:HASH_SIZE],
@@ -255,11 +255,17 @@ def _entry_of(store: Readable, key: str, values: EntryValues) -> Entry:
         run=store.name_of(run_id),
         changed_at=moment(changed_at),
         sent_at=moment(sent_at),
-        remote_id=None if remote_id is None else text(remote_id),
+        remote_id=None if remote_id is None else remote_id.decode("utf-8", "surrogatepass"),
+        latest_sent_at=_left_by(STATES[state], changed_at, left_by),
+    )
+    if rest == _NO_REST:  # of nearly every created item
+        return entry
+    code, message, followed, api_at, absences = rest
+    return replace(
+        entry,
         code=text(code) if code else "",
         message=text(message) if message else "",
         followed=text(followed) if followed else "",
-        latest_sent_at=_left_by(STATES[state], changed_at, work[1]),
         api_at=None if api_at is None else moment(api_at),
         absences=absences or 0,
     )

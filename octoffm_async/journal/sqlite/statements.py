@@ -43,7 +43,8 @@ _NEAR_MOST = 2
 _PUT_ENTRIES = f"REPLACE INTO entries (scope_id, key, {COLUMNS}) VALUES "  # noqa: S608
 _PUT_PAYLOADS = "REPLACE INTO payloads (scope_id, key, payload) VALUES "
 _GET = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key IN "  # noqa: S608
-_HAS = "SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT 1"
+_COUNT_BETWEEN = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ? LIMIT ?)"
+_GET_BETWEEN = f"SELECT key, {COLUMNS} FROM entries WHERE scope_id = ? AND key BETWEEN ? AND ?"  # noqa: S608
 _GET_PAYLOADS = "SELECT key, payload FROM payloads WHERE scope_id = ? AND key IN "
 _PUT_BATCH = "INSERT INTO batches (batch_id, scope_id, run_id, sent_at, api_at, items) VALUES (?, ?, ?, ?, ?, ?)"
 _COUNT = f"UPDATE runs SET {', '.join(f'{state.value} = {state.value} + ?' for state in STATES)} WHERE run_id = ?"  # noqa: S608
@@ -108,13 +109,18 @@ class Tables:
         self.connection = connection
 
     def find(self, scope: int, names: Sequence[bytes]) -> list[EntryValues]:
-        """Return the columns of the entries that the stored keys have."""
-        found: list[EntryValues] = self._by_name(_GET, scope, names)
-        return found
+        """Return the columns of the entries that the stored keys have; in some cases, of others between them too.
 
-    def has_between(self, scope: int, first: bytes, last: bytes) -> bool:
-        """Return True if any stored key from the first to the last has an entry."""
-        return self.connection.execute(_HAS, (scope, first, last)).fetchone() is not None
+        Ascending references are new, or stand together: the latter are read by one scan, which is faster than a search
+        for each.
+        """
+        if not names:
+            return []
+        ends = scope, min(names), max(names)
+        (there,) = self.connection.execute(_COUNT_BETWEEN, (*ends, len(names) + 1)).fetchone()
+        if there > len(names):
+            return self._by_name(_GET, scope, names)
+        return self.connection.execute(_GET_BETWEEN, ends).fetchall() if there else []
 
     def get(self, scope: int, keys: Sequence[str]) -> dict[str, EntryRow]:
         """Return the rows of the keys that have one."""

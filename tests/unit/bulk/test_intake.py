@@ -32,7 +32,7 @@ class Plain(Job[Any]):
     def key(self, item: Any) -> str:
         return str(item.reference)
 
-    async def screen(self, items: list[Any], prints: list[bytes]) -> tuple[list[Any], list[Outcome]]:
+    async def screen(self, items: list[Any], prints: dict[str, bytes | None]) -> tuple[list[Any], list[Outcome]]:
         there: list[Outcome] = [Created(key=item.reference) for item in items if item.reference in self.known]
         return [item for item in items if item.reference not in self.known], there
 

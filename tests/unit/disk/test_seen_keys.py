@@ -53,6 +53,22 @@ def test_a_key_keeps_the_fingerprint_that_it_came_with_first(in_memory: int) -> 
     seen.close()
 
 
+@pytest.mark.parametrize("in_memory", [0, 2, 10])
+def test_many_keys_are_added_if_all_are_new_and_one_is_forgotten_while_its_item_is_kept(in_memory: int) -> None:
+    seen = SeenKeys(in_memory=in_memory, fingerprints=lambda items: [str(item).encode() for item in items])
+    assert seen.add_items("abc", [1, 2, 3])
+    assert not seen.add_items("dd", [4, 5])
+    assert not seen.add_items("cd", [3, 4])
+    seen.settle({"a": None, "b": b"other"})
+    assert [key in seen for key in "abcd"] == [False, True, True, False]
+    assert [seen.print_of(key) for key in "abc"] == [b"", b"other", b"3"]
+    seen.settle({"b": None, "c": b"late"})  # these have their fingerprints
+    assert [seen.print_of(key) for key in "bc"] == [b"other", b"3"]
+    assert not seen.add_items("xc", [4, 5])
+    assert seen.add_items("ax", [4, 5])
+    seen.close()
+
+
 def test_closing_twice_is_nothing() -> None:
     seen = SeenKeys(in_memory=0)
     seen.add("a")

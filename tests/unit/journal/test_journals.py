@@ -155,6 +155,17 @@ async def test_a_payload_is_kept_until_its_item_is_created_or_refused(journal_ru
     assert [entry.key for entry in await journal_run.undecided()] == ["left", "unknown"]
 
 
+@pytest.mark.parametrize("keys", ["bdf", "fdb", "bf", "adz", "cge", "bcde", "a", "h", "abcdefgh"])
+async def test_keys_are_looked_up_whether_they_stand_together_or_apart(journal_run: JournalRun, keys: str) -> None:
+    there = "bdefg"
+    await journal_run.mark_sent([outgoing(key) for key in there])
+    for key in there:
+        journal_run.record_outcome(key, State.CREATED, remote_id=f"id-{key}")
+    await journal_run.flush()
+    entries = await journal_run.look_up(keys)
+    assert [entry and entry.remote_id for entry in entries] == [f"id-{key}" if key in there else None for key in keys]
+
+
 async def test_keys_belong_to_a_seller_and_an_operation(journal: Journal, journal_run: JournalRun) -> None:
     other_seller = await journal.begin_run(seller="S2", operation="outbound.create")
     other_operation = await journal.begin_run(seller="S1", operation="inbound.create")

@@ -172,6 +172,30 @@ async def test_another_order_under_a_reference_of_the_same_input_is_refused(
     assert not re.search("Lyon|Paris", f"{refused.message} {refused.error} {refused.error!r}")
 
 
+@pytest.mark.parametrize("between", [0, 700])
+async def test_what_a_journal_shows_as_created_may_come_again_in_one_input_and_is_not_sent(
+    path: Path, between: int
+) -> None:
+    given = [
+        *(order("A"), order("B"), order("A")),
+        *(order(f"N-{number}") for number in range(between)),
+        *(order("A", city="Lyon"), order("B"), order("C"), order("C", city="Lyon")),
+    ]
+    client, transport = fake()
+    async with client:
+        await all_of(client.bulk.create_outbound([order("A"), order("B")], journal=path))
+        sent = len(transport.sent)
+        run = client.bulk.create_outbound(given, journal=path, with_items=True)
+        outcomes, error = await all_of(run)
+    assert error is None
+    assert len([one for one in transport.sent[sent:] if one.url.endswith("/outbound-shipments")]) == between + 1
+    assert sorted(id(outcome.item) for outcome in outcomes) == sorted(map(id, given))
+    kinds = sorted((type(outcome).__name__, outcome.key) for outcome in outcomes if outcome.key[0] != "N")
+    assert kinds == [("Created", "C"), ("Refused", "A"), ("Refused", "C"), *[("Skipped", key) for key in "AABB"]]
+    refused = [outcome.error for outcome in outcomes if isinstance(outcome, Refused)]
+    assert [error.fields for error in refused if isinstance(error, PayloadConflictError)] == [("delivery_address",)] * 2
+
+
 async def test_another_product_under_a_reference_of_the_same_input_is_refused() -> None:
     client, _ = fake()
     async with client:
