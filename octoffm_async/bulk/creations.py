@@ -7,6 +7,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from msgspec import Raw
+
 from ..contract.operations import CREATE_INBOUND, CREATE_OUTBOUND, CREATE_PRODUCTS
 from ..contract.requests.fingerprints import fingerprints
 from ..contract.requests.validation import plain_order
@@ -24,8 +26,6 @@ from .reconciliation.remote_lookup import OrderLookup, ProductLookup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-
-    from msgspec import Raw
 
     from ..session.decoding.known_ids import Doubt, KnownIds
     from ..session.seller_session import SellerSession
@@ -78,7 +78,7 @@ class CreateOrders(Job[OrderT]):
         self,
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
-        check: Callable[[OrderT], Raw | None],
+        check: Callable[[OrderT], bytes | None],
         id_verifier: IdVerifier,
         takes_encoded: bool = False,
         alone: bool = False,
@@ -87,7 +87,7 @@ class CreateOrders(Job[OrderT]):
         self.key: Callable[[OrderT], str] = attrgetter("reference")
         self._check = check
         self._send = send
-        self._checked: tuple[OrderT | None, Raw | None] = None, None
+        self._checked: tuple[OrderT | None, bytes | None] = None, None
         """The item that was checked last, and its JSON: without screening it is sent right behind its check."""
         self.takes_encoded = takes_encoded
         self._id_verifier = id_verifier
@@ -99,14 +99,16 @@ class CreateOrders(Job[OrderT]):
         if verify is not None:
             self.look_ahead = LOOK_AHEAD
 
-    def check(self, item: OrderT) -> None:
-        self._checked = item, self._check(item)
+    def check(self, item: OrderT) -> bytes | None:
+        encoded = self._check(item)
+        self._checked = item, encoded
         if self.odd is not None:
             self.odd.look(item.reference)
+        return encoded
 
     def send(self, item: OrderT | Raw) -> Awaitable[Result[str]]:
         checked, encoded = self._checked
-        return self._send(item if encoded is None or item is not checked else encoded)
+        return self._send(item if encoded is None or item is not checked else Raw(encoded))
 
     def fingerprints(self, items: Sequence[OrderT]) -> list[bytes]:
         return fingerprints(items)
@@ -244,10 +246,10 @@ def _job_of(
             raise ConfigurationError(f"{operation!r} is not the name of a creation")
 
 
-def _check_shipment(scope: SellerSession, item: Any) -> Raw | None:
-    if (plain := plain_order(item)) is None:
+def _check_shipment(scope: SellerSession, item: Any) -> bytes | None:
+    if (encoded := plain_order(item)) is None:
         _check(scope, check_shipment, item)
-    return plain
+    return encoded
 
 
 def _check(scope: SellerSession, check: Callable[[Any], None], item: Any) -> None:

@@ -47,11 +47,11 @@ class RunInput(Generic[T]):
         """
         job, seen = self._job, self._seen
         try:
-            job.check(item)
+            encoded = job.check(item)
         except ValidationError as error:
             return refused_locally(error)
         key = job.key(item)
-        return None if seen.add_item(key, item) else seen_before(key, item, seen, *job.fingerprints((item,)))
+        return None if seen.add_item(key, encoded or item) else seen_before(key, item, seen, *job.fingerprints((item,)))
 
     def outcome_before_with_item(self, item: T) -> Outcome | None:
         """Return :meth:`outcome_before` with its item, or keep the item for its outcome to come."""

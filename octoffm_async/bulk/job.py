@@ -29,8 +29,8 @@ class Job(Generic[T]):
 
     key: Callable[[T], str]
     """Function that returns an item's business reference."""
-    check: Callable[[T], None]
-    """Function that raises ``ValidationError`` for an invalid item."""
+    check: Callable[[T], bytes | None]
+    """Function that raises ``ValidationError`` for an invalid item; it may return its JSON, if it encoded it."""
     send: Callable[[Any], Awaitable[Any]]
     """Function that begins the call of one item."""
     batch: int = 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..contract.requests.checks import FieldProblem, reference_oddity
+from ..contract.requests.checks import REFERENCE_MAX, FieldProblem, reference_oddity
 from ..errors import ValidationError
 from .reconciliation.reference_matching import tidied
 
@@ -54,8 +54,7 @@ class OddReferences:
         Raises:
             ValidationError: it is odd, and odd references are refused.
         """
-        reason = self.reason(reference)
-        if not reason:
+        if not (reason := self.reason(reference)):
             return
         if self._strict:
             raise ValidationError(self._what, reference, [FieldProblem(self._field, reference, reason)])
@@ -67,11 +66,15 @@ class OddReferences:
 
     def reason(self, reference: str) -> str:
         """Return what is odd in a reference, by itself or beside those before it; empty if nothing is."""
-        reason = reference_oddity(reference)
-        like = self._recent.setdefault(tidied(reference), reference)
-        if len(self._recent) > self._most:
-            self._recent.clear()
-        if like != reference:
+        recent, reason = self._recent, ""
+        if reference.isascii() and reference.isprintable() and " " not in reference and len(reference) <= REFERENCE_MAX:
+            tidy = reference.lower().lstrip("0") or reference[:1]  # as most are: the two functions in one step
+        else:
+            reason, tidy = reference_oddity(reference), tidied(reference)
+        like = recent.setdefault(tidy, reference)
+        if len(recent) > self._most:
+            recent.clear()
+        if like is not reference and like != reference:
             why = f"differs from {like[:60]!r}, which came before, only in what an API may drop or change"
             reason = f"{reason}, {why}" if reason else why
         return reason

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Raw
+
 from ..contract.outbound import (
     COUNT_OUTBOUND,
     CREATE_OUTBOUND,
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
     from datetime import datetime
     from typing import Any
-
-    from msgspec import Raw
 
     from ..contract.outbound import OutboundCancellation, OutboundShipment, OutboundStatusName, ShipmentStateName
     from ..journal import Journal
@@ -86,9 +86,9 @@ class Outbound:
         if journal is None:
             check_protected("create_outbound")
         scope = self._scope
-        if journal is None and not verify_first and (plain := plain_order(request)) is not None:
+        if journal is None and not verify_first and (encoded := plain_order(request)) is not None:
             check_reference(scope, "shipment", request.reference)
-            answer = await scope.call(CREATE_OUTBOUND, body=plain)
+            answer = await scope.call(CREATE_OUTBOUND, body=Raw(encoded))
             doubt = known_ids_of(scope, CREATE_OUTBOUND).take(request.reference, answer[0], answer[1].history)
             if doubt is None:
                 return answer[0]

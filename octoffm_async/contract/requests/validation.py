@@ -200,7 +200,7 @@ def _lines(lines: object, what: str, *, most: int | None, reference_only: bool =
             yield problem._replace(field=f"lines[{place}]{problem.field}")
 
 
-def plain_order(request: OutboundShipmentRequest) -> msgspec.Raw | None:
+def plain_order(request: OutboundShipmentRequest) -> bytes | None:
     """Return the JSON of a valid order of the usual form; None for any other order: it needs the full validation.
 
     Most orders are of this form, and are encoded anyway. The encoded texts are checked together: JSON writes a control
@@ -224,7 +224,7 @@ def plain_order(request: OutboundShipmentRequest) -> msgspec.Raw | None:
         return None
     if _BACKSLASH in encoded or not ((encoded.isascii() and _DELETE not in encoded) or encoded.decode().isprintable()):
         return None
-    return msgspec.Raw(encoded)
+    return encoded
 
 
 def _is_plain(line: Any) -> bool:

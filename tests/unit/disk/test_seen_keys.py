@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,10 +65,28 @@ def test_many_keys_are_added_if_all_are_new_and_one_is_forgotten_while_its_item_
     seen.settle({"a": None, "b": b"other"})
     assert [key in seen for key in "abcd"] == [False, True, True, False]
     assert [seen.print_of(key) for key in "abc"] == [b"", b"other", b"3"]
-    seen.settle({"b": None, "c": b"late"})  # these have their fingerprints
+    seen.settle({"b": None})  # it has its fingerprint
     assert [seen.print_of(key) for key in "bc"] == [b"other", b"3"]
     assert not seen.add_items("xc", [4, 5])
     assert seen.add_items("ax", [4, 5])
+    seen.close()
+
+
+@pytest.mark.parametrize("size", [10, 10_000, 10_000_000])
+def test_items_are_held_up_to_a_size_and_keep_their_fingerprint(size: int) -> None:
+    printed: list[int] = []
+
+    def print_(items: Sequence[bytes]) -> list[bytes]:
+        printed.append(len(items))
+        return [item[-3:] for item in items]
+
+    seen = SeenKeys(fingerprints=print_)
+    count = min(1000, 50_000_000 // size)
+    assert all(seen.add_item(str(number), b"%0*d" % (size, number)) for number in range(count))
+    assert sum(map(len, cast("dict[str, bytes]", seen._items).values())) <= 1 << 21
+    assert sum(printed) + len(seen._items) == count
+    assert all(seen.print_of(str(number)) == b"%03d" % number for number in range(count))
+    assert not any(seen.add_item(str(number), b"other") for number in range(count))
     seen.close()
 
 
