@@ -65,7 +65,7 @@ class _Held(NamedTuple):
 class CreateOrders(Job[OrderT]):
     """The job of ``client.bulk.create_outbound`` and ``create_inbound``.
 
-    ``check`` may return an item's JSON, so that an item is encoded once.
+    ``plain`` returns the JSON of an item of the usual form, which needs no ``check`` and is not encoded again.
 
     With ``alone`` there is no journal, and nothing else looks up unknown orders: orders whose id has an odd form are
     read by that id at the end of the run. ``verify`` makes the look-up of each order before it is sent; a job with a
@@ -78,18 +78,19 @@ class CreateOrders(Job[OrderT]):
         self,
         *,
         send: Callable[[Any], Awaitable[Result[str]]],
-        check: Callable[[OrderT], bytes | None],
+        check: Callable[[OrderT], None],
         id_verifier: IdVerifier,
-        takes_encoded: bool = False,
+        plain: Callable[[OrderT], bytes | None] | None = None,
         alone: bool = False,
         verify: Callable[[], Verification] | None = None,
     ) -> None:
         self.key: Callable[[OrderT], str] = attrgetter("reference")
         self._check = check
+        self._plain = plain
         self._send = send
         self._checked: tuple[OrderT | None, bytes | None] = None, None
         """The item that was checked last, and its JSON: without screening it is sent right behind its check."""
-        self.takes_encoded = takes_encoded
+        self.takes_encoded = plain is not None
         self._id_verifier = id_verifier
         self._alone = alone
         self._take: Callable[[str, str, ConnectionHistory | None], Doubt | None]
@@ -100,7 +101,9 @@ class CreateOrders(Job[OrderT]):
             self.look_ahead = LOOK_AHEAD
 
     def check(self, item: OrderT) -> bytes | None:
-        encoded = self._check(item)
+        encoded = None if self._plain is None else self._plain(item)
+        if encoded is None:
+            self._check(item)
         self._checked = item, encoded
         if self.odd is not None:
             self.odd.look(item.reference)
@@ -226,9 +229,9 @@ def _job_of(
         case CREATE_OUTBOUND.name:
             orders = CreateOrders(
                 send=partial(send_shipment, scope),
-                check=partial(_check_shipment, scope),
+                check=partial(_check, scope, check_shipment),
                 id_verifier=IdVerifier(scope, CREATE_OUTBOUND),
-                takes_encoded=True,
+                plain=plain_order,
                 alone=alone,
                 verify=verify,
             )
@@ -244,12 +247,6 @@ def _job_of(
             return supplies, OrderLookup(scope, "inbound")
         case _:
             raise ConfigurationError(f"{operation!r} is not the name of a creation")
-
-
-def _check_shipment(scope: SellerSession, item: Any) -> bytes | None:
-    if (encoded := plain_order(item)) is None:
-        _check(scope, check_shipment, item)
-    return encoded
 
 
 def _check(scope: SellerSession, check: Callable[[Any], None], item: Any) -> None:
